@@ -1,0 +1,55 @@
+"""`fastdl get URL...`: from the command line to the exit code. The work itself is batch.run's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastdl import config
+from fastdl.cli.crash import report_bug
+from fastdl.cli.parse import parse
+from fastdl.cli.session import Session
+from fastdl.errors import FastdlError
+from fastdl.options import OPTIONS
+from fastdl.settings import Settings
+
+
+def main(args: Sequence[str]) -> int:
+    """Runs `get` with the arguments after the command's name. Raises FastdlError for what concerns the whole run."""
+    values, urls = parse(args, OPTIONS)
+    return get(values, urls)
+
+
+def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
+    """Runs `get` with option values by key, as both parsers give them; the exit code."""
+    settings = checked_settings(values)
+    urls = list(urls)
+    config.check_urls(settings, urls)
+    session = Session(settings, len(urls))
+    try:
+        from fastdl import batch
+
+        results = batch.run(settings, urls, session.handle)
+    except (FastdlError, BrokenPipeError):
+        raise
+    except Exception as error:
+        session.display.close()
+        return report_bug(error, verbose=settings.verbose, log=session.log)
+    finally:
+        session.close()
+    return session.exit_code(results)
+
+
+def checked_settings(values: Mapping[str, Any]) -> Settings:
+    """Settings from the flags, the environment and the config file, with the files they name. Raises UsageError."""
+    settings = config.load(values, os.environ, ask=ask_password)
+    config.check_files(settings)
+    return settings
+
+
+def ask_password(prompt: str) -> str:
+    """The password that -u left out, asked for at the terminal; UsageError where there is none."""
+    from fastdl.io import secrets
+
+    return secrets.ask_password(prompt, "--user: no password is given", "Give NAME:PASS or use --netrc.")

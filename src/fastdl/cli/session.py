@@ -1,0 +1,108 @@
+"""Everything a person or a program sees of one run: display, error lines, JSON, the last lines and the log.
+
+The engine's events come from its threads; a lock makes each of them whole on the screen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from fastdl.errors import SomeFailed
+from fastdl.events import Ended, Event, Note
+from fastdl.result import Result
+from fastdl.settings import Settings
+from fastdl.ui.progress import choose_kind, emit, make_display
+from fastdl.ui.report import Log, plan_lines, summary
+from fastdl.ui.text import error_line, safe
+
+
+class Session:
+    """The observer of one run of `files` files. Raises DiskError if --log cannot be written."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        files: int,
+        *,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.settings = settings
+        self.files = files
+        self.stdout = stdout if stdout is not None else sys.stdout
+        self.stderr = stderr if stderr is not None else sys.stderr
+        self.lock = threading.Lock()
+        self.log = Log(settings.log) if settings.log is not None else None
+        kind = choose_kind(
+            settings.progress,
+            quiet=settings.quiet,
+            terminal=is_terminal(self.stderr),
+            data_on_terminal=settings.output == "-" and is_terminal(self.stdout),
+            environ=environ,
+        )
+        self.display = make_display("none" if settings.dry_run else kind, self.stderr, files)
+
+    def handle(self, event: Event) -> None:
+        """Takes one event; from any thread."""
+        with self.lock:
+            if self.log is not None:
+                self.log.handle(event)
+            self.display.handle(event)
+            if isinstance(event, Note):
+                self._note(event)
+            elif isinstance(event, Ended):
+                self._ended(event.result)
+
+    def _note(self, note: Note) -> None:
+        if self.settings.quiet:
+            return
+        if note.level == "warning":
+            self.display.write("fastdl: warning: " + safe(note.text))
+        elif self.settings.verbose:
+            self.display.write("fastdl: " + safe(note.text))
+
+    def _ended(self, result: Result) -> None:
+        if self.settings.json:
+            plan = self.settings.dry_run and result.plan is not None
+            emit(self.stdout, json.dumps(result.plan if plan else result.to_json()))
+        elif result.plan is not None:
+            for line in plan_lines(result.plan):
+                emit(self.stdout, line)
+        if result.error is not None:
+            about = (result.path or result.url) if self.files > 1 else ""
+            self.display.write(error_line(result.error, about))
+        elif not (self.settings.quiet or self.settings.json or self.settings.dry_run):
+            self.display.write(summary(result))
+
+    def exit_code(self, results: Sequence[Result]) -> int:
+        """The code of the whole run: the file's own for one file, else 8 if any failed. Says how many did."""
+        failed = sum(1 for result in results if result.exit_code)
+        if self.files == 1:
+            return results[0].exit_code
+        if not failed:
+            return 0
+        error = SomeFailed(f"{failed} of {self.files} files failed")
+        if not self.settings.quiet:
+            emit(self.stderr, error_line(error))
+        return error.code
+
+    def close(self) -> None:
+        """Takes the bars away and closes the log."""
+        with self.lock:
+            self.display.close()
+            if self.log is not None:
+                self.log.close()
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """True for an open stream that a person looks at."""
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):
+        return False

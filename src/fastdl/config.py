@@ -1,0 +1,278 @@
+"""From flags, environment and config file to Settings: the command line beats the environment beats the file.
+
+Each place is read and checked on its own, so a wrong value is named with its place even where a stronger one hides
+it. Nothing is contacted; apart from the config file no file is opened.
+"""
+
+from __future__ import annotations
+
+import ntpath
+import os
+import posixpath
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastdl.core.urls import parse_url
+from fastdl.errors import UsageError
+from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, Option
+from fastdl.settings import Settings
+from fastdl.values import value_of
+
+Layer = dict[str, Any]  # option key -> typed value
+Ask = Callable[[str], str]  # prompt -> password
+
+FIELDS = {"mirror": "mirrors", "header": "headers"}  # where the field of Settings has another name
+
+
+# --- places ----------------------------------------------------------------------------------------------
+
+
+def config_path(environ: Mapping[str, str], platform: str = sys.platform) -> str:
+    """Where the config file is looked for; `FASTDL_CONFIG` names another place than the platform's usual one."""
+    named = environ.get("FASTDL_CONFIG")
+    if named:
+        return named
+    if platform == "win32":
+        return ntpath.join(_windows_folder(environ, "APPDATA", "Roaming"), "fastdl", "config.toml")
+    if platform == "darwin":
+        return posixpath.join(_home(environ), "Library", "Application Support", "fastdl", "config.toml")
+    return posixpath.join(_xdg(environ, "XDG_CONFIG_HOME", ".config"), "fastdl", "config.toml")
+
+
+def state_dir(environ: Mapping[str, str], platform: str = sys.platform) -> str:
+    """The folder for what fastdl learns (hosts, ETags, history); `FASTDL_STATE_DIR` names another. It may not exist
+    yet."""
+    named = environ.get("FASTDL_STATE_DIR")
+    if named:
+        return named
+    if platform == "win32":
+        return ntpath.join(_windows_folder(environ, "LOCALAPPDATA", "Local"), "fastdl")
+    if platform == "darwin":
+        return posixpath.join(_home(environ), "Library", "Application Support", "fastdl")
+    return posixpath.join(_xdg(environ, "XDG_STATE_HOME", posixpath.join(".local", "state")), "fastdl")
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~")
+
+
+def _xdg(environ: Mapping[str, str], variable: str, default: str) -> str:
+    folder = environ.get(variable, "")
+    # a relative path there is to be ignored, says the base directory specification
+    return folder if posixpath.isabs(folder) else posixpath.join(_home(environ), default)
+
+
+def _windows_folder(environ: Mapping[str, str], variable: str, default: str) -> str:
+    home = environ.get("USERPROFILE") or os.path.expanduser("~")
+    return environ.get(variable) or ntpath.join(home, "AppData", default)
+
+
+# --- layers ----------------------------------------------------------------------------------------------
+
+
+def load(
+    cli_values: Mapping[str, Any],
+    environ: Mapping[str, str],
+    path: str | None = None,
+    *,
+    ask: Ask | None = None,
+) -> Settings:
+    """The settings of one run. `cli_values`: option key to text, True/False or list of texts; None is not given.
+    `path`: the config file (default: where `config_path` says; missing is fine there, unless FASTDL_CONFIG names
+    it). `ask` gets the password that -u left out. Raises UsageError."""
+    required = path is not None or bool(environ.get("FASTDL_CONFIG"))
+    merged: Layer = {}
+    for layer in (
+        from_file(path or config_path(environ), required=required),
+        from_environment(environ),
+        from_command_line(cli_values),
+    ):
+        _lay(merged, layer)
+    _check_together(merged, environ)
+    return _settings(merged, ask)
+
+
+def from_command_line(values: Mapping[str, Any]) -> Layer:
+    """The flags' own layer; what was not given is not in it."""
+    layer = {}
+    for key, raw in values.items():
+        if raw is not None and raw != []:
+            option = BY_KEY[key]
+            layer[key] = value_of(option, raw, "--" + option.name)
+    return _agreeing(layer, "", "--{}")
+
+
+def from_environment(environ: Mapping[str, str]) -> Layer:
+    """`FASTDL_<NAME>` of every option. An empty variable counts as not set. Several headers stand on lines of their
+    own, several mirrors or connect-to rules are parted by white space."""
+    layer = {}
+    for option in OPTIONS:
+        raw: Any = environ.get(option.variable)
+        if not raw:
+            continue
+        if option.kind == "list":
+            raw = raw.splitlines() if option.name == "header" else raw.split()
+        layer[option.key] = value_of(option, raw, option.variable)
+    return _agreeing(layer, "", "FASTDL_{}")
+
+
+def from_file(path: str, *, required: bool) -> Layer:
+    """The config file's layer. Raises UsageError that names file, line and key."""
+    text = _read(path, required=required)
+    if not text.strip():
+        return {}
+    layer: Layer = {}
+    for written, raw in _toml(text, path).items():
+        key = written.replace("-", "_")
+        where = f"{path}, line {_line_of(text, written)}, key {written}"
+        option = BY_KEY.get(key)
+        if option is None:
+            raise UsageError(f"{where}: no such setting", _likely(key), "Remove the line or correct the key.")
+        if key in layer:
+            raise UsageError(f"{where}: set twice", "- and _ are the same in keys", "Remove one of the two.")
+        layer[key] = value_of(option, raw, where)
+    return _agreeing(layer, f"{path}: ", "{}")
+
+
+def _read(path: str, *, required: bool) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read()
+    except FileNotFoundError:
+        if not required:
+            return ""
+        why = "FASTDL_CONFIG names it"
+        raise UsageError(f"the config file {path} does not exist", why, "Unset FASTDL_CONFIG.") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the config file {path} is not UTF-8", f"byte {error.start}", "Save it as UTF-8.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        if isinstance(error, NotADirectoryError) and not required:
+            return ""
+        raise UsageError(f"the config file {path} cannot be read", reason, "FASTDL_CONFIG names another.") from None
+
+
+def _toml(text: str, path: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        match = re.search(r"\s*\(at (?:line (\d+), column \d+|end of document)\)", message)
+        line = match[1] if match is not None and match[1] else str(len(text.splitlines()))
+        reason = (message[: match.start()] if match is not None else message).rstrip(".")
+        key = re.match(r"\s*([A-Za-z0-9_-]+)\s*=", text.splitlines()[int(line) - 1])
+        named = f", key {key[1]}" if key is not None else ""
+        what = f"{path}, line {line}{named}: not valid TOML"
+        raise UsageError(what, reason, "Texts stand in quotes there.") from None
+
+
+def _line_of(text: str, key: str) -> int:
+    """The line of a top-level key; 1 if it is written in a way that only a TOML parser understands."""
+    head = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[=.\]]")
+    for number, line in enumerate(text.splitlines(), 1):
+        if head.match(line):
+            return number
+    return 1
+
+
+def _likely(key: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(key, list(BY_KEY), 1)
+    return f"did you mean {BY_KEY[close[0]].name}?" if close else ""
+
+
+def _active(layer: Layer, key: str) -> bool:
+    return key in layer and layer[key] is not False
+
+
+def _agreeing(layer: Layer, place: str, spelled: str) -> Layer:
+    """The layer itself, if no two of its options exclude each other."""
+    for group in EXCLUSIVE:
+        given = [BY_KEY[key] for key in group if _active(layer, key)]
+        if len(given) > 1:
+            names = [_spell(option, spelled) for option in given]
+            raise UsageError(f"{place}{' and '.join(names)} exclude each other", "", "Give one of them.")
+    return layer
+
+
+def _spell(option: Option, spelled: str) -> str:
+    return option.variable if spelled.startswith("FASTDL") else spelled.format(option.name)
+
+
+def _lay(merged: Layer, layer: Layer) -> None:
+    """Puts a stronger layer over a weaker one; what it excludes goes."""
+    for group in EXCLUSIVE:
+        if any(_active(layer, key) for key in group):
+            for key in group:
+                merged.pop(key, None)
+    merged.update(layer)
+
+
+# --- what must hold between options ----------------------------------------------------------------------
+
+
+def _check_together(merged: Layer, environ: Mapping[str, str]) -> None:
+    if merged.get("key") and not merged.get("cert"):
+        raise UsageError("--key is given without --cert", "a key belongs to a certificate", "Give --cert too.")
+    if merged.get("output") == "-" and merged.get("json") and not merged.get("dry_run"):
+        raise UsageError("-o - and --json exclude each other", "both write to stdout", "Give a file name with -o.")
+    variable = merged.get("bearer_env")
+    if variable and not re.fullmatch(r"[\x21-\x7e]+", environ.get(variable, "")):
+        reason = "it holds no usable token" if environ.get(variable) else "it is not set"
+        raise UsageError(f"--bearer-env: the variable {variable} cannot be used", reason, "Set it to the token.")
+
+
+def check_urls(settings: Settings, urls: list[str]) -> None:
+    """What must hold between settings and the URLs of `get`, before anything is contacted. Raises UsageError."""
+    if not urls:
+        raise UsageError("no URL is given", "", "Try 'fastdl get --help'.")
+    for url in urls:
+        parse_url(url)
+    if len(urls) > 1 and settings.output is not None:
+        raise UsageError("--output is for one URL", f"{len(urls)} are given", "Use -d to choose a folder for all.")
+    for what, values in (("--checksum", settings.checksum), ("--mirror", settings.mirrors)):
+        if len(urls) > 1 and values:
+            raise UsageError(f"{what} is for one URL", f"{len(urls)} are given", "Run fastdl once for each file.")
+
+
+def check_files(settings: Settings) -> None:
+    """The files that options name must be there. Raises UsageError."""
+    for name in ("netrc_file", "cookies", "cacert", "cert", "key"):
+        path = getattr(settings, name)
+        if path is None or (name == "cacert" and os.path.isdir(path)):
+            continue
+        if not os.path.exists(path) or os.path.isdir(path):
+            reason = "it is a folder" if os.path.isdir(path) else "there is no such file"
+            raise UsageError(f"--{BY_KEY[name].name}: {path} cannot be read", reason, "Check the path.")
+
+
+def _settings(merged: Layer, ask: Ask | None) -> Settings:
+    settings = Settings()
+    for key, value in merged.items():
+        if key in ("ipv4", "ipv6"):
+            settings.family = {"ipv4": 4, "ipv6": 6}[key] if value else settings.family
+        elif key == "no_continue":
+            settings.resume = not value
+        elif key == "no_proxy":
+            settings.use_proxy = not value
+        elif key != "user":
+            setattr(settings, FIELDS.get(key, key), value)
+    if merged.get("user"):
+        settings.user = _with_password(merged["user"], ask)
+    return settings
+
+
+def _with_password(user: tuple[str, str | None], ask: Ask | None) -> tuple[str, str]:
+    name, password = user
+    if password is not None:
+        return name, password
+    if ask is None:
+        raise UsageError("--user: no password is given", "nobody can be asked", "Give NAME:PASS or use --netrc.")
+    return name, ask(f"Password for {name}: ")

@@ -1,0 +1,90 @@
+"""The arithmetic of the scheduler: how large a range is, where a victim's range is cut, when another connection pays.
+
+Pure functions of rates (bytes a second), sizes (bytes) and times (seconds). What was measured is in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+MIN_SPLIT = MIB  # -k unless the user says otherwise
+SMALLEST = 64 * KIB  # ranges near the end of the file, on slow links, when the user gave no -k
+MOST_CONNECTIONS = 16  # -x auto
+FEW_CONNECTIONS = 4  # what a link without latency begins with: more connections only cost CPU there
+LOW_LATENCY = 0.002
+WASTE_FLOOR = 4 * MIB
+WASTE_SHARE = 0.02
+STALL = 2.0
+LATE_HEAD = 5.0
+
+
+def floor_for(rate: float, min_split: int | None) -> int:
+    """The smallest range worth a request of its own: -k if given, else a quarter of a second's worth."""
+    if min_split is not None:
+        return min_split
+    return int(min(max(rate * 0.25, SMALLEST), MIN_SPLIT))
+
+
+def guided(rate: float | None, remaining: int, share: float, floor: int) -> int:
+    """How many bytes a worker takes from the queue: about a second's worth, but never more than half of its share of
+    what is left, so that all workers end together (guided self-scheduling, Polychronopoulos and Kuck 1987)."""
+    fair = int(remaining * share / 2)
+    want = fair if rate is None else min(int(rate), fair)
+    return max(want, floor)
+
+
+def first_territory(size: int, connections: int, min_split: int | None) -> int:
+    """How far the first, open-ended response may run before other connections' ranges begin. It is cut just once, and
+    early enough for the digest to follow the front of the file."""
+    least = min_split or MIN_SPLIT
+    if connections <= 1 or size < 2 * least:
+        return size
+    return min(max(size // connections, least), 64 * MIB)
+
+
+def split(remaining: int, victim_rate: float, thief_rate: float, latency: float) -> int:
+    """How many bytes of the victim's `remaining` the thief takes so that both end at the same time, when the thief's
+    first byte comes after `latency` seconds."""
+    kept = victim_rate * (latency * thief_rate + remaining) / (victim_rate + thief_rate)
+    return max(0, int(remaining - kept))
+
+
+def waste_budget(size: int) -> int:
+    """Bytes that hedging may fetch twice in one download."""
+    return max(int(size * WASTE_SHARE), WASTE_FLOOR)
+
+
+@dataclass(slots=True)
+class Growth:
+    """How many connections pay: grows while the sum of the rates grows by more than 5 %, then stays."""
+
+    allowed: int
+    most: int
+    settled: bool = False
+    _review: float = 0.0
+    _before: float = 0.0
+
+    @classmethod
+    def begin(cls, rtt: float, asked: int | None, per_host: int, hosts: int, now: float) -> Growth:
+        """`asked` is -x (None: auto). A long link gets all of a host's connections at once (slow start takes several
+        round trips, best taken side by side); a link without latency begins with few."""
+        if asked is not None:
+            return cls(asked, asked, settled=True)
+        most = min(MOST_CONNECTIONS, per_host * hosts)
+        first = min(most, FEW_CONNECTIONS if rtt < LOW_LATENCY else per_host * hosts)
+        return cls(first, most, settled=first >= most, _review=now + 0.25)
+
+    def review(self, total_rate: float, busy: int, now: float) -> None:
+        """Look at the sum of the rates (bytes a second) once in a while and allow more connections while that pays."""
+        if self.settled or now < self._review or busy < self.allowed:
+            return
+        if self._before and total_rate < 1.05 * self._before:
+            self.settled = True
+            return
+        self._before = total_rate
+        self._review = now + 0.5
+        self.allowed = min(self.most, self.allowed * 2)
+        self.settled = self.allowed >= self.most

@@ -1,0 +1,35 @@
+"""When to try again: back-off with jitter, and Retry-After (RFC 9110, section 10.2.3)."""
+
+from __future__ import annotations
+
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+
+FIRST_WAIT = 0.5  # seconds
+LONGEST_WAIT = 30.0  # seconds
+LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is taken to have refused
+
+
+def backoff(failures: int, jitter: float) -> float:
+    """Seconds to wait after the `failures`-th failure in a row (1 is the first); `jitter` is uniform in [0, 1).
+
+    Half of the exponential step is fixed and half is random, so that many clients do not come back at once."""
+    step = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 16))
+    return step * (0.5 + 0.5 * jitter)
+
+
+def retry_after(value: str | None, wall_clock: float) -> float | None:
+    """Seconds to wait that a Retry-After field asks for, as delay-seconds or as an HTTP date; None if there is none or
+    it makes no sense. `wall_clock` is Unix time in seconds."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return max(0.0, moment.timestamp() - wall_clock)

@@ -1,0 +1,84 @@
+"""The server tracker: atomic counters without a lock.
+
+Python has no atomic integer, and a lock for every block would be felt. So each worker owns one row of a preallocated
+table and is its only writer; readers sum the rows. Writers go through a memoryview (an item store is one bytecode and
+needs no numpy at start-up); readers who want aggregates see the same memory as a numpy structured array.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FIELDS = ("source", "bytes", "wasted", "requests", "errors", "connections")
+SOURCE, BYTES, WASTED, REQUESTS, ERRORS, CONNECTIONS = range(len(FIELDS))
+_WIDTH = len(FIELDS)
+
+
+_BLOCK = 256  # rows that are allocated at once
+
+
+class Tracker:
+    """Counters of (worker, source) pairs: bytes kept, bytes wasted, requests, errors, connections."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytearray] = []
+        self._rows: dict[tuple[int, int], Row] = {}
+
+    def row(self, worker: int, source: int) -> Row:
+        """The row of `worker` for what it fetches from `source`; made when it is first asked for. Not thread-safe:
+        rows are given out under the download's lock, counting in them needs none."""
+        known = self._rows.get((worker, source))
+        if known is not None:
+            return known
+        place = len(self._rows) % _BLOCK
+        if place == 0:
+            self._blocks.append(bytearray(_BLOCK * _WIDTH * 8))
+        row = Row(memoryview(self._blocks[-1]).cast("q"), place * _WIDTH)
+        row.add(SOURCE, source)
+        self._rows[worker, source] = row
+        return row
+
+    def total(self, field: int) -> int:
+        """The sum of one counter over all rows."""
+        return sum(row.get(field) for row in list(self._rows.values()))
+
+    def table(self) -> NDArray[np.void]:
+        """All rows in use as a numpy structured array."""
+        import numpy as np
+
+        kind = np.dtype([(name, np.int64) for name in FIELDS])
+        blocks = [np.frombuffer(block, dtype=kind) for block in self._blocks]
+        return np.concatenate(blocks)[: len(self._rows)] if blocks else np.empty(0, kind)
+
+    def by_source(self) -> dict[int, dict[str, int]]:
+        """The counters summed for each source id."""
+        import numpy as np
+
+        rows = self.table()
+        result: dict[int, dict[str, int]] = {}
+        for source in np.unique(rows["source"]):
+            mine: Any = rows[rows["source"] == source]
+            result[int(source)] = {name: int(mine[name].sum()) for name in FIELDS[1:]}
+        return result
+
+
+class Row:
+    """One worker's counters; only that worker may call `add`."""
+
+    __slots__ = ("_base", "_cells")
+
+    def __init__(self, cells: memoryview, base: int) -> None:
+        self._cells = cells
+        self._base = base
+
+    def add(self, field: int, amount: int = 1) -> None:
+        """Add `amount` to a counter."""
+        self._cells[self._base + field] += amount
+
+    def get(self, field: int) -> int:
+        """The value of a counter."""
+        return self._cells[self._base + field]

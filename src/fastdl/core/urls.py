@@ -1,0 +1,375 @@
+"""URLs in one strict form, and what of a text may be shown.
+
+Every other module trusts that a `Url` is well-formed ASCII: whatever a user or a server wrote is checked and encoded
+here, once. Two readings of the same characters are how requests, and the secrets that go with them, end at the wrong
+host; so what curl, browsers and RFC 3986 read differently (backslashes and percent signs in a host, numbers that are
+half an IP address) is refused instead of guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from fastdl.errors import UsageError
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Characters that move the cursor, reorder or hide text, or cannot be encoded: controls, format characters (bidi marks
+# and zero-width ones among them), blank fillers, line and paragraph separators, surrogates, noncharacters.
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
+    + "]"
+)
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_OPAQUE = frozenset({"about", "blob", "data", "file", "javascript", "magnet", "mailto", "sms", "tel", "urn"})
+_PORT_LIKE = re.compile(r"[0-9]{1,5}(?:[/?#]|$)")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_REG_NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_TO_ENCODE = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~!$&'()*+,;=:@/?\[\]%]")
+_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+class _Malformed(ValueError):
+    """What is wrong with a URL, as half a sentence about "it"; holds nothing that could be a secret."""
+
+    def __init__(self, why: str, hint: str = "A URL looks like https://example.org/file.") -> None:
+        super().__init__(why)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Url:
+    """An http or https URL (RFC 3986) that was checked; made by `parse_url` and `join` only."""
+
+    scheme: str  # "http" or "https"
+    host: str  # lower-case ASCII, A-labels; an IPv6 address stands without brackets
+    port: int
+    target: str  # what a request line carries: "/path?query", percent-encoded ASCII, never empty (RFC 9112, 3.2.1)
+    username: str | None = None  # percent-decoded
+    password: str | None = None
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port: the reach of a secret (RFC 6454)."""
+        return self.scheme, self.host, self.port
+
+    @property
+    def netloc(self) -> str:
+        """The value of the Host header: the port only where it is not the scheme's own (RFC 9110, 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def text(self) -> str:
+        """The URL without userinfo and fragment. Its query may hold secrets: `mask` it before it is shown."""
+        return f"{self.scheme}://{self.netloc}{self.target}"
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        return self.target.partition("?")[2]
+
+    def __repr__(self) -> str:
+        # A traceback or a log must not show what `mask` hides.
+        return f"Url({mask(self.text)!r}{', userinfo=***' if self.username is not None else ''})"
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def parse_url(text: str) -> Url:
+    """The URL that a user wrote. Spaces and non-ASCII in path and query are encoded as UTF-8, `%XX` stays as it is,
+    dot segments are resolved, the fragment is dropped.
+
+    Raises UsageError that names the part which is wrong, without showing what may be a password."""
+    text = text.strip(" ")
+    try:
+        return _parse(text)
+    except _Malformed as error:
+        # With an "@" or a space somewhere it is not certain where a secret begins and ends: show nothing.
+        showable = not re.search(r"[@\s]", text) and text.isprintable() and text
+        what = f"the URL '{clean(mask(text), 120)}' cannot be used" if showable else "the URL cannot be used"
+        raise UsageError(what, str(error), error.hint) from None
+
+
+def join(base: Url, location: str) -> Url:
+    """The URL that `location` means in a response to `base` (RFC 3986, 5.2). `location` is the text of a header, read
+    as latin-1; bytes above ASCII in it are taken as they came. Userinfo: the location's own, or that of the base
+    where the location names no host.
+
+    Raises ValueError whose text says what is wrong, as half a sentence about "it"."""
+    text = _from_wire(location).strip(" \t")
+    if not text:
+        raise _Malformed("it is empty")
+    _refuse_controls(text)
+    text = text.partition("#")[0]
+    if _SCHEME.match(text):
+        return _parse(text)
+    if text.startswith("//"):
+        return _assemble(base.scheme, text[2:])
+    path, mark, query = text.partition("?")
+    if not path:
+        mark, query, path = (mark, query, base.path) if mark else (*base.target.partition("?")[1:], base.path)
+    elif not path.startswith("/"):
+        path = f"{base.path.rpartition('/')[0]}/{path}"
+    return replace(base, target=_target(path + mark + query))
+
+
+def _from_wire(text: str) -> str:
+    """Header text as its sender meant it: UTF-8 where it is valid; other bytes become surrogate escapes, which
+    `_target` turns into `%XX`."""
+    try:
+        return text.encode("latin-1").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text
+
+
+def _parse(text: str) -> Url:
+    if not text:
+        raise _Malformed("it is empty")
+    _refuse_controls(text)
+    return _assemble(*_split_scheme(text))
+
+
+def _refuse_controls(text: str) -> None:
+    if found := _CONTROL.search(text):
+        raise _Malformed(f"it holds the control character U+{ord(found[0]):04X}")
+
+
+def _split_scheme(text: str) -> tuple[str, str]:
+    """Scheme, and what stands behind the "//"."""
+    found = _SCHEME.match(text)
+    if found is None or _is_host_and_port(found[1].lower(), text[found.end() :]):
+        raise _Malformed("it has no scheme", _likely(f"https://{text.removeprefix('//')}"))
+    scheme, rest = found[1].lower(), text[found.end() :]
+    if scheme not in DEFAULT_PORTS:
+        raise _Malformed(f"the scheme is '{clean(scheme, 40)}'", "fastdl speaks http and https.")
+    if not rest.startswith("//"):
+        raise _Malformed("the '//' behind its scheme is missing", _likely(f"{scheme}://{rest.lstrip('/')}"))
+    return scheme, rest[2:]
+
+
+def _is_host_and_port(scheme: str, rest: str) -> bool:
+    """Whether "localhost:8000/x" or "me:pw@example.org/x" was written, where the scheme should stand."""
+    if rest.startswith("//") or scheme in _OPAQUE or scheme in DEFAULT_PORTS:
+        return False
+    return bool(_PORT_LIKE.match(rest)) or "@" in re.split("[/?#]", rest, maxsplit=1)[0]
+
+
+def _likely(guess: str) -> str:
+    try:
+        _assemble(*_split_scheme(guess))
+    except _Malformed:
+        return "A URL begins with https:// or http://."
+    return f"Did you mean {clean(mask(guess), 200)}"
+
+
+def _assemble(scheme: str, rest: str) -> Url:
+    """The Url of what stands behind "//" (RFC 3986, 3.2)."""
+    end = next((place for place, character in enumerate(rest) if character in "/?#"), len(rest))
+    # The last "@" divides: everything before it can be meant as a password, nothing after it can.
+    userinfo, at, hostport = rest[:end].rpartition("@")
+    username, password = _userinfo(userinfo) if at else (None, None)
+    host, port = _host_and_port(hostport)
+    target = _target(rest[end:].partition("#")[0])
+    return Url(scheme, host, port or DEFAULT_PORTS[scheme], target, username, password)
+
+
+def _userinfo(userinfo: str) -> tuple[str | None, str | None]:
+    if re.search(r'[\s"<>\\]', userinfo):
+        raise _Malformed("its user name or password holds a character that must be percent-encoded")
+    try:
+        name, colon, word = (percent_decoded(part).decode() for part in userinfo.partition(":"))
+    except UnicodeError:
+        raise _Malformed("its user name or password is not UTF-8") from None
+    if _CONTROL.search(name + word):
+        raise _Malformed("its user name or password holds a control character")
+    return (name if name or colon else None), (word if colon else None)
+
+
+def _host_and_port(hostport: str) -> tuple[str, int | None]:
+    if hostport.startswith("["):
+        address, bracket, rest = hostport[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise _Malformed("its host is no IPv6 address in brackets")
+        return _ipv6(address), _port(rest[1:])
+    host, _, port = hostport.partition(":")
+    if ":" in port and re.fullmatch(r"[0-9A-Fa-f:.]+", hostport):
+        raise _Malformed("an IPv6 address as host stands in brackets", "It looks like https://[2001:db8::1]/file.")
+    return _host(host), _port(port)
+
+
+def _port(port: str) -> int | None:
+    # The value is not repeated: in "http://me:pa/ss@host" it is half a password.
+    if not port:
+        return None
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise _Malformed("its port is not a number from 1 to 65535")
+    return int(port)
+
+
+def _ipv6(address: str) -> str:
+    import ipaddress
+
+    if "%" in address:
+        raise _Malformed("its host is an IPv6 address with a zone", "Leave the zone out and name it with --interface.")
+    try:
+        return str(ipaddress.IPv6Address(address))
+    except ValueError:
+        raise _Malformed("its host is no IPv6 address in brackets") from None
+
+
+def _host(host: str) -> str:
+    if not host:
+        raise _Malformed("its host is empty")
+    if "%" in host:
+        raise _Malformed("its host holds a percent sign")
+    if len(host) > 1000:
+        raise _Malformed("its host is too long")
+    host = (host if host.isascii() else _idna(host)).lower()
+    if _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
+        return _ipv4(host)
+    if not _REG_NAME.fullmatch(host):
+        raise _Malformed("its host is no valid name")
+    if len(host.removesuffix(".")) > 253:
+        raise _Malformed("its host is too long")
+    return host
+
+
+def _ipv4(host: str) -> str:
+    """A name that ends in a number is an address or nothing: "127.1" and "0x7f.1" are read differently everywhere."""
+    import ipaddress
+
+    try:
+        return str(ipaddress.IPv4Address(host))
+    except ValueError:
+        raise _Malformed("its host is no IPv4 address (four numbers from 0 to 255)") from None
+
+
+def _idna(host: str) -> str:
+    """A-labels by IDNA 2008 with the mapping of UTS 46, as browsers do it."""
+    import idna
+
+    # UTS 46 drops invisible characters; only the two joiners that scripts need are left for it to judge.
+    if UNSAFE.search(re.sub("[\u200c\u200d]", "", host)):
+        raise _Malformed("its host holds an invisible character")
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except UnicodeError:  # idna.IDNAError is one
+        raise _Malformed("its host is no valid international name") from None
+
+
+def _target(text: str) -> str:
+    """Path and query in the form of a request line (RFC 9112, 3.2.1), without dot segments in the path."""
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise _Malformed("it holds half a character (a lone surrogate)") from None
+    path, mark, query = _TO_ENCODE.sub(lambda found: b"%%%02X" % found[0][0], raw).decode("ascii").partition("?")
+    return _without_dots(path or "/") + mark + query
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4."""
+    if "/." not in path:
+        return path
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def percent_decoded(text: str, encoding: str = "utf-8") -> bytes:
+    """The bytes that percent-encoded text stands for; a "%" without two hex digits stays. Raises UnicodeEncodeError
+    for characters that `encoding` has not."""
+    return _ENCODED.sub(lambda found: bytes.fromhex(found[1].decode("ascii")), text.encode(encoding))
+
+
+def url_key(url_text: str) -> str:
+    """What a journal knows its URL by: SHA-256, in hex, of the URL in strict form with its userinfo. Raises
+    UsageError as `parse_url`."""
+    import hashlib
+
+    url = parse_url(url_text)
+    # repr keeps the parts apart: "a:b" as a name is not "a" with the password "b".
+    return hashlib.sha256(f"{url.text}\n{url.username!r}\n{url.password!r}".encode()).hexdigest()
+
+
+# --- showing ---------------------------------------------------------------------------------------------
+
+_SECRET_NAME = re.compile(
+    "token|access_token|auth|key|api_key|apikey|password|passwd|secret|sig|signature|policy|credential|session|jwt|code"
+    "|se|sp|sv|sr|(?:x-amz-|x-goog-|x-oss-|q-).*",
+    re.IGNORECASE | re.DOTALL,
+)
+_MASK = "***"
+
+# Userinfo, in this order: a password with a bare "/", "?" or "#" in it, which leaves half of it where a port should be;
+# the regular case; the regular case inside an encoded URL (…?url=https%3A%2F%2Fme%3Apw%40host).
+_USERINFO = (
+    re.compile(r'(?<=://)(?!\[|[^/?#\s"<>]*@)[^/?#\s"<>@]*:(?![0-9]*(?:[/?#\s"<>]|$))[^\s"<>]{0,512}@'),
+    re.compile(r'(?<=://)[^/?#\s"<>]+@'),
+    re.compile(r'(?i)(?<=%3a%2f%2f)(?:(?!%2f|%3f|%23)[^/?#&\s"<>])+%40'),
+)
+# A query name with its delimiter, encoded ones of nested URLs too (%253F is one of a URL nested twice).
+_QUERY_NAME = re.compile(
+    r'(?i)(?:[?&;#]|%(?:25)*(?:3f|26|3b|23))((?:[^=&;#?%/\s"<>]|%(?!(?:25)*(?:3f|26|3b|23|3d|2f))[0-9a-f]{2}){1,200})'
+    r"(?:=|%(?:25)*3d)"
+)
+_QUERY_VALUE = re.compile(r'[^&#\s"<>]+')
+
+
+def mask(text: str) -> str:
+    """Any text with userinfo and secret query values of the URLs in it as `***`. Masking twice changes nothing.
+
+    A URL ends at white space, quotes and angle brackets here; mask `Url.text` or what passed `parse_url`."""
+    for pattern in _USERINFO:
+        text = pattern.sub(lambda found: _MASK + ("%40" if found[0].endswith("%40") else "@"), text)
+    pieces, place = [], 0
+    for start, end in _secret_values(text):
+        pieces += [text[place:start], _MASK]
+        place = end
+    return "".join(pieces) + text[place:]
+
+
+def is_masked(url_text: str) -> bool:
+    """Whether a URL holds something that is not shown: `mask` would change it, or has changed it already."""
+    return any(pattern.search(url_text) for pattern in _USERINFO) or bool(_secret_values(url_text))
+
+
+def _secret_values(text: str) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    for found in _QUERY_NAME.finditer(text):
+        # What lies inside a value already masked is not measured again, or the time would be quadratic.
+        inside = bool(spans) and found.start() < spans[-1][1]
+        if not inside and _is_secret(found[1]) and (value := _QUERY_VALUE.match(text, found.end())):
+            spans.append(value.span())
+    return spans
+
+
+def _is_secret(name: str) -> bool:
+    plain = percent_decoded(name, "ascii") if name.isascii() else b""
+    return bool(_SECRET_NAME.fullmatch(plain.decode("latin-1")))
+
+
+def clean(text: str, limit: int = 500) -> str:
+    """Text from elsewhere made fit for one line of a terminal: at most `limit` characters, no control, bidi,
+    zero-width or broken ones."""
+    if len(text) > limit:
+        text = text[: max(limit - 3, 0)] + "..."
+    return UNSAFE.sub(lambda found: " " if found[0].isspace() else "?", text)

@@ -1,0 +1,144 @@
+"""The servers of `fastdl demo`: they speak just enough HTTP to serve one generated file, in ranges and at a set rate.
+
+The file is never held or written: every byte follows from its offset, so that 48 MiB cost one, and three servers have
+the same file without sharing anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import threading
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+BLOCK = 1024 * 1024
+PIECE = 16 * 1024
+RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")  # one range with a first position is all that fastdl asks for
+
+
+class Content:
+    """`size` bytes that look random and are the same for every instance. Block i is one random block turned by i
+    bytes, so no two blocks are alike and any piece is a slice."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        block = random.Random(20240229).randbytes(BLOCK)
+        self.twice = memoryview(block + block)
+
+    def pieces(self, start: int, end: int) -> Iterator[memoryview]:
+        """The bytes [start, end) in pieces of PIECE at most."""
+        while start < end:
+            block, offset = divmod(start, BLOCK)
+            length = min(PIECE, end - start, BLOCK - offset)
+            at = offset + block % BLOCK
+            yield self.twice[at : at + length]
+            start += length
+
+    @cached_property
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for piece in self.pieces(0, self.size):
+            digest.update(piece)
+        return digest.hexdigest()
+
+
+class Pace:
+    """Lets `rate` bytes a second pass, for any number of threads together; None lets all pass."""
+
+    def __init__(self, rate: float | None) -> None:
+        self.rate = rate
+        self.lock = threading.Lock()
+        self.free_at = time.monotonic()
+
+    def wait(self, count: int, stop: threading.Event) -> None:
+        """Returns when `count` bytes may go, or when `stop` is set."""
+        if self.rate is None:
+            return
+        with self.lock:
+            now = time.monotonic()
+            start = max(now, self.free_at)
+            self.free_at = start + count / self.rate
+        if start > now:
+            stop.wait(start - now)
+
+
+class DemoServer:
+    """One server on loopback with a thread for each connection; `rate` (bytes a second, None: no limit) holds for all
+    connections together, and one connection gets half of it at most."""
+
+    def __init__(self, content: Content, rate: float | None) -> None:
+        self.content = content
+        self.stop = threading.Event()
+        self.pace = Pace(rate)
+        self.share = None if rate is None else rate / 2
+        demo = self
+
+        class Handler(_Handler):
+            server_of_demo = demo
+
+        self.http = _Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/demo.bin"
+        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        """Ends the server and its connections."""
+        self.stop.set()
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in mid-answer is nothing to report."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "fastdl-demo"
+    timeout = 60
+    disable_nagle_algorithm = True
+    server_of_demo: DemoServer
+
+    def do_GET(self) -> None:
+        demo = self.server_of_demo
+        size = demo.content.size
+        start, end, status = 0, size, 200
+        asked = RANGE.fullmatch(self.headers.get("Range", ""))
+        if asked is not None:
+            start, end, status = int(asked[1]), min(size, int(asked[2] or size - 1) + 1), 206
+        if start >= end:
+            self._head(416, 0, f"bytes */{size}")
+            return
+        self._head(status, end - start, f"bytes {start}-{end - 1}/{size}" if status == 206 else None)
+        own = Pace(demo.share)
+        for piece in demo.content.pieces(start, end):
+            own.wait(len(piece), demo.stop)
+            demo.pace.wait(len(piece), demo.stop)
+            if demo.stop.is_set():
+                self.close_connection = True
+                return
+            self.wfile.write(piece)
+
+    def _head(self, status: int, length: int, content_range: str | None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(length))
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("ETag", '"demo-1"')
+        if content_range is not None:
+            self.send_header("Content-Range", content_range)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keeps quiet: the screen belongs to the demo."""

@@ -1,0 +1,226 @@
+"""One attempt at one file: the scheduler, its worker threads and the lock between them.
+
+Cold events (a head, the end of a range, a failure) go through `post`. Blocks take a short path of their own (`arrived`,
+`stored`): two short holds of the lock a block, no queue, no object beyond the placement.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from ..core import tracker
+from ..core.ranges import Range
+from ..core.response import Known, Verdict, own_codings
+from ..core.scheduler import (
+    UNKNOWN_END,
+    Abort,
+    Failure,
+    Fetch,
+    Finish,
+    GiveUp,
+    Instruction,
+    Limits,
+    Phase,
+    Placement,
+    Read,
+    Restart,
+    Scheduler,
+)
+from ..core.tracker import Tracker
+from ..core.urls import Url
+from ..io.contact import Answer, Place
+from ..io.session import Session
+from .sinks import Sink
+from .worker import WorkerThread
+
+TICK = 0.05  # seconds
+JOIN = 0.3  # seconds that workers get to end after they were aborted
+
+
+class Attempt:
+    """Runs until the scheduler says Finish, Restart or GiveUp."""
+
+    sink: Sink
+
+    def __init__(
+        self,
+        session: Session,
+        places: list[Place],
+        limits: Limits,
+        counters: Tracker,
+        *,
+        accept: Callable[[Attempt, int, Place, Answer, Verdict], None],
+        on_tick: Callable[[Attempt, float], None],
+        on_failure: Callable[[Place, Failure], None],
+        extra_headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """`accept` is called with the first usable head of each answer, before its bytes are stored; it sets `sink`.
+        `on_tick` is called by the running thread, about twenty times a second, without the lock."""
+        self.session = session
+        self.places = places
+        self.tracker = counters
+        self.core = Scheduler([place.given.host for place in places], limits, random.random)
+        self.stopping = False
+        self.resumed = False
+        self.outcome: Finish | Restart | GiveUp | None = None
+        self.error: BaseException | None = None
+        self._accept = accept
+        self._on_tick = on_tick
+        self._on_failure = on_failure
+        self._extra = extra_headers
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._accepting = threading.Lock()
+        self._pausing = threading.Event()
+        self._threads: dict[int, WorkerThread] = {}
+
+    # --- the running thread ------------------------------------------------------------------------------
+
+    def run(self, begin: Callable[[Scheduler, float], list[Instruction]], deadline: float | None) -> None:
+        """Run to the end. `deadline` is on time.monotonic's clock; past it the outcome stays None. Raises what a
+        worker crashed with, and KeyboardInterrupt."""
+        try:
+            self.post(begin)
+            while not self._over():
+                with self._lock:
+                    if not self._over():
+                        self._changed.wait(TICK)
+                if self._over() or (deadline is not None and time.monotonic() >= deadline):
+                    break
+                self.post(lambda core, now: core.tick(now))
+                self._on_tick(self, time.monotonic())
+        finally:
+            self.stop()
+        if self.error is not None:
+            raise self.error
+
+    def _over(self) -> bool:
+        return self.outcome is not None or self.error is not None or self.stopping
+
+    def stop(self) -> None:
+        """From any thread: end the workers; idle connections go back to the pool if the attempt ended by itself."""
+        with self._lock:
+            threads = list(self._threads.values())
+            idle = {w.id for w in self.core.workers.values() if w.phase is Phase.IDLE}
+            self.stopping = True
+            self._changed.notify_all()
+        self._pausing.set()
+        for thread in threads:
+            if thread.number not in idle:
+                thread.abort()
+            thread.inbox.put(None)
+        until = time.monotonic() + JOIN
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+
+    def post(self, event: Callable[[Scheduler, float], list[Instruction]]) -> None:
+        """Tell the scheduler something and carry out what it answers."""
+        with self._lock:
+            if self.stopping:
+                return
+            for instruction in event(self.core, time.monotonic()):
+                self._carry_out(instruction)
+
+    def _carry_out(self, instruction: Instruction) -> None:
+        if isinstance(instruction, Fetch | Read):
+            thread = self._threads.get(instruction.worker)
+            if thread is None:
+                thread = self._threads[instruction.worker] = WorkerThread(self, instruction.worker)
+                thread.start()
+            thread.inbox.put(instruction)
+        elif isinstance(instruction, Abort):
+            self._threads[instruction.worker].abort()
+        else:
+            self.outcome = instruction
+            self._changed.notify_all()
+
+    def crash(self, error: BaseException) -> None:
+        """A worker met something unforeseen."""
+        with self._lock:
+            self.error = self.error or error
+            self._changed.notify_all()
+
+    # --- what workers ask --------------------------------------------------------------------------------
+
+    def accept(self, source: int, place: Place, answer: Answer, verdict: Verdict) -> None:
+        """A usable head came. One at a time: the first one settles name, size and target."""
+        with self._accepting:
+            self._accept(self, source, place, answer, verdict)
+
+    def known(self, place: Place, url: Url) -> Known:
+        """What the judge may know when it looks at an answer of `place`."""
+        return Known(self.core.size, place.validators, place.content_type, own_codings(url.path))
+
+    def extra_headers(self, place: Place) -> tuple[tuple[str, str], ...]:
+        """Fields of the first request to the origin beyond the usual ones (conditions of -N)."""
+        return self._extra if not place.mirror and not self.core.confirmed else ()
+
+    def note_failure(self, place: Place, failure: Failure) -> None:
+        """Tell the observer."""
+        self._on_failure(place, failure)
+
+    def sink_settle(self, worker: int) -> None:
+        """The worker's run has ended."""
+        sink = getattr(self, "sink", None)
+        if sink is not None:
+            sink.settle(worker)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the rate limit."""
+        self._pausing.wait(seconds)
+
+    def arrived(self, worker: int, count: int) -> Placement:
+        """See Scheduler."""
+        with self._lock:
+            return self.core.arrived(worker, count, time.monotonic())
+
+    def stored(self, worker: int) -> bool:
+        """See Scheduler."""
+        with self._lock:
+            return self.core.stored(worker)
+
+    def satisfied(self, worker: int) -> bool:
+        """See Scheduler."""
+        with self._lock:
+            return self.core.satisfied(worker)
+
+    def wants_next(self, worker: int) -> bool:
+        """See Scheduler."""
+        return self.core.wants_next(worker)
+
+    def queue_next(self, worker: int) -> Range | None:
+        """See Scheduler."""
+        with self._lock:
+            return None if self.stopping else self.core.queue_next(worker, time.monotonic())
+
+    def covered(self, worker: int, count: int) -> bool:
+        """Whether `count` bytes that were read but not yet reported complete the worker's lease."""
+        state = self.core.workers[worker]
+        return state.lease is None or state.offset + count >= state.lease.end
+
+    def of_unknown_size(self, worker: int) -> bool:
+        """Whether the worker reads a file whose size nobody said."""
+        lease = self.core.workers[worker].lease
+        return lease is not None and lease.end == UNKNOWN_END
+
+    def body_is_over(self, worker: int) -> bool:
+        """Whether the worker has read all that its body should hold."""
+        state = self.core.workers[worker]
+        return state.asked_end is None or state.offset >= state.asked_end
+
+    # --- facts for progress ------------------------------------------------------------------------------
+
+    def facts(self) -> tuple[int, int | None, int, int, int]:
+        """(bytes stored, size, connections, sources, contiguous front) at this moment."""
+        with self._lock:
+            busy = [w for w in self.core.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING)]
+            sources = len({w.source for w in busy})
+            return self.core.stored_bytes(), self.core.size, len(busy), sources, self.core.front()
+
+    def bytes_kept(self) -> int:
+        """Bytes that this attempt and earlier ones of this run have stored."""
+        return self.tracker.total(tracker.BYTES)

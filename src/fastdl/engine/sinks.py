@@ -1,0 +1,141 @@
+"""Where the bytes of one attempt go: a partial file with its journal, or stdout in order."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from ..core.verify import Hasher
+from ..errors import DiskError
+from ..io.partial import Partial
+
+RECORD_BYTES = 1024 * 1024  # journaled at least this often
+RECORD_SECONDS = 0.02  # so that a kill loses no more than this much of each connection's work
+STDOUT_WINDOW = 16 * 1024 * 1024  # bytes that may wait in memory for their turn
+
+
+class Sink(Protocol):
+    """Takes bytes at offsets from several workers, at disjoint ranges."""
+
+    def write(self, worker: int, offset: int, view: memoryview, source: int) -> None:
+        """Store bytes; `source` is remembered as where they came from. Raises DiskError."""
+
+    def settle(self, worker: int) -> None:
+        """The worker's range has ended: what it wrote may be claimed."""
+
+    def same(self, offset: int, view: memoryview) -> bool:
+        """Whether bytes that came a second time equal the stored ones."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """The contiguous run that a worker is writing, and what of it the journal knows."""
+
+    slot: int
+    start: int
+    end: int
+    source: int
+    recorded: int
+    at: float
+
+
+class PartialSink:
+    """NAME.fastdl and its journal: data first, then the claim (invariant 2)."""
+
+    def __init__(self, partial: Partial, journal_ids: list[int]) -> None:
+        """`journal_ids`: for each source of the scheduler its index in the journal's header."""
+        self._partial = partial
+        self._ids = journal_ids
+        self._runs: dict[int, _Run] = {}
+        self._scratch = threading.local()
+
+    def write(self, worker: int, offset: int, view: memoryview, source: int) -> None:
+        """See Sink."""
+        self._partial.write(offset, view)
+        now = time.monotonic()
+        run = self._runs.get(worker)
+        if run is None or run.end != offset or run.source != source:
+            if run is not None:
+                self._record(run, now)
+            run = _Run(self._partial.run(offset, self._ids[source]), offset, offset, source, offset, 0.0)
+            self._runs[worker] = run
+        run.end = offset + len(view)
+        if run.end - run.recorded >= RECORD_BYTES or now - run.at >= RECORD_SECONDS:
+            self._record(run, now)
+
+    def _record(self, run: _Run, now: float) -> None:
+        if run.end > run.recorded:
+            self._partial.record(run.slot, run.start, run.end, self._ids[run.source])
+            run.recorded = run.end
+        run.at = now
+
+    def settle(self, worker: int) -> None:
+        """See Sink."""
+        run = self._runs.get(worker)
+        if run is not None:
+            self._record(run, time.monotonic())
+
+    def same(self, offset: int, view: memoryview) -> bool:
+        """See Sink."""
+        stored = memoryview(bytearray(len(view)))
+        filled = 0
+        while filled < len(view):
+            count = self._partial.read_into(offset + filled, stored[filled:])
+            if count == 0:
+                return False
+            filled += count
+        return stored == view
+
+
+class StdoutSink:
+    """Bytes to stdout, in order: what comes early waits in memory, at most STDOUT_WINDOW ahead of the front."""
+
+    def __init__(self, hashers: list[Hasher], front_moved: Callable[[int], None], certain: Callable[[], bool]) -> None:
+        """`front_moved` is told how far the output has come; `certain`: whether a validator vouches that bytes which
+        come again are the ones that went out."""
+        self._out: BinaryIO = sys.stdout.buffer
+        self._hashers = hashers
+        self._front_moved = front_moved
+        self._certain = certain
+        self._waiting: dict[int, bytes] = {}
+        self._lock = threading.Lock()
+        self.front = 0
+
+    def write(self, worker: int, offset: int, view: memoryview, source: int) -> None:
+        """See Sink."""
+        with self._lock:
+            self._waiting[offset] = bytes(view)
+            before = self.front
+            while self.front in self._waiting:
+                block = self._waiting.pop(self.front)
+                self._emit(block)
+                self.front += len(block)
+            front = self.front
+        if front != before:
+            self._front_moved(front)
+
+    def _emit(self, block: bytes) -> None:
+        try:
+            self._out.write(block)
+        except OSError as error:
+            raise DiskError("Cannot write to stdout", error.strerror or "the reader is gone", "") from error
+        for hasher in self._hashers:
+            hasher.update(block)
+
+    def settle(self, worker: int) -> None:
+        """See Sink."""
+
+    def same(self, offset: int, view: memoryview) -> bool:
+        """See Sink."""
+        return self._certain()
+
+    def flush(self) -> None:
+        """Everything is out. Raises DiskError."""
+        try:
+            self._out.flush()
+        except OSError as error:
+            raise DiskError("Cannot write to stdout", error.strerror or "the reader is gone", "") from error

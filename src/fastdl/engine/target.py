@@ -1,0 +1,167 @@
+"""Where the file goes: its name, what is there already, and an earlier run's partial download."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from ..core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, decode_header
+from ..core.naming import SafeName, choose_name, renamed
+from ..core.response import Validators
+from ..core.urls import Url, mask
+from ..core.verify import Digest, new_hasher
+from ..errors import BadName, TargetExists
+from ..io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
+from ..settings import Settings
+
+WINDOWS = sys.platform == "win32"
+_MOST_RENAMES = 10_000
+
+
+class AlreadyThere(Exception):
+    """Nothing needs to be fetched; the message says why, `path` is the file."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(why)
+        self.path = path
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What the server says of the file. `modified` is Unix time in seconds."""
+
+    size: int | None
+    validators: Validators
+    modified: float | None
+
+
+def modified_time(validators: Validators) -> float | None:
+    """Last-Modified as Unix time, None if there is none or it makes no sense."""
+    try:
+        return parsedate_to_datetime(validators.last_modified or "").timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def path_of(settings: Settings, disposition: str | None, given: Url, final: Url) -> str:
+    """The path under which the file is to appear. Raises BadName if -o names a folder."""
+    if settings.output is None:
+        return os.path.join(settings.dir, choose_name(disposition, given, final, windows=WINDOWS))
+    path = os.path.join(settings.dir, settings.output)
+    if not os.path.basename(path) or os.path.isdir(path):
+        raise BadName(f"{path} is a folder")
+    return path
+
+
+def free_path(path: str) -> str:
+    """The first of `name.1.ext`, `name.2.ext` ... that is not taken. Raises TargetExists after 10,000 tries."""
+    folder, name = os.path.split(path)
+    for number in range(1, _MOST_RENAMES):
+        candidate = os.path.join(folder, renamed(SafeName(name), number))
+        if not any(os.path.lexists(candidate + suffix) for suffix in ("", DATA_SUFFIX, JOURNAL_SUFFIX)):
+            return candidate
+    raise TargetExists(f"{path} and ten thousand names beside it exist")
+
+
+def settle_before(settings: Settings, path: str, digest: Digest | None) -> None:
+    """What can be decided about an existing file without asking the server.
+
+    Raises AlreadyThere if it may stay as it is."""
+    if not os.path.lexists(path):
+        return
+    if settings.skip_existing:
+        raise AlreadyThere(path, "it exists")
+    if digest is not None and os.path.isfile(path) and file_digest(path, digest.algorithm) == digest.value:
+        raise AlreadyThere(path, f"its {digest.algorithm} is the expected one")
+
+
+def settle(settings: Settings, path: str, digest: Digest | None, remote: Remote, remembered: str | None) -> str:
+    """What becomes of an existing file now that the server has answered; returns the path to use.
+
+    `remembered` is the ETag that -N noted for the file. Raises AlreadyThere, TargetExists."""
+    settle_before(settings, path, digest)
+    if not os.path.lexists(path):
+        return path
+    if os.path.isdir(path):
+        raise BadName(f"{path} is a folder")
+    if settings.newer:
+        if not _is_newer(path, remote, remembered):
+            raise AlreadyThere(path, "the server's file is not newer")
+        return path
+    if settings.overwrite:
+        return path
+    if digest is None and is_this_file(path, remote):
+        raise AlreadyThere(path, "size and time are those of the server's file")
+    if settings.auto_rename:
+        return free_path(path)
+    raise TargetExists(f"{path} exists")
+
+
+def is_this_file(path: str, remote: Remote) -> bool:
+    """Whether an existing file is the server's by size and time (rsync's quick check)."""
+    there = os.stat(path)
+    return remote.size == there.st_size and remote.modified is not None and int(there.st_mtime) == int(remote.modified)
+
+
+def _is_newer(path: str, remote: Remote, remembered: str | None) -> bool:
+    there = os.stat(path)
+    if remembered is not None and remote.validators.etag is not None:
+        return remembered != remote.validators.etag
+    if remote.size is not None and remote.size != there.st_size:
+        return True
+    return remote.modified is None or int(remote.modified) > int(there.st_mtime)
+
+
+def file_digest(path: str, algorithm: str) -> bytes:
+    """The digest of a file on disk."""
+    hasher = new_hasher(algorithm)
+    with open(path, "rb") as file:
+        while block := file.read(1024 * 1024):
+            hasher.update(block)
+    return hasher.digest()
+
+
+# --- an earlier run's partial download ---------------------------------------------------------------------
+
+
+def unfinished(settings: Settings, given: Url, key: str, url_text: str) -> str | None:
+    """The final path of a partial download of this very URL, or None. It is looked for under the name that is to be
+    expected, then among all partial downloads of the folder (the server may have chosen another name)."""
+    expected = path_of(settings, None, given, given)
+    header = read_header(expected + JOURNAL_SUFFIX)
+    if header is not None and belongs(header, key, url_text):
+        return expected
+    if settings.output is not None:
+        return None
+    folder = settings.dir or "."
+    try:
+        names = [name for name in os.listdir(folder) if name.endswith(JOURNAL_SUFFIX)]
+    except OSError:
+        return None
+    for name in names:
+        path = os.path.join(folder, name)
+        header = read_header(path)
+        if header is not None and header.url_key == key:
+            return path[: -len(JOURNAL_SUFFIX)]
+    return None
+
+
+def belongs(header: JournalHeader, key: str, url_text: str) -> bool:
+    """Whether a journal is that of this URL. Where a secret in the query is all that differs (a signed URL that was
+    signed anew) it is, if a strong validator will tell whether the object is the same."""
+    if header.url_key == key:
+        return True
+    etag = header.etag
+    return header.masked and header.url == mask(url_text) and etag is not None and not etag.startswith("W/")
+
+
+def read_header(path: str) -> JournalHeader | None:
+    """The header of a journal, None where there is no usable one."""
+    try:
+        with open(path, "rb") as file:
+            return decode_header(file.read(HEADER_SIZE))
+    except (OSError, JournalDamaged):
+        return None

@@ -1,0 +1,296 @@
+"""One connection's thread: asks, reads, stores, and reports to the scheduler. It decides nothing itself."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ..core import tracker
+from ..core.response import Action, Ask, Head, Verdict, judge, validators_of
+from ..core.scheduler import Failure, Fault, Fetch, Read
+from ..errors import (
+    ConnectionLost,
+    FastdlError,
+    HttpStatus,
+    NetworkError,
+    ObjectChanged,
+    ProtocolViolation,
+    Refused,
+    SizeMismatch,
+)
+from ..io.contact import Answer, Contact, Place
+from ..io.channel import Channel
+from ..io.decoding import Decoder, decoder_for
+from ..io.session import BLOCK, NoSlot
+
+if TYPE_CHECKING:
+    from .attempt import Attempt
+
+_SMALL_READ = 16 * 1024  # bytes: a TLS record
+_FILL_SECONDS = 0.02  # how long small reads (TLS records) are gathered into one block
+
+
+class Aborted(Exception):
+    """The scheduler no longer wants this fetch."""
+
+
+class DifferentBytes(ObjectChanged):
+    """Bytes that came a second time are not those that came first."""
+
+
+class WorkerThread(threading.Thread):
+    """Carries out the scheduler's orders for one connection slot; ends when it is handed None."""
+
+    def __init__(self, attempt: Attempt, number: int) -> None:
+        super().__init__(name=f"fastdl-{number}", daemon=True)
+        self.number = number
+        self.inbox: queue.SimpleQueue[Fetch | Read | None] = queue.SimpleQueue()
+        self.aborted = False
+        self._attempt = attempt
+        self._contact = Contact(attempt.session, number, self._cancelled)
+        self._buffer: memoryview | None = None
+        self._place: Place = attempt.places[0]
+        self._source = 0
+        self._ask = Ask(0, None, True)
+        self._queued: Ask | None = None
+        self._decoder: Decoder | None = None
+        self._broken: NetworkError | None = None
+
+    def _cancelled(self) -> bool:
+        return self.aborted or self._attempt.stopping
+
+    def abort(self) -> None:
+        """From any thread: the current fetch is to end soon."""
+        self.aborted = True
+        self._contact.abort()
+
+    # --- orders ------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """See Thread."""
+        while (order := self.inbox.get()) is not None:
+            try:
+                self._carry_out(order)
+            except Aborted:
+                self._fail(Failure(Fault.ABORTED, ConnectionLost("The connection was given up")))
+            except NoSlot:
+                self._fail(Failure(Fault.NO_SLOT, ConnectionLost("All connections to the host are in use")))
+            except NetworkError as error:
+                self._fail(Failure(Fault.LOST, error))
+            except DifferentBytes as error:
+                self._fail(Failure(Fault.CHANGED, error))
+            except Refused as error:
+                self._fail(Failure(Fault.REFUSED, error))
+            except FastdlError as error:
+                self._fail(Failure(Fault.FATAL, error))
+            except BaseException as error:
+                self._attempt.crash(error)
+        if not self.aborted:
+            self._contact.leave()
+        self._contact.drop()
+
+    def _fail(self, failure: Failure) -> None:
+        if self._cancelled() and failure.fault is Fault.LOST:
+            failure = Failure(Fault.ABORTED, failure.error)
+        self._contact.drop()
+        self._queued = None
+        self._attempt.sink_settle(self.number)
+        if failure.fault not in (Fault.ABORTED, Fault.NO_SLOT):
+            self._row().add(tracker.ERRORS)
+            self._attempt.note_failure(self._place, failure)
+        self._attempt.post(lambda core, now: core.failed(self.number, failure, now))
+
+    def _row(self) -> tracker.Row:
+        return self._attempt.tracker.row(self.number, self._source)
+
+    def _carry_out(self, order: Fetch | Read) -> None:
+        if isinstance(order, Fetch):
+            self.aborted = False
+            self._broken = None
+            self._source = order.source
+            self._place = self._attempt.places[order.source]
+            self._ask = Ask(order.start, order.end, order.ranged)
+            requests = self._place.requests
+            try:
+                extra = self._attempt.extra_headers(self._place)
+                answer = self._contact.ask(self._place, order.start, order.end, order.ranged, extra)
+            finally:
+                self._row().add(tracker.REQUESTS, self._place.requests - requests)
+            self._row().add(tracker.CONNECTIONS, int(getattr(answer.channel, "answered", 1) <= 1))
+            self._receive(answer)
+        elif order.fresh:
+            assert self._contact.channel is not None and self._queued is not None
+            self._ask, self._queued = self._queued, None
+            head = self._contact.channel.receive_head()
+            self._receive(Answer(head, self._place.final or self._place.given, self._contact.channel))
+        else:
+            self._pump()
+
+    # --- heads -------------------------------------------------------------------------------------------
+
+    def _receive(self, answer: Answer) -> None:
+        if self._cancelled():
+            raise Aborted
+        place, head = self._place, answer.head
+        verdict = judge(self._ask, head, self._attempt.known(place, answer.url), time.time())
+        if verdict.action not in (Action.USE, Action.WHOLE, Action.EMPTY):
+            self._reject(answer, verdict)
+            return
+        coding = verdict.coding
+        self._attempt.accept(self._source, place, answer, verdict)
+        if place.validators is None:
+            place.validators = validators_of(head)
+            place.content_type = head.get("content-type") or ""
+        self._decoder = decoder_for(coding) if coding else None
+        end = verdict.start + verdict.length if verdict.length is not None else None
+        ranged = _serves_ranges(verdict, head)
+        rtt = answer.channel.rtt
+        self._attempt.post(
+            lambda core, now: core.opened(self.number, now, size=verdict.size, end=end, ranged=ranged, rtt=rtt)
+        )
+        self._pump()
+
+    def _reject(self, answer: Answer, verdict: Verdict) -> None:
+        """An answer that brings no usable bytes: tell the scheduler what it means."""
+        place, action = self._place, verdict.action
+        status = answer.head.status
+        why = f"{verdict.why} from {answer.url.host}"
+        error: FastdlError
+        if action is Action.CHANGED:
+            if place.mirror:
+                error = SizeMismatch("The mirror has another file", verdict.why)
+                raise_as = Fault.REFUSED
+            else:
+                error, raise_as = ObjectChanged("The file changed during the download", verdict.why), Fault.CHANGED
+        elif action is Action.NO_RANGES:
+            error, raise_as = Refused("The server serves no ranges", verdict.why), Fault.NO_RANGES
+        elif verdict.broken:
+            error, raise_as = ProtocolViolation("The server sent a broken answer", why), Fault.LOST
+        else:
+            error = HttpStatus("The server refused", why, status=status)
+            raise_as = {
+                Action.BUSY: Fault.BUSY,
+                Action.DENIED: Fault.DENIED,
+                Action.REFUSED: Fault.REFUSED,
+            }.get(action, Fault.LOST)
+            if action is Action.DENIED and place.final is not None and place.final != place.given:
+                # A signed or expired target: the first URL leads to a fresh one.
+                place.final = None
+                if self._attempt.core.sources[self._source].served or self._attempt.resumed:
+                    raise_as = Fault.EXPIRED
+        self._fail(Failure(raise_as, error, verdict.wait))
+
+    # --- bodies ------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Read the body until the lease is satisfied or the body ends, storing what is new."""
+        attempt, number = self._attempt, self.number
+        channel = self._contact.channel
+        assert channel is not None
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(BLOCK))
+        row = self._row()
+        while not attempt.satisfied(number):
+            count = self._fill()
+            if self._cancelled():
+                raise Aborted
+            if count == 0:
+                self._body_ended()
+                return
+            if self._store(count, row):
+                break
+            if channel.pipelines and self._queued is None and attempt.wants_next(number):
+                self._send_next()
+        if self._cancelled():
+            raise Aborted
+        attempt.sink_settle(number)
+        if self._queued is not None:
+            attempt.post(lambda core, now: core.follow(number, now))
+            return
+        self._check_end()
+        attempt.post(lambda core, now: core.ended(number, now))
+
+    def _fill(self) -> int:
+        """Read a block. Records of TLS are small: they are gathered until the block is full or 20 ms have passed."""
+        channel, buffer = self._contact.channel, self._buffer
+        assert channel is not None and buffer is not None
+        if self._broken is not None:
+            raise self._broken
+        block = self._attempt.session.block()
+        if self._decoder is not None:
+            return self._decoder.read(channel.read_into, buffer[:block])
+        count = channel.read_into(buffer[:block])
+        if 0 < count <= _SMALL_READ and block == BLOCK:
+            count = self._fill_more(channel, buffer, count)
+        return count
+
+    def _fill_more(self, channel: Channel, buffer: memoryview, count: int) -> int:
+        until = time.monotonic() + _FILL_SECONDS
+        try:
+            while count < BLOCK and not self._attempt.covered(self.number, count):
+                more = channel.read_into(buffer[count:])
+                count += more
+                if more == 0 or time.monotonic() > until:
+                    break
+        except NetworkError as error:
+            self._broken = error  # what came before is stored first; a server may break off after every few bytes
+        return count
+
+    def _store(self, count: int, row: tracker.Row) -> bool:
+        """Put a block where it belongs; true when the lease is complete."""
+        attempt, number, buffer = self._attempt, self.number, self._buffer
+        assert buffer is not None
+        placement = attempt.arrived(number, count)
+        known, keep = placement.known, placement.keep
+        if known and placement.comparable and not attempt.sink.same(placement.offset, buffer[:known]):
+            raise DifferentBytes("Bytes that came twice differ", "the file changed, or a source lies")
+        row.add(tracker.WASTED, count - keep)
+        complete = False
+        if keep:
+            attempt.sink.write(number, placement.offset + known, buffer[known : known + keep], self._source)
+            row.add(tracker.BYTES, keep)
+            complete = attempt.stored(number)
+        pause = attempt.session.pause_for(count)
+        if pause > 0:
+            attempt.pause(pause)
+        return complete
+
+    def _body_ended(self) -> None:
+        """The body is complete, but the lease is not."""
+        number = self.number
+        self._attempt.sink_settle(number)
+        whole = self._attempt.of_unknown_size(number)
+        if not whole and not self._ask.ranged:
+            raise ConnectionLost("The server closed the connection", "before the whole file had come")
+        self._attempt.post(lambda core, now: core.ended(number, now, whole=whole))
+
+    def _check_end(self) -> None:
+        """See whether the body ends where it should, so that the connection can be used again."""
+        channel = self._contact.channel
+        if channel is None or channel.reusable or self._buffer is None:
+            return
+        if self._attempt.body_is_over(self.number) and channel.read_into(self._buffer[:1]) != 0:
+            self._contact.drop()
+
+    def _send_next(self) -> None:
+        """Send the next request before this body has ended."""
+        attempt, place = self._attempt, self._place
+        piece = attempt.queue_next(self.number)
+        if piece is None:
+            return
+        self._queued = Ask(piece.start, piece.end, True)
+        url = place.final or place.given
+        channel = self._contact.channel
+        assert channel is not None
+        channel.send(self._contact.request(place, url, piece.start, piece.end, True))
+        place.requests += 1
+        self._row().add(tracker.REQUESTS)
+
+
+def _serves_ranges(verdict: Verdict, head: Head) -> bool | None:
+    if verdict.action is Action.USE:
+        return True
+    offered = "bytes" in (head.get("accept-ranges") or "").lower() and verdict.size is not None
+    return None if offered and not verdict.coding else False

@@ -1,0 +1,196 @@
+"""The one error tree.
+
+Every leaf carries the exit code of the contract (docs/cli.md) and a hint that says what to do next.
+The shell maps foreign exceptions (OSError, httpx, ssl) to these at its boundary; nothing else catches those.
+"""
+
+from __future__ import annotations
+
+
+class FastdlError(Exception):
+    """A failure that a user can act on: WHAT happened, WHY, and a HINT. All three are plain sentences
+    without secrets; control characters are taken out where the line is printed."""
+
+    code = 1
+    hint = ""
+
+    def __init__(self, what: str, why: str = "", hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        if hint is not None:
+            self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.what} ({self.why})." if self.why else f"{self.what}."
+        return f"{text} {self.hint}".rstrip()
+
+
+class UsageError(FastdlError):
+    """The command line, the environment or the config file is wrong; nothing was contacted."""
+
+    code = 2
+    hint = "Try 'fastdl --help'."
+
+
+# --- network: exit 3 -------------------------------------------------------------------------------------
+
+
+class NetworkError(FastdlError):
+    """A connection could not be made or did not last; it may work later.
+
+    `retryable` is false where trying again cannot help (an untrusted certificate)."""
+
+    code = 3
+    hint = "Check the connection and run the same command again; it goes on from where it stopped."
+    retryable = True
+
+
+class NameNotFound(NetworkError):
+    """DNS knows no such host."""
+
+    hint = "Check the spelling of the host, or the DNS settings."
+
+
+class ConnectFailed(NetworkError):
+    """No address of the host took the connection."""
+
+
+class TlsFailed(NetworkError):
+    """The TLS handshake failed or the certificate is not trusted."""
+
+    hint = "Check the clock and the host; --cacert names a private authority."
+    retryable = False
+
+
+class TimedOut(NetworkError):
+    """No byte within --timeout, no connection within --connect-timeout, or --max-time is over."""
+
+
+class ConnectionLost(NetworkError):
+    """The connection was reset or closed before the response was whole."""
+
+
+class ProtocolViolation(NetworkError):
+    """The answer breaks HTTP (RFC 9110, RFC 9112); its bytes cannot be trusted to be where they claim."""
+
+    hint = "The server or something in between is broken; try again later or use another source with -m."
+
+
+class ProxyFailed(NetworkError):
+    """The proxy refused or broke the connection."""
+
+    hint = "Check --proxy and the proxy variables; --no-proxy goes without."
+
+
+# --- the server refused: exit 4 --------------------------------------------------------------------------
+
+
+class Refused(FastdlError):
+    """The server answered, and the answer is no."""
+
+    code = 4
+    hint = "Open the URL in a browser to see what the server says."
+
+
+class HttpStatus(Refused):
+    """A final 4xx or 5xx answer."""
+
+    def __init__(self, what: str, why: str = "", hint: str | None = None, *, status: int = 0) -> None:
+        super().__init__(what, why, hint)
+        self.status = status
+
+
+class RedirectRefused(Refused):
+    """A redirect that may not be followed: a loop, a downgrade, another scheme, no valid location."""
+
+
+class TooLarge(Refused):
+    """The file is larger than --max-size."""
+
+    hint = "Raise --max-size to fetch it."
+
+
+# --- integrity: exit 5 -----------------------------------------------------------------------------------
+
+
+class IntegrityError(FastdlError):
+    """The bytes are not the ones that were promised."""
+
+    code = 5
+    hint = "Do not use the file; tell its publisher if this goes on."
+
+
+class DigestMismatch(IntegrityError):
+    """The digest of the whole file differs from the expected one."""
+
+
+class SizeMismatch(IntegrityError):
+    """The size differs from the one that was announced."""
+
+
+class ObjectChanged(IntegrityError):
+    """The file changed on the server again and again and could not be had whole."""
+
+    hint = "The file is being replaced; try again in a while."
+
+
+# --- disk: exit 6 ----------------------------------------------------------------------------------------
+
+
+class DiskError(FastdlError):
+    """The disk refused; a partial download is kept where there is one."""
+
+    code = 6
+    hint = "Choose another place with -d."
+
+
+class NoSpace(DiskError):
+    """The disk or the quota is full."""
+
+    hint = "Free some space and run the same command again, or choose another place with -d."
+
+
+class NoPermission(DiskError):
+    """The folder or file may not be written."""
+
+
+class BadName(DiskError):
+    """The name cannot be used on this file system."""
+
+    hint = "Choose a name with -o."
+
+
+class TargetExists(FastdlError):
+    """A file of that name is there already and is not this very file."""
+
+    code = 7
+    hint = "Use --overwrite, --skip-existing or --auto-rename."
+
+
+class SomeFailed(FastdlError):
+    """Some files of several failed; each was reported on its own."""
+
+    code = 8
+    hint = "Run the same command again to retry the ones that failed."
+
+
+class TargetBusy(FastdlError):
+    """Another fastdl is downloading to this target."""
+
+    code = 9
+    hint = "Wait for it to end, or choose another name with -o."
+
+
+class Interrupted(FastdlError):
+    """Ctrl-C."""
+
+    code = 130
+    hint = "Run the same command again to go on."
+
+
+class Terminated(FastdlError):
+    """SIGTERM, or the console was closed."""
+
+    code = 143
+    hint = "Run the same command again to go on."

@@ -1,0 +1,58 @@
+"""The seam between the engine and the network: one connection that carries requests for ranges.
+
+`wire` implements it on a raw socket, `http` on httpx. The engine knows no other difference between the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..core.response import Head
+from ..core.urls import Url
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One GET. `start` and `end` (exclusive, None: to the end) are byte offsets, sent as a Range if `ranged`;
+    `headers` are all other fields to send, Host excepted."""
+
+    url: Url
+    start: int
+    end: int | None
+    ranged: bool
+    if_range: str | None
+    headers: tuple[tuple[str, str], ...]
+
+    def range_fields(self) -> list[tuple[str, str]]:
+        """The Range and If-Range fields (RFC 9110, sections 14.2 and 13.1.5)."""
+        if not self.ranged:
+            return []
+        fields = [("Range", f"bytes={self.start}-{'' if self.end is None else self.end - 1}")]
+        return fields + ([("If-Range", self.if_range)] if self.if_range else [])
+
+
+class Channel(Protocol):
+    """One connection to one origin, used by one worker thread at a time.
+
+    Every call blocks for a bounded time (the settings' time-outs) and raises leaves of errors.NetworkError."""
+
+    pipelines: bool  # may a second request go out before the first body has ended?
+    reusable: bool  # after a body ended: may another request be sent?
+    rtt: float  # seconds, from the connect
+    peer: str  # the server's address, "" where unknown
+
+    def send(self, request: Request) -> None:
+        """Send a request."""
+
+    def receive_head(self) -> Head:
+        """The final head that answers the oldest request not yet answered; 1xx are skipped, a bounded number."""
+
+    def read_into(self, view: memoryview) -> int:
+        """Read body bytes of the current response; 0 means that the body is complete."""
+
+    def abort(self) -> None:
+        """From any thread: make a blocked call fail soon."""
+
+    def close(self) -> None:
+        """Give the connection up."""

@@ -1,0 +1,163 @@
+"""One request, followed through redirects to the response that counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..core.redirect import REDIRECTS, next_url
+from ..core.response import Head, Validators
+from ..core.urls import Url
+from ..errors import ConnectionLost
+from .channel import Channel, Request
+from .session import Session
+
+_SMALL_BODY = 64 * 1024  # bytes: a redirect's body up to this is read, so that the connection can be used again
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a source's bytes are found. `given` is its URL as it was given, `final` where redirects have led (None:
+    not known); a mirror is sent no secrets. `validators` and `content_type` are those of its first usable response."""
+
+    given: Url
+    mirror: bool = False
+    final: Url | None = None
+    validators: Validators | None = None
+    content_type: str | None = None
+    requests: int = 0
+    slow_peers: set[str] = field(default_factory=set)
+
+    @property
+    def given_for(self) -> Url | None:
+        """The URL whose origin may be told secrets."""
+        return None if self.mirror else self.given
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The response that counts: its head, the URL that gave it, the connection its body comes from."""
+
+    head: Head
+    url: Url
+    channel: Channel
+
+
+class Contact:
+    """Sends one worker's requests; remembers its connection between them."""
+
+    def __init__(self, session: Session, turn: int, cancelled: Callable[[], bool]) -> None:
+        self._session = session
+        self._turn = turn
+        self._cancelled = cancelled
+        self.channel: Channel | None = None
+        self._origin: tuple[str, str, int] | None = None
+        self._url: Url | None = None
+
+    def ask(self, place: Place, start: int, end: int | None, ranged: bool, extra: tuple[tuple[str, str], ...]) -> Answer:
+        """GET a range from where `place` leads, redirects followed.
+
+        Raises NoSlot, RedirectRefused and leaves of NetworkError."""
+        url = place.final or place.given
+        hops = 0
+        while True:
+            head = self._exchange(place, url, start, end, ranged, extra)
+            if head.status not in REDIRECTS:
+                assert self.channel is not None
+                place.final = url
+                return Answer(head, url, self.channel)
+            url = next_url(url, head.status, head.get("location"), hops)
+            hops += 1
+            self._finish_body()
+
+    def _exchange(
+        self, place: Place, url: Url, start: int, end: int | None, ranged: bool, extra: tuple[tuple[str, str], ...]
+    ) -> Head:
+        used = self._connect(place, url)
+        request = self.request(place, url, start, end, ranged, extra)
+        try:
+            head = self._send(place, request)
+        except ConnectionLost:
+            # The server may close an idle connection at the very moment we use it (RFC 9112, section 9.3.1).
+            if not used or self._cancelled():
+                raise
+            self.drop()
+            self._connect(place, url, fresh=True)
+            head = self._send(place, request)
+        if head.status in (426, 505) and self._session.insist_on_http2(url):
+            self.drop()
+            return self._exchange(place, url, start, end, ranged, extra)
+        if head.status == 401 and "digest" in (head.get("www-authenticate") or "").lower():
+            return self._with_digest(place, request, head)
+        return head
+
+    def _with_digest(self, place: Place, request: Request, head: Head) -> Head:
+        login = self._session.credentials.login_for(request.url, place.given_for)
+        if login is None or getattr(self.channel, "digest", None) is not None:
+            return head
+        self.drop()
+        self.channel = self._session.digest_channel(request.url, login)
+        self._origin = request.url.origin
+        self._url = request.url
+        return self._send(place, request)
+
+    def _send(self, place: Place, request: Request) -> Head:
+        assert self.channel is not None
+        place.requests += 1
+        self.channel.send(request)
+        head = self.channel.receive_head()
+        cookies = head.all("set-cookie")
+        if cookies and not place.mirror:
+            self._session.credentials.store_cookies(request.url, cookies, time.time())
+        return head
+
+    def request(
+        self, place: Place, url: Url, start: int, end: int | None, ranged: bool, extra: tuple[tuple[str, str], ...] = ()
+    ) -> Request:
+        """The request for a range, with everything that may go to this URL."""
+        headers = self._session.credentials.headers_for(url, place.given_for, time.time())
+        if_range = place.validators.strong if place.validators is not None and start > 0 else None
+        return Request(url, start, end, ranged, if_range, (*headers, *extra))
+
+    def _connect(self, place: Place, url: Url, fresh: bool = False) -> bool:
+        """Have a connection to the URL's origin; true if it was used before."""
+        if self.channel is not None:
+            if self._origin == url.origin and self.channel.reusable and not fresh:
+                return True
+            self.leave()
+        self.channel = self._session.channel(
+            url, cancelled=self._cancelled, turn=self._turn, avoid=frozenset(place.slow_peers)
+        )
+        self._origin = url.origin
+        self._url = url
+        return getattr(self.channel, "answered", 0) > 0
+
+    def _finish_body(self) -> None:
+        """Read the rest of a small body that is of no interest, or drop the connection."""
+        assert self.channel is not None
+        left = getattr(self.channel, "body_left", None)
+        if left is None or left > _SMALL_BODY or not self.channel.reusable:
+            self.drop()
+            return
+        scrap = memoryview(bytearray(16 * 1024))
+        while self.channel.read_into(scrap):
+            pass
+
+    def leave(self) -> None:
+        """Give the connection back for others to use, if it is in a state for that."""
+        channel, self.channel = self.channel, None
+        if channel is not None and self._url is not None:
+            self._session.release(self._url, channel)
+
+    def drop(self) -> None:
+        """Close the connection."""
+        channel, self.channel = self.channel, None
+        if channel is not None:
+            channel.close()
+
+    def abort(self) -> None:
+        """From any thread: make a blocked call fail soon."""
+        channel = self.channel
+        if channel is not None:
+            channel.abort()

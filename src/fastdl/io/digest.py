@@ -1,0 +1,65 @@
+"""Digest authentication (RFC 7616), computed by httpx.
+
+httpx is imported here alone: it costs more than all the rest of a first contact, and few servers ask for this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+
+import httpx
+
+from fastdl.core.response import Head
+
+
+class DigestLogin:
+    """A name and a password, and the last challenge of the server; for one connection at a time."""
+
+    def __init__(self, username: str, password: str) -> None:
+        self._auth = httpx.DigestAuth(username.encode("utf-8", "surrogateescape"),
+                                      password.encode("utf-8", "surrogateescape"))
+        self._flow: Generator[httpx.Request, httpx.Response, None] | None = None
+        self._request: httpx.Request | None = None
+
+    def begin(self, target: str) -> str | None:
+        """The Authorization for a new request: of the challenge that is known, or None while none is."""
+        self._request = httpx.Request("GET", "http://host.invalid/")
+        self._request.url = _ExactUrl(target)
+        self._flow = self._auth.auth_flow(self._request)
+        return _authorization(next(self._flow))
+
+    def answer(self, head: Head) -> str | None:
+        """The Authorization that answers a 401, or None where its challenge is no (usable) digest one."""
+        flow, request = self._flow, self._request
+        self._flow = self._request = None
+        if flow is None or request is None:
+            return None
+        challenges = [("www-authenticate", value) for value in head.all("www-authenticate")]
+        try:
+            return _authorization(flow.send(httpx.Response(head.status, headers=challenges, request=request)))
+        except StopIteration:
+            return None
+        except (ValueError, LookupError, NotImplementedError, httpx.HTTPError):
+            return None  # a malformed challenge, or an algorithm that nobody knows
+
+
+class _ExactUrl(httpx.URL):
+    """A URL whose request target is taken as it is: the digest covers the very bytes that are sent."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__("http://host.invalid/")
+        self._target = target
+
+    @property
+    def raw_path(self) -> bytes:
+        return self._target.encode("ascii")
+
+
+def _authorization(request: httpx.Request) -> str | None:
+    value = request.headers.get("Authorization")
+    return None if value is None else str(value)
+
+
+def asks_for_digest(challenges: Iterable[str]) -> bool:
+    """Whether one of the WWW-Authenticate values is a digest challenge."""
+    return any(value.lstrip().lower().startswith("digest ") for value in challenges)

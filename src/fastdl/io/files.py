@@ -1,0 +1,169 @@
+"""Names on disk: opening without being led elsewhere, locking, renaming without clobbering.
+
+A download may run in a folder that others can write to (a shared /tmp). So a symbolic link is not followed, a second
+hard link and a device are refused, and no child process inherits a descriptor. Every path that fastdl opens has gone
+through `long_path` before. Functions raise OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ntpath
+import os
+import stat
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+if sys.platform == "win32":
+    from fastdl.io import windows
+
+_Result = TypeVar("_Result")
+
+_SAFELY = (
+    getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # a FIFO must not hold us up
+    | getattr(os, "O_NOINHERIT", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_LONG = 240  # MAX_PATH is 260 with the folder's own reserve of 12
+
+
+def long_path(path: str, *, windows: bool = sys.platform == "win32") -> str:
+    """The absolute path; on Windows with the prefix that lifts the limit of 260 characters where it comes near it."""
+    if not windows:
+        return os.path.abspath(path)
+    if path.startswith("\\\\?\\"):
+        return path
+    path = ntpath.abspath(path)
+    if len(path) < _LONG:
+        return path
+    return "\\\\?\\UNC\\" + path[2:] if path.startswith("\\\\") else "\\\\?\\" + path
+
+
+def shown(path: str) -> str:
+    """The path as the user knows it."""
+    if path.startswith("\\\\?\\UNC\\"):
+        return "\\\\" + path[8:]
+    return path.removeprefix("\\\\?\\")
+
+
+def create(path: str) -> int:
+    """A new empty file, readable by others as the umask has it. FileExistsError where anything has the name."""
+    return patiently(lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, 0o666))
+
+
+def open_plain(path: str) -> int:
+    """An existing ordinary file for reading and writing; OSError with ELOOP for a symbolic link, ENXIO for a device
+    or a pipe, EMLINK for a file that has a second name (it is somebody else's too)."""
+    if not hasattr(os, "O_NOFOLLOW") and os.path.islink(path):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+    fd = patiently(lambda: os.open(path, os.O_RDWR | _SAFELY))
+    state = os.fstat(fd)
+    if stat.S_ISREG(state.st_mode) and state.st_nlink <= 1:
+        return fd
+    os.close(fd)
+    number = errno.EMLINK if stat.S_ISREG(state.st_mode) else errno.ENXIO
+    raise OSError(number, os.strerror(number), path)
+
+
+def identity(state: os.stat_result) -> str:
+    """Which file this is, whatever its name: device and number."""
+    return f"{state.st_dev}:{state.st_ino}"
+
+
+def is_strangers(state: os.stat_result, folder: str) -> bool:
+    """Whether another user may have put this file there for us to find: it is not ours, and everybody may write to
+    the folder. (The owner alone says little: some network file systems show one owner for all.)"""
+    if sys.platform == "win32":
+        return False
+    return state.st_uid != os.geteuid() and bool(os.stat(folder).st_mode & stat.S_IWOTH)
+
+
+def remove(path: str) -> None:
+    """Remove a file; one that is gone already is no error."""
+    with contextlib.suppress(FileNotFoundError):
+        patiently(lambda: os.unlink(path))
+
+
+if sys.platform == "win32":
+
+    def patiently(action: Callable[[], _Result]) -> _Result:
+        """Run it, again for some seconds where a virus scanner holds the file."""
+        return windows.patiently(action)
+
+    def try_lock(fd: int) -> bool:
+        """Take the file's exclusive lock at once; False where another holder has it, in this process too."""
+        return windows.try_lock(fd)
+
+    def rename(source: str, target: str, *, replace: bool, durable: bool) -> None:
+        """One atomic rename; FileExistsError where `target` exists and `replace` is false. `durable`: it is on the
+        device when this returns."""
+        windows.patiently(lambda: windows.move(source, target, replace=replace, durable=durable))
+
+else:
+
+    def patiently(action: Callable[[], _Result]) -> _Result:
+        """Run it (Windows waits for virus scanners here)."""
+        return action()
+
+    def try_lock(fd: int) -> bool:
+        """Take the file's exclusive lock at once; False where another holder has it, in this process too. A file
+        system without locks raises OSError."""
+        import fcntl
+
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def rename(source: str, target: str, *, replace: bool, durable: bool) -> None:
+        """One atomic rename; FileExistsError where `target` exists and `replace` is false. To be on the device it
+        needs `flush_folder` afterwards."""
+        if replace:
+            os.rename(source, target)
+            return
+        for way in (_rename_exclusively, _link_and_unlink):
+            if way(source, target):
+                return
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        os.rename(source, target)
+
+    def _rename_exclusively(source: str, target: str) -> bool:
+        """renameat2(2) with RENAME_NOREPLACE, renamex_np(2) with RENAME_EXCL; False where system or file system
+        have no such call."""
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        old, new = os.fsencode(source), os.fsencode(target)
+        if sys.platform == "linux" and hasattr(libc, "renameat2"):
+            at_fdcwd, rename_noreplace = -100, ctypes.c_uint(1)
+            failed = libc.renameat2(at_fdcwd, old, at_fdcwd, new, rename_noreplace)
+        elif sys.platform == "darwin" and hasattr(libc, "renamex_np"):
+            rename_excl = ctypes.c_uint(4)
+            failed = libc.renamex_np(old, new, rename_excl)
+        else:
+            return False
+        if not failed:
+            return True
+        number = ctypes.get_errno()
+        if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
+            return False
+        raise OSError(number, os.strerror(number), target)
+
+    def _link_and_unlink(source: str, target: str) -> bool:
+        """A second name, then the first one away: as atomic for the target. A kill in between leaves both names,
+        which Partial.open recognises. False where the file system has no hard links."""
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except (OSError, NotImplementedError):
+            return False
+        os.unlink(source)
+        return True

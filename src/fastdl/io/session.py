@@ -1,0 +1,127 @@
+"""What all downloads of one run share: settings, connections, credentials, addresses and the rate limit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from ..core.limit import TokenBucket, block_for, burst_for
+from ..core.urls import Url
+from ..errors import TlsFailed
+from ..settings import Settings
+from .channel import Channel
+from .dial import Dialer
+from .dns import Resolver
+from .http import HttpSession
+from .pool import ConnectionPool
+from .secrets import load_credentials
+from .wire import WireChannel
+
+BLOCK = 256 * 1024  # bytes of one read where no limit makes it smaller
+STARTING_RATE = 1024 * 1024  # bytes a second, where `-r auto` begins
+
+
+class NoSlot(Exception):
+    """All connections that this host may have are in use by other downloads of this run."""
+
+
+class Session:
+    """One run's shared network state. Thread-safe; `close` ends idle connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.credentials = load_credentials(settings)
+        self.pool = ConnectionPool(settings.per_host)
+        self.resolver = Resolver(settings.family)
+        self.dialer = Dialer(settings, self.resolver)
+        self._http = HttpSession(settings, self.dialer, self.credentials)
+        self._crowd: Counter[str] = Counter()  # downloads that are running, by host
+        self._http_only: set[str] = set()  # hosts that insist on HTTP/2
+        self._lock = threading.Lock()
+        rate = STARTING_RATE if settings.limit_rate == "auto" else settings.limit_rate
+        self.bucket = TokenBucket(float(rate), burst_for(float(rate))) if rate else None
+
+    def channel(
+        self, url: Url, *, cancelled: Callable[[], bool], turn: int = 0, avoid: frozenset[str] = frozenset()
+    ) -> Channel:
+        """A connection to the origin of `url`: an idle one, else a new one.
+
+        Raises NoSlot, NameNotFound, ConnectFailed, TlsFailed, ProxyFailed, TimedOut."""
+        idle = self.pool.take_idle(url.origin)
+        if idle is not None:
+            return idle
+        if not self.pool.admit(url.host):
+            raise NoSlot
+        try:
+            return self._connect(url, cancelled, turn, avoid)
+        except BaseException:
+            self.pool.leave(url.host)
+            raise
+
+    def _connect(self, url: Url, cancelled: Callable[[], bool], turn: int, avoid: frozenset[str]) -> Channel:
+        """By our own HTTP/1.1 reader where that is possible: not for HTTP/2, nor for TLS inside a proxy's TLS."""
+        if self.settings.http != "2" and url.netloc not in self._http_only:
+            try:
+                link = self._http.dial(url, turn=turn, avoid=avoid, cancelled=cancelled)
+            except TlsFailed as error:
+                if "HTTP version" not in error.why or not self.insist_on_http2(url):
+                    raise
+                link = None
+            if link is not None:
+                return WireChannel(
+                    link.sock,
+                    rtt=link.rtt,
+                    peer=link.peer,
+                    timeout=self.settings.timeout,
+                    absolute_form=link.absolute_form,
+                    extra_headers=link.proxy_headers,
+                    on_close=lambda: self.pool.leave(url.host),
+                )
+        http2 = True if url.netloc in self._http_only else None
+        return self._http.open(url, http2=http2, turn=turn, avoid=avoid, on_close=lambda: self.pool.leave(url.host))
+
+    def digest_channel(self, url: Url, login: tuple[str, str]) -> Channel:
+        """A connection that answers a Digest challenge (RFC 7616) with `login`. Raises NoSlot and NetworkErrors."""
+        if not self.pool.admit(url.host):
+            raise NoSlot
+        return self._http.open(url, digest=login, on_close=lambda: self.pool.leave(url.host))
+
+    def insist_on_http2(self, url: Url) -> bool:
+        """The server answered that it wants HTTP/2 (505, 426): later connections use it. False if that was known."""
+        if self.settings.http == "1.1" or url.netloc in self._http_only or url.scheme != "https":
+            return False
+        self._http_only.add(url.netloc)
+        return True
+
+    def release(self, url: Url, channel: Channel) -> None:
+        """Give a connection back whose last body has ended; anything else is closed."""
+        if isinstance(channel, WireChannel) and channel.reusable and channel.body_left == 0:
+            self.pool.keep(url.origin, channel)
+        else:
+            channel.close()
+
+    def join(self, host: str, change: int = 1) -> None:
+        """A download from `host` begins (or, with -1, ends)."""
+        with self._lock:
+            self._crowd[host] += change
+
+    def share(self, host: str) -> int:
+        """How many of a host's connections one of the downloads that are running may have."""
+        return max(1, self.settings.per_host // max(1, self._crowd[host]))
+
+    def block(self) -> int:
+        """Bytes of one read."""
+        return BLOCK if self.bucket is None else block_for(self.bucket.rate)
+
+    def pause_for(self, count: int) -> float:
+        """Account for `count` bytes read under a limit; seconds to wait before the next read."""
+        if self.bucket is None:
+            return 0.0
+        with self._lock:
+            return self.bucket.take(count, time.monotonic())
+
+    def close(self) -> None:
+        """End idle connections."""
+        self.pool.close()
+

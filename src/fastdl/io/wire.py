@@ -1,0 +1,293 @@
+"""HTTP/1.1 on a raw socket: the strict reader for range downloads (RFC 9112).
+
+A general HTTP client costs more CPU per byte than the network does on fast links, and hides the socket that pipelining
+and `recv_into` need. This one knows just GET, parses heads strictly and within bounds, and calls everything that it does
+not expect a ProtocolViolation: bytes behind a doubtful head cannot be trusted to be where they claim.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+
+from ..core.response import Head, content_length
+from ..errors import ConnectionLost, NetworkError, ProtocolViolation, TimedOut
+from .channel import Request
+from .chunked import ChunkedDecoder
+
+MOST_HEAD = 64 * 1024  # bytes of one response head
+MOST_FIELDS = 256
+MOST_INTERIM = 16  # 1xx responses before a final one (RFC 9110, section 15.2 sets no bound)
+_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_UNTIL_CLOSE = -1
+_NO_BODY = frozenset({204, 304})
+
+
+def parse_head(raw: bytes) -> Head:
+    """Parse a response head, status line to the last field line, without the empty line that ends it.
+
+    Bare LF line ends are accepted (RFC 9112, section 2.2), folded lines, NUL and bare CR are not. Raises
+    ProtocolViolation."""
+    if b"\0" in raw:
+        raise ProtocolViolation("The server sent a broken answer", "NUL in the response head")
+    lines = [line[:-1] if line.endswith(b"\r") else line for line in raw.split(b"\n")]
+    if any(b"\r" in line for line in lines):
+        raise ProtocolViolation("The server sent a broken answer", "bare CR in the response head")
+    status, reason, version = _parse_status(lines[0])
+    if len(lines) - 1 > MOST_FIELDS:
+        raise ProtocolViolation("The server sent a broken answer", f"more than {MOST_FIELDS} header fields")
+    return Head(status, reason, tuple(_parse_field(line) for line in lines[1:]), version)
+
+
+def _parse_status(line: bytes) -> tuple[int, str, str]:
+    parts = line.split(b" ", 2)
+    version = parts[0]
+    well_formed = len(version) == 8 and version[:5] == b"HTTP/" and version[5:6].isdigit() and version[6:7] == b"."
+    if not well_formed or not version[7:8].isdigit() or version[5:6] != b"1":
+        raise ProtocolViolation("The server does not speak HTTP/1.1", "its answer begins with something else")
+    if len(parts) < 2 or len(parts[1]) != 3 or not parts[1].isdigit() or parts[1][0:1] == b"0":
+        raise ProtocolViolation("The server sent a broken answer", "malformed status line")
+    reason = parts[2].decode("latin-1") if len(parts) > 2 else ""
+    return int(parts[1]), reason[:100], "HTTP/1.0" if version[7:8] == b"0" else "HTTP/1.1"
+
+
+def _parse_field(line: bytes) -> tuple[str, str]:
+    name, colon, value = line.partition(b":")
+    if not colon or not name or not _TOKEN.issuperset(name):
+        # Also catches folded lines and white space before the colon (RFC 9112, sections 5.1 and 5.2).
+        raise ProtocolViolation("The server sent a broken answer", "malformed header field")
+    return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
+
+
+def _end_of_head(data: bytearray, start: int) -> tuple[int, int]:
+    """(end of the last field line, start of the body), or (-1, -1) while the head is not whole."""
+    found = data.find(b"\n\r\n", start)
+    bare = data.find(b"\n\n", start)
+    if found >= 0 and (bare < 0 or found < bare):
+        return found, found + 3
+    return (bare, bare + 2) if bare >= 0 else (-1, -1)
+
+
+class WireChannel:
+    """A Channel (io/channel.py) on a connected socket, plain or TLS."""
+
+    def __init__(
+        self,
+        sock: socket.socket | ssl.SSLSocket,
+        *,
+        rtt: float,
+        peer: str,
+        timeout: float,
+        absolute_form: bool = False,
+        extra_headers: tuple[tuple[str, str], ...] = (),
+        leftover: bytes = b"",
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        """`timeout`: seconds without a byte until TimedOut. `absolute_form` and `extra_headers` are for plain HTTP
+        through a proxy (RFC 9112, section 3.2.2); `leftover` was read from the socket already."""
+        self._sock = sock
+        self._tls = isinstance(sock, ssl.SSLSocket)
+        self._data = bytearray(leftover)
+        self._absolute_form = absolute_form
+        self._extra = extra_headers
+        self._on_close = on_close
+        self._asked: deque[Request] = deque()
+        self._left = 0  # bytes of the current body still to come; _UNTIL_CLOSE: to the end of the connection
+        self._chunked: ChunkedDecoder | None = None
+        self._timeout = timeout
+        self.rtt = rtt
+        self.peer = peer
+        self.pipelines = True
+        self._keep = True  # the server keeps the connection open after the current body
+        self.answered = 0
+        sock.settimeout(timeout)
+
+    # --- requests ----------------------------------------------------------------------------------------
+
+    def send(self, request: Request) -> None:
+        """Send a GET. Raises ConnectionLost, TimedOut."""
+        url = request.url
+        target = url.text if self._absolute_form else url.target
+        fields = [*request.headers, *request.range_fields(), *self._extra]
+        if not any(name.lower() == "host" for name, _ in fields):
+            fields.insert(0, ("Host", url.netloc))
+        lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
+        try:
+            self._sock.sendall("\r\n".join(lines).encode("latin-1", "replace"))
+        except OSError as error:
+            raise self._fault(error) from None
+        self._asked.append(request)
+
+    def receive_head(self) -> Head:
+        """See Channel. Raises ConnectionLost, TimedOut, ProtocolViolation."""
+        for _ in range(MOST_INTERIM):
+            head = self._read_head()
+            if head.status >= 200:
+                self._begin_body(head)
+                self.answered += 1
+                if self._asked:
+                    self._asked.popleft()
+                return head
+            if head.status == 101:
+                raise ProtocolViolation("The server sent a broken answer", "101 to a request without Upgrade")
+        raise ProtocolViolation("The server sent a broken answer", "endless 1xx responses")
+
+    def _read_head(self) -> Head:
+        searched = 0
+        while True:
+            # An empty line or two before the status line is tolerated, as RFC 9112 (2.2) asks of servers.
+            if not searched and self._data[:1] in (b"\r", b"\n"):
+                del self._data[: 2 if self._data[:2] == b"\r\n" else 1]
+                continue
+            end, body = _end_of_head(self._data, max(0, searched - 3))
+            if end >= 0:
+                raw = bytes(self._data[:end])
+                del self._data[:body]
+                if end > MOST_HEAD:
+                    break
+                return parse_head(raw)
+            searched = len(self._data)
+            if searched > MOST_HEAD:
+                break
+            if searched >= 5 and not self._data.startswith(b"HTTP/"):
+                raise ProtocolViolation("The server does not speak HTTP/1.1", "its answer begins with something else")
+            self._fill("before the response")
+        raise ProtocolViolation("The server sent a broken answer", f"a response head of more than {MOST_HEAD} bytes")
+
+    def _fill(self, when: str) -> None:
+        try:
+            piece = self._sock.recv(16 * 1024)
+        except OSError as error:
+            raise self._fault(error) from None
+        if not piece:
+            raise ConnectionLost("The server closed the connection", when)
+        self._data += piece
+
+    def _begin_body(self, head: Head) -> None:
+        """How the body is framed (RFC 9112, section 6.3)."""
+        try:
+            length = content_length(head)
+        except ValueError as error:
+            raise ProtocolViolation("The server sent a broken answer", str(error)) from None
+        codings = [part.strip().lower() for value in head.all("transfer-encoding") for part in value.split(",")]
+        options = [part.strip().lower() for value in head.all("connection") for part in value.split(",")]
+        self._keep = "close" not in options and (head.version == "HTTP/1.1" or "keep-alive" in options)
+        self._chunked = None
+        if head.status in _NO_BODY:
+            self._left = 0
+        elif codings:
+            if length is not None:
+                # Request smuggling's favourite (RFC 9112, section 6.1): no way to know which of the two holds.
+                raise ProtocolViolation("The server sent a broken answer", "both Content-Length and Transfer-Encoding")
+            if codings != ["chunked"] or head.version == "HTTP/1.0":
+                raise ProtocolViolation("The server sent a broken answer", "a transfer coding that was not asked for")
+            self._chunked = ChunkedDecoder()
+            self._left = _UNTIL_CLOSE
+        elif length is not None:
+            self._left = length
+        else:
+            self._left = _UNTIL_CLOSE
+            self._keep = False
+
+    # --- bodies ------------------------------------------------------------------------------------------
+
+    def read_into(self, view: memoryview) -> int:
+        """See Channel. Raises ConnectionLost if the body ends early, TimedOut."""
+        if self._left == 0 or not len(view):
+            return 0
+        if self._chunked is not None:
+            return self._read_chunked(view)
+        wanted = len(view) if self._left < 0 else min(len(view), self._left)
+        if self._data:
+            count = min(wanted, len(self._data))
+            view[:count] = self._data[:count]
+            del self._data[:count]
+        else:
+            try:
+                count = self._sock.recv_into(view, wanted)
+            except OSError as error:
+                raise self._fault(error) from None
+            if count == 0:
+                return self._closed()
+        if self._left > 0:
+            self._left -= count
+        return count
+
+    def _closed(self) -> int:
+        self._keep = False
+        if self._left == _UNTIL_CLOSE and self._chunked is None:
+            self._left = 0
+            return 0
+        raise ConnectionLost("The server closed the connection", "before the whole answer had come")
+
+    def _read_chunked(self, view: memoryview) -> int:
+        decoder = self._chunked
+        assert decoder is not None
+        while True:
+            count = decoder.decode(self._data, view)
+            if count:
+                return count
+            if decoder.done:
+                self._left = 0
+                return 0
+            self._fill("in the middle of a chunked body")
+
+    @property
+    def reusable(self) -> bool:
+        """See Channel."""
+        return self._keep and self._left == 0 and not self._asked and not self._data
+
+    @property
+    def body_left(self) -> int | None:
+        """Bytes of the current body still to come; None where that is unknown."""
+        return self._left if self._left >= 0 else None
+
+    # --- ends --------------------------------------------------------------------------------------------
+
+    def abort(self) -> None:
+        """See Channel."""
+        with contextlib.suppress(OSError):
+            # Not close(): the descriptor could be given to another connection while a thread still reads from it.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """See Channel."""
+        self._keep = False
+        with contextlib.suppress(OSError):
+            self._sock.close()
+        if self._on_close is not None:
+            on_close, self._on_close = self._on_close, None
+            on_close()
+
+    def quiet(self) -> bool:
+        """Whether an idle connection is still usable: nothing has come from the server, not even its farewell."""
+        if self._data or not self.reusable:
+            return False
+        try:
+            self._sock.settimeout(0)
+            try:
+                self._sock.recv(1)
+            finally:
+                self._sock.settimeout(self._timeout)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def adopt(self, head: Head) -> None:
+        """Go on with a response whose head another client has read from this socket."""
+        self._begin_body(head)
+
+    def _fault(self, error: OSError) -> NetworkError:
+        """What an error of the socket means."""
+        if isinstance(error, TimeoutError):
+            return TimedOut("The server went silent", f"no byte for {self._timeout:g} s")
+        if isinstance(error, ssl.SSLEOFError):
+            return ConnectionLost("The server closed the connection", "without a TLS farewell")
+        if isinstance(error, ssl.SSLError):
+            return ConnectionLost("The TLS connection broke", str(error.reason or "TLS error").lower())
+        return ConnectionLost("The connection broke", error.strerror or type(error).__name__)

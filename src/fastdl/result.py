@@ -1,0 +1,103 @@
+"""What became of one file: the facts behind the exit code, the `--json` object and the last line on the screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastdl.core.urls import mask
+from fastdl.errors import FastdlError
+
+
+@dataclass(slots=True)
+class DigestReport:
+    """A digest that was known beforehand. `source` says who gave it (`user`, `url`, `origin`, `metalink` ...);
+    `verified` is true once the whole file was found to agree."""
+
+    algorithm: str
+    value: str
+    source: str
+    verified: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "algorithm": self.algorithm,
+            "value": self.value,
+            "source": self.source,
+            "verified": self.verified,
+        }
+
+
+@dataclass(slots=True)
+class SourceReport:
+    """What one source did. `trust` is origin, alias, official or third-party; `bytes` counts what it sent;
+    `connections` is how many were opened to it; `errors` counts its faults, lies included."""
+
+    url: str
+    host: str
+    trust: str = "origin"
+    bytes: int = 0
+    connections: int = 0
+    errors: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "url": mask(self.url),
+            "host": self.host,
+            "trust": self.trust,
+            "bytes": self.bytes,
+            "connections": self.connections,
+            "errors": self.errors,
+        }
+
+
+@dataclass(slots=True)
+class Result:
+    """One file's outcome. `size` is the whole file in bytes, `seconds` the time of this run, `wasted_bytes` all
+    bytes that arrived and were thrown away or arrived twice; `path` is "-" for stdout and None if it was never
+    settled. `kept` says in a few words why nothing was fetched though all is well ("it is there already").
+    `plan` is filled by --dry-run: the object of `explain --json`."""
+
+    url: str
+    final_url: str | None = None
+    path: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    digest: DigestReport | None = None
+    seconds: float = 0.0
+    resumed_bytes: int = 0
+    wasted_bytes: int = 0
+    requests: int = 0
+    sources: list[SourceReport] = field(default_factory=list)
+    error: FastdlError | None = None
+    kept: str = ""
+    plan: dict[str, Any] | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return self.error.code if self.error is not None else 0
+
+    @property
+    def bytes_per_second(self) -> float:
+        """How fast this run was: what it fetched, not what lay there before; 0 where nothing was fetched."""
+        fetched = sum(source.bytes for source in self.sources) - self.wasted_bytes
+        return max(0, fetched) / self.seconds if self.seconds > 0 else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The `--json` object; nothing secret is left in it."""
+        return {
+            "url": mask(self.url),
+            "final_url": mask(self.final_url) if self.final_url is not None else None,
+            "path": self.path,
+            "size": self.size,
+            "sha256": self.sha256,
+            "digest": self.digest.to_json() if self.digest is not None else None,
+            "seconds": round(self.seconds, 3),
+            "bytes_per_second": round(self.bytes_per_second),
+            "resumed_bytes": self.resumed_bytes,
+            "wasted_bytes": self.wasted_bytes,
+            "requests": self.requests,
+            "sources": [source.to_json() for source in self.sources],
+            "exit_code": self.exit_code,
+            "error": mask(str(self.error)) if self.error is not None else None,
+        }

@@ -1,0 +1,62 @@
+"""What one run was asked to do: plain data, made by config.py from flags, environment and config file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Settings:
+    """Every option of `get`, already parsed. Sizes and rates are bytes and bytes a second, times are seconds."""
+
+    # where to
+    output: str | None = None
+    dir: str = "."
+    overwrite: bool = False
+    skip_existing: bool = False
+    auto_rename: bool = False
+    newer: bool = False
+    remote_time: bool = True
+    durable: bool = True
+    resume: bool = True  # --no-continue turns it off
+    max_size: int | None = None
+    # what
+    mirrors: list[str] = field(default_factory=list)
+    checksum: str | None = None
+    # how
+    connections: int | None = None  # None: auto
+    per_host: int = 8
+    jobs: int = 4
+    min_split: int | None = None  # None: 1 MiB to begin with, finer near the end
+    limit_rate: int | str | None = None  # bytes a second, "auto", or None
+    timeout: float = 30.0
+    connect_timeout: float = 10.0
+    max_time: float | None = None
+    retries: int = 8
+    # who asks
+    headers: list[tuple[str, str]] = field(default_factory=list)  # -H, -A and -e excepted
+    user_agent: str | None = None
+    referer: str | None = None
+    user: tuple[str, str] | None = None
+    netrc: bool = False
+    netrc_file: str | None = None
+    bearer_env: str | None = None
+    cookies: str | None = None
+    # by which way
+    proxy: str | None = None
+    use_proxy: bool = True  # --no-proxy turns the environment's off too
+    cacert: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    insecure: bool = False
+    connect_to: list[tuple[str, str, str, str]] = field(default_factory=list)
+    family: int | None = None  # 4, 6 or None
+    interface: str | None = None
+    http: str = "auto"  # "1.1", "2", "auto"
+    # what is said
+    quiet: bool = False
+    verbose: bool = False
+    log: str | None = None
+    progress: str = "auto"
+    json: bool = False
+    dry_run: bool = False

@@ -1,0 +1,68 @@
+"""Text that is safe and fits: everything that comes from outside passes here before a person or a log sees it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from fastdl.core.urls import clean, mask
+from fastdl.errors import FastdlError
+
+LONGEST = 4000  # characters of a line; a URL may be long, a hostile header longer
+
+
+def safe(text: str) -> str:
+    """`text` without control characters and without secrets, as one line."""
+    return clean(mask(text), LONGEST)
+
+
+def error_line(error: FastdlError, about: str = "") -> str:
+    """`fastdl: error: WHAT (WHY). HINT`; `about` names the file where there are several."""
+    return "fastdl: error: " + safe(f"{about}: {error}" if about else str(error))
+
+
+def columns(text: str) -> int:
+    """How many terminal cells `text` takes: wide characters two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(_cells(char) for char in text)
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def shorten(text: str, width: int, dots: str = "...") -> str:
+    """`text` in at most `width` cells; the middle is left out, because the end of a file's name tells most."""
+    if columns(text) <= width:
+        return text
+    if width <= len(dots) + 2:
+        return _take(text, width)
+    room = width - len(dots)
+    head = _take(text, (room + 1) // 2)
+    tail = _take(text[::-1], room - columns(head))[::-1]
+    return head + dots + tail
+
+
+def _take(text: str, width: int) -> str:
+    used = 0
+    for index, char in enumerate(text):
+        used += _cells(char)
+        if used > width:
+            return text[:index]
+    return text
+
+
+def pad(text: str, width: int) -> str:
+    """`text` filled with spaces up to `width` cells."""
+    return text + " " * max(0, width - columns(text))
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """`text` with what the terminal's encoding cannot show replaced by `?`, so that its width stays right."""
+    name = encoding or "ascii"
+    try:
+        return text.encode(name, "replace").decode(name, "replace")
+    except LookupError:
+        return text.encode("ascii", "replace").decode("ascii")

@@ -1,0 +1,521 @@
+"""URLs: one strict form for what is right, a named part for what is wrong, `***` for what is secret."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fastdl.core.urls import UNSAFE, Url, clean, is_masked, join, mask, parse_url, url_key
+from fastdl.errors import UsageError
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "strict"),
+    [
+        ("https://example.org/file.iso", "https://example.org/file.iso"),
+        ("https://example.org", "https://example.org/"),
+        ("https://example.org?x=1", "https://example.org/?x=1"),
+        ("https://example.org/?", "https://example.org/?"),
+        ("  HTTPS://EXAMPLE.org:443/A?b#c  ", "https://example.org/A?b"),
+        ("http://example.org:80/", "http://example.org/"),
+        ("http://example.org:443/", "http://example.org:443/"),
+        ("https://example.org:/x", "https://example.org/x"),
+        ("https://example.org:0443/x", "https://example.org/x"),
+        ("https://me:pw@example.org:8443/x", "https://example.org:8443/x"),
+        ("https://example.org/a b?c d", "https://example.org/a%20b?c%20d"),
+        ("https://example.org/ä?€", "https://example.org/%C3%A4?%E2%82%AC"),
+        ("https://example.org/%c3%A4%2f", "https://example.org/%c3%A4%2f"),
+        ("https://example.org/50%", "https://example.org/50%25"),
+        ("https://example.org/a%2", "https://example.org/a%252"),
+        ("https://example.org/a\\b", "https://example.org/a%5Cb"),
+        ('https://example.org/"<>^`{|}', "https://example.org/%22%3C%3E%5E%60%7B%7C%7D"),
+        ("https://example.org/!$&'()*+,;=:@[]~-._", "https://example.org/!$&'()*+,;=:@[]~-._"),
+        ("https://example.org/a/./b/../c", "https://example.org/a/c"),
+        ("https://example.org/../../x", "https://example.org/x"),
+        ("https://example.org/a/..", "https://example.org/"),
+        ("https://example.org/a/.", "https://example.org/a/"),
+        ("https://example.org//a//../b", "https://example.org//a/b"),
+        ("https://example.org/.hidden/..x?/../y", "https://example.org/.hidden/..x?/../y"),
+        ("https://example.org/raw\udce4", "https://example.org/raw%E4"),
+        ("http://127.0.0.1:8000/x", "http://127.0.0.1:8000/x"),
+        ("http://[2001:DB8:0:0::1]:8080/x", "http://[2001:db8::1]:8080/x"),
+        ("http://[::ffff:192.0.2.1]/", "http://[::ffff:c000:201]/"),
+        ("http://localhost/x", "http://localhost/x"),
+        ("http://under_score.example.org/", "http://under_score.example.org/"),
+        ("http://r3---sn.example.org/", "http://r3---sn.example.org/"),
+        ("http://example.org./x", "http://example.org./x"),
+        ("https://bücher.example/x", "https://xn--bcher-kva.example/x"),
+        ("https://BÜCHER.example/x", "https://xn--bcher-kva.example/x"),
+        ("https://straße.example/", "https://xn--strae-oqa.example/"),
+        ("https://例え。テスト/", "https://xn--r8jz45g.xn--zckzah/"),
+        ("http://\uff11\uff12\uff17.\uff10.\uff10.\uff11/", "http://127.0.0.1/"),
+    ],
+)
+def test_parse_url(text: str, strict: str) -> None:
+    if "::ffff:" in text and sys.version_info >= (3, 13):
+        strict = "http://[::ffff:192.0.2.1]/"
+    url = parse_url(text)
+    assert url.text == strict
+    assert parse_url(url.text).text == strict
+
+
+def test_the_parts() -> None:
+    url = parse_url("https://Example.org:8443/a/b?c=d?e#f")
+    assert (url.scheme, url.host, url.port) == url.origin == ("https", "example.org", 8443)
+    assert (url.netloc, url.target) == ("example.org:8443", "/a/b?c=d?e")
+    assert (url.path, url.query) == ("/a/b", "c=d?e")
+    assert (url.username, url.password) == (None, None)
+    v6 = parse_url("http://[::1]/")
+    assert (v6.host, v6.netloc) == ("::1", "[::1]")
+
+
+@pytest.mark.parametrize(
+    ("userinfo", "username", "password"),
+    [
+        ("me", "me", None),
+        ("me:", "me", ""),
+        ("me:pw", "me", "pw"),
+        ("me:p:w", "me", "p:w"),
+        (":pw", "", "pw"),
+        ("", None, None),
+        ("a@b:c@d", "a@b", "c@d"),
+        ("m%40e:p%3Aw%2F", "m@e", "p:w/"),
+        ("m%C3%A4x:€", "mäx", "€"),
+        ("50%:1%zz", "50%", "1%zz"),
+    ],
+)
+def test_userinfo(userinfo: str, username: str | None, password: str | None) -> None:
+    url = parse_url(f"https://{userinfo}@example.org/x")
+    assert (url.username, url.password, url.host) == (username, password, "example.org")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "empty"),
+        ("ftp://example.org/x", "scheme is 'ftp'"),
+        ("FILE:///etc/passwd", "scheme is 'file'"),
+        ("file:/etc/passwd", "scheme is 'file'"),
+        ("mailto:me@example.org", "scheme is 'mailto'"),
+        ("magnet:?xt=urn", "scheme is 'magnet'"),
+        ("javascript:1", "scheme is 'javascript'"),
+        ("s3://bucket/x", "scheme is 's3'"),
+        ("/etc/passwd", "no scheme"),
+        ("https:example.org", "'//'"),
+        ("https:/example.org", "'//'"),
+        ("https:\\\\example.org\\x", "'//'"),
+        ("https://", "host is empty"),
+        ("https:///x", "host is empty"),
+        ("https://:80/x", "host is empty"),
+        ("https://me:pw@/x", "host is empty"),
+        ("https://?x", "host is empty"),
+        ("https://exa mple.org/", "host is no valid name"),
+        ("https://example..org/", "host is no valid name"),
+        ("https://.example.org/", "host is no valid name"),
+        ("https://exa!mple.org/", "host is no valid name"),
+        ("https://a\\b/", "host is no valid name"),
+        ("https://example.org\\@evil.example/", "percent-encoded"),
+        ("https://" + "a" * 64 + ".example/", "host is no valid name"),
+        ("https://" + "a." * 127 + "example/", "host is too long"),
+        ("https://" + "ä" * 2000 + "/", "host is too long"),
+        ("https://ex%61mple.org/", "percent sign"),
+        ("https://example.org%2F@x%2Fy/", "percent sign"),
+        ("https://example.org:0/", "port"),
+        ("https://example.org:65536/", "port"),
+        ("https://example.org:http/", "port"),
+        ("https://example.org:-1/", "port"),
+        ("https://example.org:+80/", "port"),
+        ("https://example.org:\uff18\uff10/", "port"),
+        ("https://example.org:80:80/", "port"),
+        ("https://example.org:1234567890/", "port"),
+        ("https://::1/", "brackets"),
+        ("https://[::1/", "IPv6"),
+        ("https://[::1]x/", "IPv6"),
+        ("https://[::1]:x/", "port"),
+        ("https://[]/", "IPv6"),
+        ("https://[1.2.3.4]/", "IPv6"),
+        ("https://[v1.a]/", "IPv6"),
+        ("https://[::12345]/", "IPv6"),
+        ("https://[fe80::1%25eth0]/", "zone"),
+        ("https://[fe80::1%eth0]/", "zone"),
+        ("https://127.1/", "IPv4"),
+        ("https://256.1.1.1/", "IPv4"),
+        ("https://1.2.3.4.5/", "IPv4"),
+        ("https://2130706433/", "IPv4"),
+        ("https://0x7f.0.0.1/", "IPv4"),
+        ("https://127.0.0.0x1/", "IPv4"),
+        ("https://0177.0.0.1/", "IPv4"),
+        ("https://1.2.3.4./", "IPv4"),
+        ("https://example.123/", "IPv4"),
+        ("https://a\u200bb.example/", "invisible"),
+        ("https://\u2100.example/", "international"),
+        ("https://xn--\u00e4.example/", "international"),
+        ("https://example.org/a\nb", "U+000A"),
+        ("https://example.org/\r\nHost: evil", "U+000D"),
+        ("https://exa\tmple.org/", "U+0009"),
+        ("https://example.org/\x00", "U+0000"),
+        ("https://example.org/\x7f", "U+007F"),
+        ("https://example.org/\x85", "U+0085"),
+        ("\x01https://example.org/", "U+0001"),
+        ("https://example.org/\ud800", "surrogate"),
+        ("https://a%0ab:c@example.org/", "control character"),
+        ("https://a:%00@example.org/", "control character"),
+        ("https://a:%ff@example.org/", "UTF-8"),
+        ("https://a b:c@example.org/", "percent-encoded"),
+    ],
+)
+def test_what_is_wrong_is_named(text: str, part: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_url(text)
+    assert part in caught.value.why
+    assert caught.value.code == 2
+    assert not UNSAFE.search(str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("text", "likely"),
+    [
+        ("example.org/x", "https://example.org/x"),
+        ("//example.org/x", "https://example.org/x"),
+        ("example.org", "https://example.org"),
+        ("example.org:8080/x", "https://example.org:8080/x"),
+        ("localhost:8080", "https://localhost:8080"),
+        ("192.0.2.1:80/x", "https://192.0.2.1:80/x"),
+        ("[::1]:80/x", "https://[::1]:80/x"),
+        ("me:pw@example.org/x", "https://***@example.org/x"),
+        ("example.org/x?token=hush", "https://example.org/x?token=***"),
+        ("https:/example.org/x", "https://example.org/x"),
+        ("http:example.org/x", "http://example.org/x"),
+    ],
+)
+def test_the_likely_url_is_in_the_hint(text: str, likely: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_url(text)
+    assert caught.value.hint.endswith(f" {likely}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://me:hush/hush@example.org/x",
+        "https://me:hush#hush@example.org/x",
+        "https://me:hush?hush@example.org/x",
+        "https://me:hush hush@example.org/x",
+        'https://me:hush"hush@example.org/x',
+        "https://hush@example.org:99999/x",
+        "https://hush@exa mple.org/x",
+        "https://example.org:x/?token=hush",
+        "https://exam ple.org/?token=hush hush",
+        "hush:hush@example.org/x y",
+        "ftp://me:hush@example.org/x",
+        "me:hush@exa!mple.org",
+    ],
+)
+def test_an_error_shows_no_secret(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_url(text)
+    assert "hush" not in str(caught.value)
+
+
+def test_repr_shows_no_secret() -> None:
+    shown = repr(parse_url("https://me:hush@example.org/?sig=hush"))
+    assert "hush" not in shown
+    assert "me" not in shown.replace("username", "").replace("example", "")
+    assert "example.org" in shown
+
+
+ANYTHING = st.text(st.one_of(st.characters(), st.sampled_from("/:@?#[]%.\\ 0123456789abcäß")), max_size=80)
+
+
+@given(ANYTHING)
+@example("a.0X")
+@example("\u2488com")
+def test_any_text_is_a_strict_url_or_a_usage_error(text: str) -> None:
+    for candidate in (text, f"https://{text}", f"http://example.org{text}", f"https://example.org/{text}"):
+        try:
+            url = parse_url(candidate)
+        except UsageError as error:
+            assert not UNSAFE.search(str(error))
+        else:
+            check_strict(url)
+
+
+def check_strict(url: Url) -> None:
+    assert url.scheme in {"http", "https"}
+    assert re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", url.host)
+    assert 0 < url.port < 65536
+    assert re.fullmatch(r"/[!$&-;=?-Z\[\]_a-z~%]*", url.target)
+    assert not re.search("%(?![0-9A-Fa-f]{2})", url.target)
+    assert not {".", ".."} & set(url.path.split("/"))
+    again = parse_url(url.text)
+    assert again.text == url.text
+    assert again.origin == url.origin
+
+
+# --- joining ---------------------------------------------------------------------------------------------
+
+
+# The examples of RFC 3986, 5.4, with the fragments left out.
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        ("g", "/b/c/g"), ("./g", "/b/c/g"), ("g/", "/b/c/g/"), ("/g", "/g"), ("?y", "/b/c/d;p?y"), ("g?y", "/b/c/g?y"),
+        ("#s", "/b/c/d;p?q"), ("g#s", "/b/c/g"), ("g?y#s", "/b/c/g?y"), (";x", "/b/c/;x"), ("g;x", "/b/c/g;x"),
+        ("g;x?y#s", "/b/c/g;x?y"), (".", "/b/c/"), ("./", "/b/c/"), ("..", "/b/"), ("../", "/b/"), ("../g", "/b/g"),
+        ("../..", "/"), ("../../", "/"), ("../../g", "/g"), ("../../../g", "/g"), ("../../../../g", "/g"),
+        ("/./g", "/g"), ("/../g", "/g"), ("g.", "/b/c/g."), (".g", "/b/c/.g"), ("g..", "/b/c/g.."), ("..g", "/b/c/..g"),
+        ("./../g", "/b/g"), ("./g/.", "/b/c/g/"), ("g/./h", "/b/c/g/h"), ("g/../h", "/b/c/h"),
+        ("g;x=1/./y", "/b/c/g;x=1/y"), ("g;x=1/../y", "/b/c/y"), ("g?y/./x", "/b/c/g?y/./x"),
+        ("g?y/../x", "/b/c/g?y/../x"), ("?", "/b/c/d;p?"),
+    ],
+)  # fmt: skip
+def test_references(reference: str, target: str) -> None:
+    assert join(parse_url("http://a/b/c/d;p?q"), reference).text == f"http://a{target}"
+
+
+BASE = parse_url("https://me:pw@example.org:8443/dir/file")
+
+
+@pytest.mark.parametrize(
+    ("location", "text"),
+    [
+        ("https://example.com/x", "https://example.com/x"),
+        ("//example.com/x", "https://example.com/x"),
+        ("//example.com:8443", "https://example.com:8443/"),
+        (" /x\t", "https://example.org:8443/x"),
+        ("/a b", "https://example.org:8443/a%20b"),
+        ("/\u00c3\u00a4", "https://example.org:8443/%C3%A4"),
+        ("/\u00e4", "https://example.org:8443/%E4"),
+        ("/\u20ac", "https://example.org:8443/%E2%82%AC"),
+        ("//b\u00c3\u00bccher.example/", "https://xn--bcher-kva.example/"),
+        ("\\\\evil.example/x", "https://example.org:8443/dir/%5C%5Cevil.example/x"),
+        ("a:b@evil.example", None),
+        ("/a:b@evil.example", "https://example.org:8443/a:b@evil.example"),
+        ("", None),
+        ("  ", None),
+        ("ftp://example.com/", None),
+        ("///x", None),
+        ("http:g", None),
+        ("/\x1b", None),
+        ("//b\u00e4d.example/", None),
+    ],
+)
+def test_join(location: str, text: str | None) -> None:
+    if text is None:
+        with pytest.raises(ValueError, match=r"^(it|its|the) "):
+            join(BASE, location)
+    else:
+        assert join(BASE, location).text == text
+
+
+def test_who_has_userinfo_after_a_join() -> None:
+    assert join(BASE, "/x").password == "pw"
+    assert join(BASE, "//example.org:8443/x").password is None
+    assert join(BASE, "https://you:them@example.com/").password == "them"
+
+
+@given(ANYTHING)
+def test_any_location_is_a_strict_url_or_a_value_error(location: str) -> None:
+    for text in (location, f"//{location}", f"/{location}", f"?{location}", f"https://{location}"):
+        try:
+            check_strict(join(BASE, text))
+        except ValueError as error:
+            assert not UNSAFE.search(str(error))
+
+
+# --- the key ---------------------------------------------------------------------------------------------
+
+
+def test_url_key() -> None:
+    key = url_key("https://example.org/x?token=1")
+    assert re.fullmatch("[0-9a-f]{64}", key)
+    assert url_key(" HTTPS://Example.org:443/x?token=1#part") == key
+    others = [
+        "https://example.org/x?token=2",
+        "https://example.org/x",
+        "http://example.org/x?token=1",
+        "https://me@example.org/x?token=1",
+        "https://me:@example.org/x?token=1",
+        "https://me:pw@example.org/x?token=1",
+        "https://me%3Apw@example.org/x?token=1",
+    ]
+    assert len({key, *map(url_key, others)}) == len(others) + 1
+    with pytest.raises(UsageError):
+        url_key("nonsense")
+
+
+# --- masking ---------------------------------------------------------------------------------------------
+
+NAMES = [
+    *("token", "access_token", "auth", "key", "api_key", "apikey", "password", "passwd", "secret", "sig", "signature"),
+    *("policy", "credential", "session", "jwt", "code", "se", "sp", "sv", "sr", "X-Amz-Signature", "X-Amz-Credential"),
+    *("X-Amz-Security-Token", "X-Goog-Signature", "X-Oss-Signature", "q-sign-algorithm", "Q-Signature", "X-Amz-"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_secret_names(name: str) -> None:
+    for spelling in (name, name.upper(), name.lower(), name.title(), f"%{ord(name[0]):02x}{name[1:]}"):
+        for before, after in (("?", ""), ("?a=1&", "&b=2"), ("?a=1;", ""), ("#", "&b"), ("?x#y&", ""), ("?&amp;", "#")):
+            url = f"https://example.org/f{before}{spelling}=hu%73h;hush=={after}"
+            assert mask(url) == f"https://example.org/f{before}{spelling}=***{after}"
+            assert is_masked(url)
+            assert is_masked(mask(url))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.org/f?tokens=1&monkey=2&keys=3&xtoken=4&x-amz=5&version=6&q=7&s=8",
+        "https://example.org/token=1/key=2",
+        "https://example.org/f?token&key=&sig",
+        "https://example.org/@scope/pkg@1.2.3/f.js",
+        "http://[::1]:80/a@b",
+        "http://[fe80::1]/a:b@c",
+        "http://example.org:8080/a@b?c@d#e@f",
+        "write to me@example.org about https://example.org/f",
+        "https://@example.org/",
+        "code=3 key: 5, token=7",
+        "",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert mask(text) == text
+    assert not is_masked(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("https://me@example.org/", "https://***@example.org/"),
+        ("https://me:pw@example.org/", "https://***@example.org/"),
+        ("https://me:p@w@example.org/", "https://***@example.org/"),
+        ("https://:pw@example.org/", "https://***@example.org/"),
+        ("https://me:p/w@example.org/x@1", "https://***@1"),
+        ("https://me:p#w@example.org/", "https://***@example.org/"),
+        ("https://me:p?w@example.org", "https://***@example.org"),
+        ("socks5h://me:pw@proxy.example:1080", "socks5h://***@proxy.example:1080"),
+        ("https://me:pw@[::1]:80/x", "https://***@[::1]:80/x"),
+        ("https://me:p\\w@example.org/", "https://***@example.org/"),
+        (
+            "from https://a:b@example.org/?sig=1 to (https://c@example.com/f?x=1&key=2#t) failed",
+            "from https://***@example.org/?sig=*** to (https://***@example.com/f?x=1&key=***#t) failed",
+        ),
+        (
+            '{"u": "https://a:b@example.org/?sig=1", "b": "c@d"}',
+            '{"u": "https://***@example.org/?sig=***", "b": "c@d"}',
+        ),
+        ("<https://example.org/?jwt=1>; rel=duplicate", "<https://example.org/?jwt=***>; rel=duplicate"),
+        ("GET /f?token=1 HTTP/1.1", "GET /f?token=*** HTTP/1.1"),
+        ("http://a://u:p@example.org", "http://a://***@example.org"),
+        (
+            "https://p.example/?u=https%3A%2F%2Fme%3Apw%40example.org%2Ff%3Fa%3D1%26X-Amz-Signature%3Dhush%26b%3D1&c=2",
+            "https://p.example/?u=https%3A%2F%2F***%40example.org%2Ff%3Fa%3D1%26X-Amz-Signature%3D***&c=2",
+        ),
+        ("https://p.example/?u=x%253Ftoken%253Dhush", "https://p.example/?u=x%253Ftoken%253D***"),
+        (
+            "https://p.example/?u=http://x.example/?token=a&sig=b",
+            "https://p.example/?u=http://x.example/?token=***&sig=***",
+        ),
+        ("https://example.org/?token=a?sig=b&sig=c", "https://example.org/?token=***&sig=***"),
+    ],
+)
+def test_mask(text: str, masked: str) -> None:
+    assert mask(text) == masked
+    assert mask(masked) == masked
+    assert is_masked(text)
+
+
+PIECES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["://", "@", ":", "/", "?", "&", "#", ";", "=", "%3F", "%26", "%3D", "%40", "%3a%2f%2f", "%25", "%2", "***"]
+        ),
+        st.sampled_from([" ", "token", "sig", "X-Amz-", "q-", "https", "example.org", '"', "<", "[", "]", "\\", "80"]),
+        st.text(max_size=4),
+    ),
+    max_size=30,
+)
+
+
+@given(PIECES)
+def test_masking_twice_changes_nothing(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    once = mask(text)
+    assert mask(once) == once
+    assert once == text or is_masked(text)
+    assert is_masked(once) == is_masked(text)
+
+
+SECRET = st.text("abcXYZ019-._~!$'()*+,:;@%/?#&=äß ", max_size=12).map(lambda tail: f"hush{tail}hush")
+
+
+@given(SECRET, SECRET, SECRET, st.sampled_from(NAMES))
+def test_no_secret_of_a_strict_url_survives(user: str, word: str, value: str, name: str) -> None:
+    def quoted(text: str, keep: str) -> str:
+        safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~" + keep
+        return "".join(c if c in safe else "".join(f"%{byte:02X}" for byte in c.encode()) for c in text)
+
+    target = f"/dir/f?a=1&{name}={quoted(value, '=;:@!$,()*+/?')}&b=2"
+    text = f"https://{quoted(user, '@!$;=')}:{quoted(word, ':@!$;=')}@example.org{target}"
+    url = parse_url(text)
+    assert (url.username, url.password) == (user, word)
+    for shown in (mask(text), mask(f"see {text} and {text}, please"), mask(url.text), repr(url)):
+        assert "hush" not in shown
+        assert "example.org/dir/f?a=1&" in shown
+        assert "&b=2" in shown
+
+
+def test_masking_is_linear() -> None:
+    # A quadratic pattern would need minutes for one of these.
+    for piece in ("://", "a://b:c", "://:", "?token", "?a=", "%3a%2f%2f", "%25", "&", "token=", "?%2", "://a:b/", "@"):
+        mask(piece * (200_000 // len(piece)))
+
+
+# --- cleaning --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("plain ä 日本", "plain ä 日本"),
+        ("a\r\nb\tc", "a  b c"),
+        ("\x1b[31mred\x9b", "?[31mred?"),
+        ("a\u202eb\u200bc\u2066d\ufeffe", "a?b?c?d?e"),
+        ("a\u2028b\x85c", "a b c"),
+        ("half \ud83d", "half ?"),
+    ],
+)
+def test_clean(text: str, cleaned: str) -> None:
+    assert clean(text) == cleaned
+
+
+def test_clean_cuts() -> None:
+    assert clean("x" * 500) == "x" * 500
+    assert clean("x" * 501) == "x" * 497 + "..."
+    assert clean("abcdef", 5) == "ab..."
+
+
+@given(st.text(), st.integers(3, 60))
+def test_clean_text_is_safe_for_a_line(text: str, limit: int) -> None:
+    shown = clean(text, limit)
+    assert len(shown) <= limit
+    assert not UNSAFE.search(shown)
+    assert len(f"{shown}x".splitlines()) == 1
+    shown.encode()
+
+
+def test_every_control_and_format_character_is_unsafe() -> None:
+    missed = [
+        hex(point)
+        for point in range(sys.maxunicode + 1)
+        if unicodedata.category(chr(point)) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and not UNSAFE.match(chr(point))
+    ]
+    assert missed == []

@@ -1,0 +1,86 @@
+"""What is installed is what is in the repository: the built wheel and sdist, opened and looked at."""
+
+from __future__ import annotations
+
+import email
+import email.message
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import fastdl
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if importlib.util.find_spec("hatchling") is None:
+        text = "hatchling is not installed (pip install -e '.[test]')"
+        pytest.fail(text) if os.environ.get("FASTDL_REQUIRE_SERVERS") == "1" else pytest.skip(text)
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> dict[str, bytes]:
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def metadata(wheel: dict[str, bytes]) -> email.message.Message:
+    (name,) = (name for name in wheel if name.endswith(".dist-info/METADATA"))
+    return email.message_from_bytes(wheel[name])
+
+
+def sources() -> set[str]:
+    package = ROOT / "src" / "fastdl"
+    files = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    return {path.relative_to(package.parent).as_posix() for path in files}
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: dict[str, bytes]) -> None:
+    inside = {name for name in wheel if ".dist-info/" not in name}
+    assert inside == sources()
+    assert "fastdl/py.typed" in inside
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
+
+
+def test_the_command_is_fastdl_whatever_the_distribution_is_called(wheel: dict[str, bytes]) -> None:
+    (name,) = (name for name in wheel if name.endswith("entry_points.txt"))
+    assert wheel[name].decode().split("\n")[:2] == ["[console_scripts]", "fastdl = fastdl.__main__:run"]
+    assert metadata(wheel)["Name"] != "fastdl"  # that name belongs to another project on the package index
+
+
+def test_the_version_is_the_packages_own(wheel: dict[str, bytes]) -> None:
+    assert metadata(wheel)["Version"] == fastdl.__version__
+
+
+def test_dependencies_have_lower_bounds_and_no_upper_ones(wheel: dict[str, bytes]) -> None:
+    required = [line for line in metadata(wheel).get_all("Requires-Dist") or [] if "extra ==" not in line]
+    assert {re.split(r"[\[><=; ]", line)[0] for line in required} >= {"httpx", "typer", "tqdm", "numpy", "psutil"}
+    for line in required:
+        bounds = line.split(";")[0]
+        assert ">=" in bounds, line
+        assert not re.search(r"<|==|~=|!=", bounds), line
+
+
+def test_the_sdist_can_be_tested_by_those_who_package_it(built: Path) -> None:
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    own = Path(__file__).relative_to(ROOT).as_posix()
+    assert {f"src/{name}" for name in sources()} | {own, "pyproject.toml", "LICENSE", "README.md"} <= names
+    assert {"benches/bulk.py", "docs/cli.md", "packaging/README.md", "CHANGELOG.md"} <= names
+    assert not [name for name in names if re.search(r"(^|/)(\.venv|\.git|__pycache__|\.\w+_cache)/", name)]

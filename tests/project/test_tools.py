@@ -1,0 +1,69 @@
+"""What the tools say of the code is part of the tests: imports, types, style."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACTS = "from importlinter.cli import lint_imports_command as main; main()"
+
+
+def need(module: str) -> None:
+    """Without the tool there is nothing to say, but where everything must be there that is a failure."""
+    if importlib.util.find_spec(module) is None:
+        text = f"{module} is not installed (pip install -e '.[test]')"
+        pytest.fail(text) if os.environ.get("FASTDL_REQUIRE_SERVERS") == "1" else pytest.skip(text)
+
+
+def run(*command: str, cwd: Path = ROOT, source: Path = ROOT / "src") -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(source), "NO_COLOR": "1", "COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def must_pass(done: subprocess.CompletedProcess[str]) -> None:
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_style() -> None:
+    need("ruff")
+    must_pass(run("-m", "ruff", "check", "--no-cache", "--output-format=concise", "."))
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_types(platform: str) -> None:
+    """As on each system: what one of them lacks shows here, wherever the tests run."""
+    need("mypy")
+    paths = ["src"] if platform == "win32" else []  # the benches need a POSIX system
+    cache = f"--cache-dir={ROOT / '.mypy_cache' / platform}"
+    must_pass(run("-m", "mypy", "--no-error-summary", f"--platform={platform}", cache, *paths))
+
+
+def test_imports_keep_the_core_pure() -> None:
+    need("importlinter")
+    must_pass(run("-c", CONTRACTS, "--no-cache"))
+
+
+@pytest.mark.parametrize("line", ["import time", "from os import path", "import fastdl.io", "import numpy, socket"])
+def test_the_contract_notices_an_impure_core(tmp_path: Path, line: str) -> None:
+    need("importlinter")
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "src/fastdl/core/impure.py").write_text(f"{line}\n", encoding="utf-8")
+    done = run("-c", CONTRACTS, "--no-cache", cwd=tmp_path, source=tmp_path / "src")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "fastdl.core.impure" in done.stdout

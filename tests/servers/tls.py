@@ -1,0 +1,60 @@
+"""Certificates for loopback servers, made by trustme once per process: an authority and a server's certificate."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """PEM files in `folder`: `ca` (the authority), `cert` (chain with key), `key`."""
+
+    folder: Path
+
+    @cached_property
+    def _authority(self) -> trustme.CA:
+        return trustme.CA()
+
+    @cached_property
+    def _leaf(self) -> trustme.LeafCert:
+        return self._authority.issue_cert("localhost", "127.0.0.1", "::1", "origin.test", "other.test")
+
+    @cached_property
+    def ca(self) -> Path:
+        """The authority's certificate: what --cacert wants."""
+        path = self.folder / "ca.pem"
+        self._authority.cert_pem.write_to_path(str(path))
+        return path
+
+    @cached_property
+    def chain(self) -> Path:
+        """The server's key and certificate in one file (haproxy's way)."""
+        path = self.folder / "server.pem"
+        self._leaf.private_key_and_cert_chain_pem.write_to_path(str(path))
+        return path
+
+    @cached_property
+    def cert(self) -> Path:
+        """The server's certificate alone."""
+        path = self.folder / "cert.pem"
+        path.write_bytes(b"".join(blob.bytes() for blob in self._leaf.cert_chain_pems))
+        return path
+
+    @cached_property
+    def key(self) -> Path:
+        """The server's key alone."""
+        path = self.folder / "key.pem"
+        self._leaf.private_key_pem.write_to_path(str(path))
+        path.chmod(0o600)
+        return path
+
+    def context(self) -> ssl.SSLContext:
+        """For RawServer(tls=...)."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._leaf.configure_cert(context)
+        return context
