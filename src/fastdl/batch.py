@@ -6,12 +6,12 @@ import queue
 import threading
 from collections.abc import Sequence
 
-from .engine.download import Download
-from .errors import FastdlError, Interrupted
-from .events import Observer
-from .io.session import Session
-from .result import Result
-from .settings import Settings
+from fastdl.engine.download import Download
+from fastdl.errors import FastdlError, Interrupted
+from fastdl.events import Observer
+from fastdl.io.session import Session
+from fastdl.result import Result
+from fastdl.settings import Settings
 
 
 def run(settings: Settings, urls: Sequence[str], observer: Observer) -> list[Result]:

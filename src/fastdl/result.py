@@ -79,8 +79,11 @@ class Result:
 
     @property
     def bytes_per_second(self) -> float:
-        """How fast this run was: what it fetched, not what lay there before; 0 where nothing was fetched."""
+        """How fast this run was: what it fetched, not what lay there before; 0 where nothing was fetched. Where the
+        sources were not counted, the file itself tells."""
         fetched = sum(source.bytes for source in self.sources) - self.wasted_bytes
+        if fetched <= 0 and self.error is None and not self.kept and self.size is not None:
+            fetched = self.size - self.resumed_bytes
         return max(0, fetched) / self.seconds if self.seconds > 0 else 0.0
 
     def to_json(self) -> dict[str, Any]:

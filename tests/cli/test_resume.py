@@ -59,7 +59,7 @@ def partial(folder: Path, name: str, *, masked: bool = False, size: int | None =
         url_key="k", url=url, masked=masked, name=name, size=size, etag=None, last_modified=None, digest=None,
         boot=boot_identity(), sources=["https://example.org/"], created=1.0, **more,
     )  # fmt: skip
-    journal = encode_header(header) + encode_slot(Slot(0, 50, 0, 0)) + encode_slot(Slot(100, 150, 0, 0))
+    journal = encode_header(header) + encode_slot(Slot(0, 50, 0, 0)) + encode_slot(Slot(100, 150, 100, 0))
     (folder / f"{name}.fastdl.journal").write_bytes(journal)
     (folder / f"{name}.fastdl").write_bytes(bytes(200))
 

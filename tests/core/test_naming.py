@@ -58,6 +58,9 @@ def test_the_collection_is_whole() -> None:
         ('attachment; size=5" ; filename=a.txt', "a.txt"),
         ('form-data; name="x"; filename="up.bin"', "up.bin"),
         ("attachment;filename=a.txt;", "a.txt"),
+        ("attachment; filename*=UTF-8''b%; filename=a.txt", "a.txt"),
+        ("attachment; filename*=UTF-8''a; filename*=UTF-8''b", "a"),
+        ('attachment; filename="a\\";b.txt"; x=1', 'a";b.txt'),
         ("attachment; filename='", "'"),
     ],
 )
@@ -183,6 +186,7 @@ def check_harmless(name: str, *, windows: bool) -> None:
 @example("a" * 233 + ".fastdl", True)
 @example("a" * 232 + ".fastdl.journal", False)
 @example("nul" + "." * 236 + "a", True)
+@example("nul." + "a" * 229 + ".fastdl", False)  # a guard at both ends
 def test_any_name_is_harmless_and_stays_as_it_is(candidate: str, windows: bool) -> None:
     name = safe_name(candidate, windows=windows)
     if name is not None:
@@ -250,6 +254,7 @@ def test_the_header_beats_the_url_unless_nothing_of_it_is_left() -> None:
         ("a.txt", "a.7.txt"),
         ("a.tar.gz", "a.7.tar.gz"),
         ("a.tar.gz.asc", "a.7.tar.gz.asc"),
+        ("a.gz.gz.gz.gz.gz", "a.gz.7.gz.gz.gz.gz"),
         ("a", "a.7"),
         ("v1.2.gz", "v1.2.7.gz"),
         ("Mr. Smith", "Mr. Smith.7"),

@@ -425,6 +425,11 @@ def test_what_is_no_secret_stays(text: str) -> None:
             "https://p.example/?u=http://x.example/?token=***&sig=***",
         ),
         ("https://example.org/?token=a?sig=b&sig=c", "https://example.org/?token=***&sig=***"),
+        ('https://example.org/a "b"?token=a b"c<d>&e=f g', 'https://example.org/a "b"?token=***&e=f g'),
+        ("https://me:p w@example.org/a b", "https://***@example.org/a b"),
+        ("https://example.org/?token=a\u00a0b\u3000c", "https://example.org/?token=***"),
+        ("https://example.org/?token=a failed\nthen b", "https://example.org/?token=***\nthen b"),
+        ("https://a.example/?token=a b https://b.example/x", "https://a.example/?token=*** b https://b.example/x"),
     ],
 )
 def test_mask(text: str, masked: str) -> None:
@@ -467,7 +472,8 @@ def test_no_secret_of_a_strict_url_survives(user: str, word: str, value: str, na
     text = f"https://{quoted(user, '@!$;=')}:{quoted(word, ':@!$;=')}@example.org{target}"
     url = parse_url(text)
     assert (url.username, url.password) == (user, word)
-    for shown in (mask(text), mask(f"see {text} and {text}, please"), mask(url.text), repr(url)):
+    raw = f"https://example.org/dir/f?a=1&{name}={re.sub('[&#]', '', value)}&b=2"
+    for shown in (mask(text), mask(raw), mask(f"see {text} and {text}, please"), mask(url.text), repr(url)):
         assert "hush" not in shown
         assert "example.org/dir/f?a=1&" in shown
         assert "&b=2" in shown
@@ -475,8 +481,25 @@ def test_no_secret_of_a_strict_url_survives(user: str, word: str, value: str, na
 
 def test_masking_is_linear() -> None:
     # A quadratic pattern would need minutes for one of these.
-    for piece in ("://", "a://b:c", "://:", "?token", "?a=", "%3a%2f%2f", "%25", "&", "token=", "?%2", "://a:b/", "@"):
+    for piece in (
+        "://",
+        "a://b:c",
+        "://:",
+        "?token",
+        "?a=",
+        "%3a%2f%2f",
+        "%25",
+        "&",
+        "token=",
+        "?%2",
+        "://a:b/",
+        "@",
+        " ",
+        " a",
+        "a ://",
+    ):
         mask(piece * (200_000 // len(piece)))
+        mask("https://example.org/" + piece * (200_000 // len(piece)))
 
 
 # --- cleaning --------------------------------------------------------------------------------------------

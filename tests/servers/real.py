@@ -274,7 +274,7 @@ class Caddy(Server):
         certificates = self.places.certificates
         site = f"bind 127.0.0.1\nroot * {self.places.data}\nfile_server"
         config = (
-            "{\nadmin off\nauto_https off\npersist_config off\ndefault_sni localhost\n"
+            "{\nadmin off\nauto_https off\ndefault_sni localhost\n"
             "servers {\nprotocols h1 h2\n}\n}\n"
             f"http://:{self.ports[0]} {{\n{site}\n}}\n"
             f"https://:{self.ports[1]} {{\ntls {certificates.cert} {certificates.key}\n{site}\n}}\n"

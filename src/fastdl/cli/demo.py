@@ -61,6 +61,7 @@ def _download(content: Content, servers: list[DemoServer], folder: str) -> Resul
         checksum=f"sha256:{content.sha256}",
         use_proxy=False,
         per_host=16,
+        verbose=True,  # counts what each source gave
     )
     observer, close = _display()
     try:

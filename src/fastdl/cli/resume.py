@@ -99,7 +99,7 @@ def _read(folder: str, name: str) -> Unfinished:
 def line_of(item: Unfinished) -> str:
     """One line of `--list`: name, percents done, size, masked URL, parted by tabs."""
     if item.header is None:
-        return safe(f"{item.name}\t?\t?\t{item.damage}")
+        return "\t".join((safe(item.name), "?", "?", safe(item.damage)))
     size = item.header.size
     percent = "?" if size is None else f"{item.done * 100 // size if size else 100}%"
     return "\t".join(

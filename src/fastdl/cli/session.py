@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from fastdl.errors import SomeFailed
+from fastdl.errors import FastdlError, Interrupted, SomeFailed, Terminated
 from fastdl.events import Ended, Event, Note
 from fastdl.result import Result
 from fastdl.settings import Settings
@@ -74,6 +74,8 @@ class Session:
         elif result.plan is not None:
             for line in plan_lines(result.plan):
                 emit(self.stdout, line)
+        if result.error is not None and self.files > 1 and stopped([result]):
+            return  # one line for all of them at the end is enough
         if result.error is not None:
             about = (result.path or result.url) if self.files > 1 else ""
             self.display.write(error_line(result.error, about))
@@ -82,9 +84,13 @@ class Session:
 
     def exit_code(self, results: Sequence[Result]) -> int:
         """The code of the whole run: the file's own for one file, else 8 if any failed. Says how many did."""
-        failed = sum(1 for result in results if result.exit_code)
         if self.files == 1:
             return results[0].exit_code
+        error: FastdlError | None = stopped(results)
+        if error is not None:
+            emit(self.stderr, error_line(error))
+            return error.code
+        failed = sum(1 for result in results if result.exit_code)
         if not failed:
             return 0
         error = SomeFailed(f"{failed} of {self.files} files failed")
@@ -98,6 +104,12 @@ class Session:
             self.display.close()
             if self.log is not None:
                 self.log.close()
+
+
+def stopped(results: Sequence[Result]) -> FastdlError | None:
+    """The Ctrl-C or the termination that ended a run early, if one did."""
+    errors = [result.error for result in results]
+    return next((error for error in errors if isinstance(error, Interrupted | Terminated)), None)
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -119,8 +119,15 @@ def parse_set_cookie(header: str, url: Url, now: float) -> Cookie | None:
         host_only = _is_address(url.host)
     path = attributes.get("path", "")
     secure = "secure" in attributes
-    cookie = Cookie(name, value, domain, host_only, path if path.startswith("/") else _default_path(url.path), secure,
-                    _expiry(attributes, now))
+    cookie = Cookie(
+        name,
+        value,
+        domain,
+        host_only,
+        path if path.startswith("/") else _default_path(url.path),
+        secure,
+        _expiry(attributes, now),
+    )
     return cookie if _prefix_holds(cookie, url, "domain" in attributes) else None
 
 
@@ -202,8 +209,15 @@ def _checked(
     host = domain.strip().lower().removeprefix(".")
     if not host:
         raise UsageError(f"{where} is broken", "it names no domain")
-    return Cookie(octets(name), octets(value), host, host_only, path if path.startswith("/") else "/", secure,
-                  end if end > 0 else None)
+    return Cookie(
+        octets(name),
+        octets(value),
+        host,
+        host_only,
+        path if path.startswith("/") else "/",
+        secure,
+        end if end > 0 else None,
+    )
 
 
 # --- the rules of RFC 6265 -------------------------------------------------------------------------------

@@ -101,10 +101,7 @@ class Credentials:
         """Whether a request to `url`, as the user gave it, would carry anything that only its origin may see.
         Any -H counts, whatever it holds."""
         return bool(
-            self._headers
-            or self._bearer
-            or self.login_for(url, url) is not None
-            or self._cookies.header(url, now)
+            self._headers or self._bearer or self.login_for(url, url) is not None or self._cookies.header(url, now)
         )
 
     def login_for(self, url: Url, given_for: Url | None) -> tuple[str, str] | None:
@@ -150,8 +147,10 @@ def check_header(name: str, value: str) -> None:
     """Raises UsageError where the pair may not be sent as a header of the user's."""
     if not _TOKEN.fullmatch(name):
         shown = re.split(r"[^!-~]", name, maxsplit=1)[0][:40]
-        raise UsageError(f"the header name that begins with '{shown}' is not valid" if shown else
-                         "a header has no valid name", "letters, digits and - are allowed")
+        raise UsageError(
+            f"the header name that begins with '{shown}' is not valid" if shown else "a header has no valid name",
+            "letters, digits and - are allowed",
+        )
     if name.lower() in RESERVED:
         raise UsageError(f"the header {name} cannot be given", "fastdl sets it itself for every range that it asks for")
     _value(name, value)

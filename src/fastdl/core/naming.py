@@ -194,7 +194,7 @@ def _extension(name: str) -> str:
     if not stem or not _SUFFIX.fullmatch(suffix):
         return ""
     extension = f".{suffix}"
-    while _WRAPPER.fullmatch(suffix) and extension.count(".") < 3:
+    while _WRAPPER.fullmatch(suffix) and extension.count(".") < 4:
         stem, _, suffix = stem.rpartition(".")
         if not stem or not _INNER.fullmatch(suffix):
             break

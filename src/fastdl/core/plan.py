@@ -1,6 +1,7 @@
 """The arithmetic of the scheduler: how large a range is, where a victim's range is cut, when another connection pays.
 
-Pure functions of rates (bytes a second), sizes (bytes) and times (seconds). What was measured is in docs/performance.md.
+Pure functions of rates (bytes a second), sizes (bytes) and times (seconds). What was measured is in
+docs/performance.md.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 MIN_SPLIT = MIB  # -k unless the user says otherwise
+FIRST_RANGE = 4 * MIB  # what a connection gets whose rate is not known yet
 SMALLEST = 64 * KIB  # ranges near the end of the file, on slow links, when the user gave no -k
 MOST_CONNECTIONS = 16  # -x auto
 FEW_CONNECTIONS = 4  # what a link without latency begins with: more connections only cost CPU there
@@ -32,7 +34,7 @@ def guided(rate: float | None, remaining: int, share: float, floor: int) -> int:
     """How many bytes a worker takes from the queue: about a second's worth, but never more than half of its share of
     what is left, so that all workers end together (guided self-scheduling, Polychronopoulos and Kuck 1987)."""
     fair = int(remaining * share / 2)
-    want = fair if rate is None else min(int(rate), fair)
+    want = min(FIRST_RANGE if not rate else int(rate), fair)
     return max(want, floor)
 
 

@@ -19,11 +19,11 @@ def next_url(current: Url, status: int, location: str | None, hops: int) -> Url:
     """Where the response `status` of `current` leads; never with userinfo: neither that of the location, which a
     server must not set, nor that of `current`, which the caller attaches anew if `may_carry_secrets` allows it.
 
-    `location` is the header's text read as latin-1, None without one; `hops` is the number of this redirect in its
-    chain, the first is 1. Raises RedirectRefused."""
+    `location` is the header's text read as latin-1, None without one; `hops` is the number of redirects followed
+    before this one, 0 for the first. Raises RedirectRefused."""
     if status not in REDIRECTS:
         raise _refused(current, f"status {status} is no redirect that can be followed")
-    if hops > MAX_REDIRECTS:
+    if hops >= MAX_REDIRECTS:
         raise _refused(current, f"there were more than {MAX_REDIRECTS} redirects", "The server may send in circles.")
     if location is None or not location.strip():
         raise _refused(current, f"the answer {status} names no location")

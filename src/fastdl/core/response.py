@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from .retry import retry_after
+from fastdl.core.retry import retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,9 @@ class Verdict:
     coding: str = ""  # a content coding to take off the body (only WHOLE)
 
 
-_CONTENT_RANGE = re.compile(r"\s*bytes\s+(?:(\d{1,19})\s*-\s*(\d{1,19})|\*)\s*/\s*(\d{1,19}|\*)\s*", re.IGNORECASE | re.ASCII)
+_CONTENT_RANGE = re.compile(
+    r"\s*bytes\s+(?:(\d{1,19})\s*-\s*(\d{1,19})|\*)\s*/\s*(\d{1,19}|\*)\s*", re.IGNORECASE | re.ASCII
+)
 
 DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})  # codings that can be taken off (io/decoding.py)
 _DENIED = frozenset({401, 403, 404, 410})

@@ -1,8 +1,8 @@
 """The work-stealing queue: which connection fetches which bytes, and what happens when one of them fails.
 
-A pure state machine. The shell reports what happened (`opened`, `arrived`, `stored`, `ended`, `failed`, `tick`) with the
-clock's value, and carries out the instructions that come back. Nothing here waits, reads a clock or touches a socket, so
-a whole download runs in a simulator with a virtual clock (tests/simulation).
+A pure state machine. The shell reports what happened (`opened`, `arrived`, `stored`, `ended`, `failed`, `tick`) with
+the clock's value, and carries out the instructions that come back. Nothing here waits, reads a clock or touches a
+socket, so a whole download runs in a simulator with a virtual clock (tests/simulation).
 
 A *lease* is a range that one worker fetches (two, while it is hedged). Its frontier is the first byte that nobody has
 taken charge of yet: every byte below it is stored or just being stored, whoever brought it, so bytes that come twice are
@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from ..errors import FastdlError
-from . import plan, retry
-from .ranges import Range, RangeSet
+from fastdl.core import plan, retry
+from fastdl.core.ranges import Range, RangeSet
+from fastdl.errors import FastdlError
 
 UNKNOWN_END = 1 << 62  # the end of a lease while the size of the file is not known
 
@@ -309,9 +309,7 @@ class Scheduler:
     ) -> list[Instruction]:
         self.confirmed = True
         hosts = {s.host for s in self.sources if s.error is None}
-        self.growth = plan.Growth.begin(
-            source.rtt, self.limits.connections, self.limits.per_host, len(hosts), now
-        )
+        self.growth = plan.Growth.begin(source.rtt, self.limits.connections, self.limits.per_host, len(hosts), now)
         if size is None:
             self.single = True
         elif self.size is None:
@@ -404,6 +402,7 @@ class Scheduler:
         if lease is not None and whole and lease.end == UNKNOWN_END:
             lease.end = self.size = lease.frontier
         stopping = worker.phase is Phase.STOPPING
+        self._first_rate(worker, now)
         instructions = self._settle(worker)
         if stopping:
             worker.phase = Phase.IDLE
@@ -413,6 +412,12 @@ class Scheduler:
         if not stopping:
             instructions += self._go_on(worker, now)
         return instructions + self._expand(now)
+
+    def _first_rate(self, worker: Worker, now: float) -> None:
+        """A range that was over before the first tick tells a rate too."""
+        lease = worker.lease
+        if lease is not None and not worker.rate and lease.holders == [worker.id]:
+            worker.rate = (lease.frontier - lease.start) / max(now - worker.since, 0.001)
 
     def _settle(self, worker: Worker) -> list[Instruction]:
         """Book what the worker's lease has brought and take the lease from it; a hedging partner is stopped."""
@@ -475,6 +480,7 @@ class Scheduler:
         assert queued is not None
         worker.queued = None
         stopping = worker.phase is Phase.STOPPING
+        self._first_rate(worker, now)
         instructions = self._settle(worker)
         if stopping:
             self.pool.add(queued.start, queued.end)
@@ -616,7 +622,8 @@ class Scheduler:
             weight = min(1.0, passed / 0.7)
             worker.rate = current if worker.rate is None else worker.rate + weight * (current - worker.rate)
             source = self.sources[worker.source]
-            source.rate = worker.rate if source.rate is None else source.rate + 0.2 * (worker.rate - source.rate)
+            if current > 0:
+                source.rate = current if source.rate is None else source.rate + 0.2 * (worker.rate - source.rate)
 
     def _replace_stalled(self, now: float) -> list[Instruction]:
         """A connection that is silent while others flow gives its range back and is closed."""
@@ -626,7 +633,9 @@ class Scheduler:
             patience = plan.LATE_HEAD if worker.phase is Phase.ASKED else max(plan.STALL, 4 * min(worker.gap, 5.0))
             if silent <= patience or worker.lease is None or worker.lease.pending or self.single:
                 continue
-            if not any(now - other.last < 1.0 and other.phase is Phase.FLOWING for other in self._busy() if other is not worker):
+            if not any(
+                now - other.last < 1.0 and other.phase is Phase.FLOWING for other in self._busy() if other is not worker
+            ):
                 continue
             self._release(worker)
             worker.phase = Phase.STOPPING
@@ -729,7 +738,7 @@ class Scheduler:
         return Range(piece.start, end)
 
     def _chunk(self, worker: Worker, source: Source, piece: Range) -> int:
-        rate = worker.rate if worker.rate is not None else source.rate
+        rate = worker.rate or source.rate
         busy = list(self._busy())
         sources = [w.rate for w in busy if w.rate is not None and w.id != worker.id]
         count = max(len(busy), self.growth.allowed if self.growth is not None else 1)
@@ -737,7 +746,7 @@ class Scheduler:
         share = 1 / count
         if rate and mean:
             share = min(1.0, rate / (rate + mean * (count - 1)))
-        floor = self.limits.min_split or (plan.MIN_SPLIT if rate is None else plan.floor_for(rate, None))
+        floor = self.limits.min_split or (plan.floor_for(rate, None) if rate else plan.MIN_SPLIT)
         size = plan.guided(rate, self.pool.total, share, floor)
         return piece.size if piece.size - size < floor else size
 

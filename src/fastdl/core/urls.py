@@ -319,37 +319,53 @@ _SECRET_NAME = re.compile(
 )
 _MASK = "***"
 
+# Where a URL ends in a text.
+_END = r'\x00-\x20"<>'
 # Userinfo, in this order: a password with a bare "/", "?" or "#" in it, which leaves half of it where a port should be;
 # the regular case; the regular case inside an encoded URL (…?url=https%3A%2F%2Fme%3Apw%40host).
 _USERINFO = (
-    re.compile(r'(?<=://)(?!\[|[^/?#\s"<>]*@)[^/?#\s"<>@]*:(?![0-9]*(?:[/?#\s"<>]|$))[^\s"<>]{0,512}@'),
-    re.compile(r'(?<=://)[^/?#\s"<>]+@'),
-    re.compile(r'(?i)(?<=%3a%2f%2f)(?:(?!%2f|%3f|%23)[^/?#&\s"<>])+%40'),
+    re.compile(rf"(?<=://)(?!\[|[^/?#{_END}]*@)[^/?#@{_END}]*:(?![0-9]*(?:[/?#{_END}]|\Z))[^{_END}]{{0,512}}@"),
+    re.compile(rf"(?<=://)[^/?#{_END}]+@"),
+    re.compile(rf"(?<=%3a%2f%2f)(?:(?!%2f|%3f|%23)[^/?#&{_END}])+%40", re.IGNORECASE),
 )
 # A query name with its delimiter, encoded ones of nested URLs too (%253F is one of a URL nested twice).
 _QUERY_NAME = re.compile(
-    r'(?i)(?:[?&;#]|%(?:25)*(?:3f|26|3b|23))((?:[^=&;#?%/\s"<>]|%(?!(?:25)*(?:3f|26|3b|23|3d|2f))[0-9a-f]{2}){1,200})'
-    r"(?:=|%(?:25)*3d)"
+    r"(?:[?&;#]|%(?:25)*(?:3f|26|3b|23))"
+    rf"((?:[^=&;#?%/{_END}]|%(?!(?:25)*(?:3f|26|3b|23|3d|2f))[0-9a-f]{{2}}){{1,200}})"
+    r"(?:=|%(?:25)*3d)",
+    re.IGNORECASE,
 )
-_QUERY_VALUE = re.compile(r'[^&#\s"<>]+')
+_QUERY_VALUE = re.compile(f"[^&#{_END}]+")
+
+# In a text that is one URL as a whole, a space or a quote ends nothing: for the time of masking they stand aside.
+_ONE_URL = re.compile(r" *[A-Za-z][A-Za-z0-9+.-]*://(?!.*[\x00-\x20]\S*://)", re.DOTALL)
+_ASIDE = str.maketrans(' "<>', "\ufdd0\ufdd1\ufdd2\ufdd3")
+_BACK = str.maketrans("\ufdd0\ufdd1\ufdd2\ufdd3", ' "<>')
 
 
 def mask(text: str) -> str:
     """Any text with userinfo and secret query values of the URLs in it as `***`. Masking twice changes nothing.
 
-    A URL ends at white space, quotes and angle brackets here; mask `Url.text` or what passed `parse_url`."""
+    A URL ends at white space, quotes and angle brackets; but a text that begins with the only URL in it is taken for
+    that URL, to its end: better too much is hidden than half a secret shown."""
+    text = _joined(text)
     for pattern in _USERINFO:
         text = pattern.sub(lambda found: _MASK + ("%40" if found[0].endswith("%40") else "@"), text)
     pieces, place = [], 0
     for start, end in _secret_values(text):
         pieces += [text[place:start], _MASK]
         place = end
-    return "".join(pieces) + text[place:]
+    return ("".join(pieces) + text[place:]).translate(_BACK)
 
 
 def is_masked(url_text: str) -> bool:
     """Whether a URL holds something that is not shown: `mask` would change it, or has changed it already."""
-    return any(pattern.search(url_text) for pattern in _USERINFO) or bool(_secret_values(url_text))
+    text = _joined(url_text)
+    return any(pattern.search(text) for pattern in _USERINFO) or bool(_secret_values(text))
+
+
+def _joined(text: str) -> str:
+    return text.translate(_ASIDE) if _ONE_URL.match(text) else text
 
 
 def _secret_values(text: str) -> list[tuple[int, int]]:

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..core import tracker
-from ..core.ranges import Range
-from ..core.response import Known, Verdict, own_codings
-from ..core.scheduler import (
+from fastdl.core import tracker
+from fastdl.core.ranges import Range
+from fastdl.core.response import Known, Verdict, own_codings
+from fastdl.core.scheduler import (
     UNKNOWN_END,
     Abort,
     Failure,
@@ -29,12 +29,12 @@ from ..core.scheduler import (
     Restart,
     Scheduler,
 )
-from ..core.tracker import Tracker
-from ..core.urls import Url
-from ..io.contact import Answer, Place
-from ..io.session import Session
-from .sinks import Sink
-from .worker import WorkerThread
+from fastdl.core.tracker import Tracker
+from fastdl.core.urls import Url
+from fastdl.engine.sinks import Sink
+from fastdl.engine.worker import WorkerThread
+from fastdl.io.contact import Answer, Place
+from fastdl.io.session import Session
 
 TICK = 0.05  # seconds
 JOIN = 0.3  # seconds that workers get to end after they were aborted

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import threading
 
-from ..core.verify import Hasher
-from ..errors import DiskError
-from ..io.partial import Partial
+from fastdl.core.verify import Hasher
+from fastdl.errors import DiskError
+from fastdl.io.partial import Partial
 
 _BLOCK = 1024 * 1024
 

@@ -1,4 +1,4 @@
-"""One file from the URL to its final name: the order of the steps. Each step's decisions are elsewhere (target, core)."""
+"""One file from the URL to its final name: the order of the steps. The decisions are elsewhere (target, core)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..core import tracker
-from ..core.journal import JournalHeader
-from ..core.ranges import RangeSet
-from ..core.response import Validators, Verdict, validators_of
-from ..core.scheduler import Failure, Finish, GiveUp, Limits, Restart, Scheduler
-from ..core.tracker import Tracker
-from ..core.urls import Url, is_masked, mask, parse_url, url_key
-from ..core.verify import Digest, Hasher, new_hasher, parse_checksum
-from ..errors import (
+from fastdl.core import tracker
+from fastdl.core.journal import JournalHeader
+from fastdl.core.ranges import RangeSet
+from fastdl.core.response import Validators, Verdict, validators_of
+from fastdl.core.scheduler import Failure, Finish, GiveUp, Limits, Restart, Scheduler
+from fastdl.core.tracker import Tracker
+from fastdl.core.urls import Url, is_masked, mask, parse_url, url_key
+from fastdl.core.verify import Digest, Hasher, new_hasher, parse_checksum
+from fastdl.engine import target
+from fastdl.engine.attempt import Attempt
+from fastdl.engine.digesting import FollowingDigest
+from fastdl.engine.sinks import STDOUT_WINDOW, PartialSink, StdoutSink
+from fastdl.errors import (
     DigestMismatch,
     FastdlError,
     Interrupted,
@@ -24,19 +28,15 @@ from ..errors import (
     TimedOut,
     TooLarge,
 )
-from ..events import Ended, Named, Note, Observer, Progressed, Started
-from ..io.contact import Answer, Place
-from ..io.partial import Partial
-from ..io.session import Session
-from ..result import DigestReport, Result, SourceReport
-from ..settings import Settings
-from . import target
-from .attempt import Attempt
-from .digesting import FollowingDigest
-from .sinks import STDOUT_WINDOW, PartialSink, StdoutSink
+from fastdl.events import Ended, Named, Note, Observer, Progressed, Started
+from fastdl.io.contact import Answer, Place
+from fastdl.io.partial import Partial
+from fastdl.io.session import Session
+from fastdl.result import DigestReport, Result, SourceReport
+from fastdl.settings import Settings
 
 if TYPE_CHECKING:
-    from ..io.store import Store
+    from fastdl.io.store import Store
 
 RESTARTS = 3  # times that a file which changed is begun again; the last time as one plain stream
 OVERLAP = 64 * 1024  # bytes fetched again where no strong validator vouches for a partial download
@@ -223,8 +223,8 @@ class Download:
         if self._store is None:
             import sys
 
-            from ..config import state_dir
-            from ..io.store import Store
+            from fastdl.config import state_dir
+            from fastdl.io.store import Store
 
             self._store = Store(state_dir(os.environ, sys.platform))
         return self._store
@@ -441,4 +441,3 @@ def _flush(partial: Partial) -> None:
         partial.flush()
     except (FastdlError, OSError):
         return  # the same fault meets the next write, which reports it
-

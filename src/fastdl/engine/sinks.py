@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from ..core.verify import Hasher
-from ..errors import DiskError
-from ..io.partial import Partial
+from fastdl.core.verify import Hasher
+from fastdl.errors import DiskError
+from fastdl.io.partial import Partial
 
 RECORD_BYTES = 1024 * 1024  # journaled at least this often
 RECORD_SECONDS = 0.02  # so that a kill loses no more than this much of each connection's work

@@ -7,14 +7,14 @@ import sys
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from ..core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, decode_header
-from ..core.naming import SafeName, choose_name, renamed
-from ..core.response import Validators
-from ..core.urls import Url, mask
-from ..core.verify import Digest, new_hasher
-from ..errors import BadName, TargetExists
-from ..io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
-from ..settings import Settings
+from fastdl.core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, decode_header
+from fastdl.core.naming import SafeName, choose_name, renamed
+from fastdl.core.response import Validators
+from fastdl.core.urls import Url, mask
+from fastdl.core.verify import Digest, new_hasher
+from fastdl.errors import BadName, TargetExists
+from fastdl.io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
+from fastdl.settings import Settings
 
 WINDOWS = sys.platform == "win32"
 _MOST_RENAMES = 10_000

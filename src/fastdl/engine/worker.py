@@ -7,10 +7,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from ..core import tracker
-from ..core.response import Action, Ask, Head, Verdict, judge, validators_of
-from ..core.scheduler import Failure, Fault, Fetch, Read
-from ..errors import (
+from fastdl.core import tracker
+from fastdl.core.response import Action, Ask, Head, Verdict, judge, validators_of
+from fastdl.core.scheduler import Failure, Fault, Fetch, Read
+from fastdl.errors import (
     ConnectionLost,
     FastdlError,
     HttpStatus,
@@ -20,13 +20,13 @@ from ..errors import (
     Refused,
     SizeMismatch,
 )
-from ..io.contact import Answer, Contact, Place
-from ..io.channel import Channel
-from ..io.decoding import Decoder, decoder_for
-from ..io.session import BLOCK, NoSlot
+from fastdl.io.channel import Channel
+from fastdl.io.contact import Answer, Contact, Place
+from fastdl.io.decoding import Decoder, decoder_for
+from fastdl.io.session import BLOCK, NoSlot
 
 if TYPE_CHECKING:
-    from .attempt import Attempt
+    from fastdl.engine.attempt import Attempt
 
 _SMALL_READ = 16 * 1024  # bytes: a TLS record
 _FILL_SECONDS = 0.02  # how long small reads (TLS records) are gathered into one block
@@ -118,7 +118,7 @@ class WorkerThread(threading.Thread):
                 answer = self._contact.ask(self._place, order.start, order.end, order.ranged, extra)
             finally:
                 self._row().add(tracker.REQUESTS, self._place.requests - requests)
-            self._row().add(tracker.CONNECTIONS, int(getattr(answer.channel, "answered", 1) <= 1))
+            self._row().add(tracker.CONNECTIONS, int(answer.channel.answered <= 1))
             self._receive(answer)
         elif order.fresh:
             assert self._contact.channel is not None and self._queued is not None

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..core.response import Head
-from ..core.urls import Url
+from fastdl.core.response import Head
+from fastdl.core.urls import Url
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,29 @@ class Channel(Protocol):
 
     Every call blocks for a bounded time (the settings' time-outs) and raises leaves of errors.NetworkError."""
 
-    pipelines: bool  # may a second request go out before the first body has ended?
-    reusable: bool  # after a body ended: may another request be sent?
-    rtt: float  # seconds, from the connect
-    peer: str  # the server's address, "" where unknown
+    @property
+    def pipelines(self) -> bool:
+        """Whether a second request may go out before the first body has ended."""
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent: the connection stays open and the last body has been read."""
+
+    @property
+    def body_left(self) -> int | None:
+        """Bytes of the current body still to come; None where that is unknown."""
+
+    @property
+    def answered(self) -> int:
+        """Heads received on this connection."""
+
+    @property
+    def rtt(self) -> float:
+        """Seconds that the connect took."""
+
+    @property
+    def peer(self) -> str:
+        """The server's address, "" where unknown."""
 
     def send(self, request: Request) -> None:
         """Send a request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ProtocolViolation
+from fastdl.errors import ProtocolViolation
 
 _MOST_LINE = 4096  # bytes of a chunk-size line with its extensions
 _MOST_TRAILERS = 16 * 1024

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..core.redirect import REDIRECTS, next_url
-from ..core.response import Head, Validators
-from ..core.urls import Url
-from ..errors import ConnectionLost
-from .channel import Channel, Request
-from .session import Session
+from fastdl.core.redirect import REDIRECTS, next_url
+from fastdl.core.response import Head, Validators
+from fastdl.core.urls import Url
+from fastdl.errors import ConnectionLost
+from fastdl.io.channel import Channel, Request
+from fastdl.io.session import Session
 
 _SMALL_BODY = 64 * 1024  # bytes: a redirect's body up to this is read, so that the connection can be used again
 
@@ -55,7 +55,9 @@ class Contact:
         self._origin: tuple[str, str, int] | None = None
         self._url: Url | None = None
 
-    def ask(self, place: Place, start: int, end: int | None, ranged: bool, extra: tuple[tuple[str, str], ...]) -> Answer:
+    def ask(
+        self, place: Place, start: int, end: int | None, ranged: bool, extra: tuple[tuple[str, str], ...]
+    ) -> Answer:
         """GET a range from where `place` leads, redirects followed.
 
         Raises NoSlot, RedirectRefused and leaves of NetworkError."""
@@ -131,12 +133,12 @@ class Contact:
         )
         self._origin = url.origin
         self._url = url
-        return getattr(self.channel, "answered", 0) > 0
+        return self.channel.answered > 0
 
     def _finish_body(self) -> None:
         """Read the rest of a small body that is of no interest, or drop the connection."""
         assert self.channel is not None
-        left = getattr(self.channel, "body_left", None)
+        left = self.channel.body_left
         if left is None or left > _SMALL_BODY or not self.channel.reusable:
             self.drop()
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
-from ..errors import ConnectionLost, IntegrityError, ProtocolViolation
+from fastdl.errors import ConnectionLost, IntegrityError, ProtocolViolation
 
 _INPUT = 64 * 1024
 _FREE = 64 * 1024 * 1024  # decoded bytes that may come at any ratio
@@ -57,7 +57,9 @@ class Decoder:
         self._pending = self._engine.unconsumed_tail or self._engine.unused_data
         self._given += len(block)
         if self._given > _FREE and self._given > _MOST_RATIO * self._taken:
-            raise IntegrityError("The server sent a decompression bomb", f"{self._taken} bytes became {self._given}", "")
+            raise IntegrityError(
+                "The server sent a decompression bomb", f"{self._taken} bytes became {self._given}", ""
+            )
         return block
 
 

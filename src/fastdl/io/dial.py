@@ -151,9 +151,7 @@ class _Race:
         self.failures: list[tuple[Address, int]] = []
         self.pending_at_end = False
 
-    def run(
-        self, deadline: float, cancelled: Callable[[], bool] | None
-    ) -> tuple[socket.socket, Address, float] | None:
+    def run(self, deadline: float, cancelled: Callable[[], bool] | None) -> tuple[socket.socket, Address, float] | None:
         next_start = time.monotonic()
         while self._waiting or self._running:
             now = time.monotonic()

@@ -16,8 +16,9 @@ class DigestLogin:
     """A name and a password, and the last challenge of the server; for one connection at a time."""
 
     def __init__(self, username: str, password: str) -> None:
-        self._auth = httpx.DigestAuth(username.encode("utf-8", "surrogateescape"),
-                                      password.encode("utf-8", "surrogateescape"))
+        self._auth = httpx.DigestAuth(
+            username.encode("utf-8", "surrogateescape"), password.encode("utf-8", "surrogateescape")
+        )
         self._flow: Generator[httpx.Request, httpx.Response, None] | None = None
         self._request: httpx.Request | None = None
 

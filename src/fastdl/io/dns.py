@@ -67,9 +67,7 @@ class _Lookup:
 class Resolver:
     """Looks names up; safe for threads. `family` is 4, 6 or None for both."""
 
-    def __init__(
-        self, family: int | None = None, *, lookup: Callable[..., list[Any]] = socket.getaddrinfo
-    ) -> None:
+    def __init__(self, family: int | None = None, *, lookup: Callable[..., list[Any]] = socket.getaddrinfo) -> None:
         self._family = {4: socket.AF_INET, 6: socket.AF_INET6}.get(family or 0, socket.AF_UNSPEC)
         self._lookup = lookup
         self._lock = threading.Lock()

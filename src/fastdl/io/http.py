@@ -63,8 +63,9 @@ class HttpSession:
         on_close: Callable[[], None] | None = None,
     ) -> HttpChannel:
         """A channel to the origin of `url`, which connects with its first request. `digest` answers digest challenges
-        with a name and a password (and sends no other Authorization); `http2` None does as --http says. `turn`, `prefer`
-        and `avoid` choose among the host's addresses (Dialer.connect). `on_close` is called once, by close()."""
+        with a name and a password (and sends no other Authorization); `http2` None does as --http says. `turn`,
+        `prefer` and `avoid` choose among the host's addresses (Dialer.connect). `on_close` is called once, by
+        close()."""
         from fastdl.io.http_channel import HttpChannel
 
         way = Way(self, url, turn, prefer, avoid)
@@ -98,9 +99,7 @@ class HttpSession:
 class Way:
     """How one connection gets to its origin."""
 
-    def __init__(
-        self, session: HttpSession, url: Url, turn: int, prefer: str | None, avoid: frozenset[str]
-    ) -> None:
+    def __init__(self, session: HttpSession, url: Url, turn: int, prefer: str | None, avoid: frozenset[str]) -> None:
         self._session = session
         self.url = url
         self.proxy = session.proxy_for(url)

@@ -142,8 +142,9 @@ class HttpChannel:
 
     def take_over(self) -> tuple[socket.socket, bytes] | None:
         """The socket of the current response, and the bytes of its body that have been read from it already; the
-        caller goes on with that response, then with others, and closes the socket (`on_close` is its own then). None where that is not possible:
-        not HTTP/1.1, no length, chunked, coded, TLS in TLS, digest authentication, or a body that the caller has begun.
+        caller goes on with that response, then with others, and closes the socket (`on_close` is its own then). None
+        where that is not possible: not HTTP/1.1, no length, chunked, coded, TLS in TLS, digest authentication, or a
+        body that the caller has begun.
 
         The channel is of no use afterwards."""
         response, stream = self._response, self._stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from .wire import WireChannel
+from fastdl.io.wire import WireChannel
 
 Origin = tuple[str, str, int]  # scheme, host, port
 _MOST_IDLE = 64

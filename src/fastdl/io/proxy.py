@@ -157,6 +157,6 @@ class _NoProxy:
 
 
 def _split_port(item: str) -> tuple[str, int | None]:
-    """"host:8080" and "[::1]:8080", but not "2001:db8::1", which has no port."""
+    """ "host:8080" and "[::1]:8080", but not "2001:db8::1", which has no port."""
     match = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d{1,5})", item, re.ASCII)
     return (match[1], int(match[2])) if match else (item, None)

@@ -6,17 +6,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from ..core.limit import TokenBucket, block_for, burst_for
-from ..core.urls import Url
-from ..errors import TlsFailed
-from ..settings import Settings
-from .channel import Channel
-from .dial import Dialer
-from .dns import Resolver
-from .http import HttpSession
-from .pool import ConnectionPool
-from .secrets import load_credentials
-from .wire import WireChannel
+
+from fastdl.core.limit import TokenBucket, block_for, burst_for
+from fastdl.core.urls import Url
+from fastdl.errors import TlsFailed
+from fastdl.io.channel import Channel
+from fastdl.io.dial import Dialer
+from fastdl.io.dns import Resolver
+from fastdl.io.http import HttpSession
+from fastdl.io.pool import ConnectionPool
+from fastdl.io.secrets import load_credentials
+from fastdl.io.wire import WireChannel
+from fastdl.settings import Settings
 
 BLOCK = 256 * 1024  # bytes of one read where no limit makes it smaller
 STARTING_RATE = 1024 * 1024  # bytes a second, where `-r auto` begins
@@ -124,4 +125,3 @@ class Session:
     def close(self) -> None:
         """End idle connections."""
         self.pool.close()
-

@@ -1,7 +1,7 @@
 """What is remembered between runs, in SQLite in the platform's state folder.
 
-Several fastdl at once may use it (WAL). It is never worth a failed download: whatever goes wrong here is passed over, and
-a damaged file is set aside."""
+Several fastdl at once may use it (WAL). It is never worth a failed download: whatever goes wrong here is passed over,
+and a damaged file is set aside."""
 
 from __future__ import annotations
 

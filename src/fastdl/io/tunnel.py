@@ -111,7 +111,8 @@ def connect_tunnel(
 def refusal(proxy: ProxyChoice, status: int) -> ProxyFailed:
     """What an HTTP proxy's own refusal means; 5xx may pass, the others do not."""
     why = {
-        407: "it wants another user name and password: status 407" if proxy.username is not None
+        407: "it wants another user name and password: status 407"
+        if proxy.username is not None
         else "it wants a user name and a password: status 407",
         403: "it forbids this connection: status 403",
     }.get(status, f"status {status}")

@@ -1,8 +1,8 @@
 """HTTP/1.1 on a raw socket: the strict reader for range downloads (RFC 9112).
 
 A general HTTP client costs more CPU per byte than the network does on fast links, and hides the socket that pipelining
-and `recv_into` need. This one knows just GET, parses heads strictly and within bounds, and calls everything that it does
-not expect a ProtocolViolation: bytes behind a doubtful head cannot be trusted to be where they claim.
+and `recv_into` need. This one knows just GET, parses heads strictly and within bounds, and calls everything that it
+does not expect a ProtocolViolation: bytes behind a doubtful head cannot be trusted to be where they claim.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
-from ..core.response import Head, content_length
-from ..errors import ConnectionLost, NetworkError, ProtocolViolation, TimedOut
-from .channel import Request
-from .chunked import ChunkedDecoder
+from fastdl.core.response import Head, content_length
+from fastdl.errors import ConnectionLost, NetworkError, ProtocolViolation, TimedOut
+from fastdl.io.channel import Request
+from fastdl.io.chunked import ChunkedDecoder
 
 MOST_HEAD = 64 * 1024  # bytes of one response head
 MOST_FIELDS = 256
@@ -139,7 +139,7 @@ class WireChannel:
         searched = 0
         while True:
             # An empty line or two before the status line is tolerated, as RFC 9112 (2.2) asks of servers.
-            if not searched and self._data[:1] in (b"\r", b"\n"):
+            if not searched and bytes(self._data[:1]) in (b"\r", b"\n"):
                 del self._data[: 2 if self._data[:2] == b"\r\n" else 1]
                 continue
             end, body = _end_of_head(self._data, max(0, searched - 3))

@@ -39,8 +39,8 @@ def summary(result: Result) -> str:
 
 
 def _origins(result: Result) -> str:
-    used = [source for source in result.sources if source.bytes]
-    if not used:
+    used = [source for source in result.sources if source.bytes] or result.sources
+    if not used or (len(used) > 1 and not any(source.bytes for source in used)):
         return ""
     hosts = list(dict.fromkeys(safe(source.host) for source in used))
     connections = sum(source.connections for source in used)
