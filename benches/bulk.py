@@ -143,7 +143,7 @@ def one_run(peer: Peer, job: Job, env: Mapping[str, str]) -> Run:
     """One run with nothing there and nothing left to write from the one before."""
     clear(job.target)
     os.sync()
-    run = measure(peer.command(job), output=job.target, env=env)
+    run = measure(peer.command(job), output=job.target, env=env, name=peer.name)
     if not job.target.exists():
         raise RunFailed(f"{peer.name} ended with 0 and left no file")
     return run

@@ -51,12 +51,15 @@ def measure(
     env: Mapping[str, str] | None = None,
     timeout: float = 600.0,
     check: bool = True,
+    name: str = "",
 ) -> Run:
     """Run `command` in a process of its own and say what it cost.
 
     `output`, if given, is flushed to the device afterwards and that time is noted apart. With `check` an exit
     code other than 0 raises RunFailed; so does a run of more than `timeout` seconds, whose processes are ended.
+    `name` is what errors call the command.
     """
+    name = name or command[0]
     launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(output or ""), *command]
     process = subprocess.Popen(
         launcher,
@@ -72,16 +75,16 @@ def measure(
         out, messages = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         _end(process)
-        raise RunFailed(f"{command[0]} took more than {timeout:.0f} s") from None
+        raise RunFailed(f"{name} took more than {timeout:.0f} s") from None
     except BaseException:
         _end(process)
         raise
     if process.returncode != 0:
-        raise RunFailed(f"{command[0]} could not be started: {_last_line(messages)}")
+        raise RunFailed(f"{name} could not be started: {_last_line(messages)}")
     wall, flush, cpu, peak, code = out.split()[-5:]
     run = Run(float(wall), float(flush), float(cpu), int(peak), int(code), messages)
     if check and run.exit_code != 0:
-        raise RunFailed(f"{command[0]} ended with {run.exit_code}: {_last_line(messages)}")
+        raise RunFailed(f"{name} ended with {run.exit_code}: {_last_line(messages)}")
     return run
 
 

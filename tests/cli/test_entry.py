@@ -124,6 +124,7 @@ def test_get_imports_nothing_heavy_for_its_command_line() -> None:
         ["demo", "--what"],
         ["demo", "x"],
         ["--nope"],
+        ["-q", "resume"],
         ["--install-completion=1"],
     ],
 )

@@ -400,9 +400,6 @@ pid_filename {self.folder}/squid.pid
 coredump_dir {self.folder}
 shutdown_lifetime 0 seconds
 visible_hostname localhost
-icmp_query off
-pinger_enable off
-netdb_filename none
 """
         path = self.folder / "squid.conf"
         path.write_text(config, "utf-8")

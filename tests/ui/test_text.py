@@ -21,7 +21,10 @@ def test_error_line() -> None:
     assert error_line(UsageError("a", "", ""), "file\n") == "fastdl: error: file : a."
 
 
-@pytest.mark.parametrize(("text", "cells"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("ü", 1), ("", 0), ("a\u200bb", 2)])
+CELLS = [("abc", 3), ("日本", 4), ("e\u0301", 1), ("ü", 1), ("", 0), ("a\u200bb", 2)]
+
+
+@pytest.mark.parametrize(("text", "cells"), CELLS)
 def test_columns(text: str, cells: int) -> None:
     assert columns(text) == cells
 

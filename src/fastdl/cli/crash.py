@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 
 from fastdl.ui.progress import emit
-from fastdl.ui.report import Log
 from fastdl.ui.text import safe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fastdl.ui.report import Log
 
 REPORT = "Please report it to the project, with this line and the output of the same command with -v added."
 
@@ -16,6 +18,8 @@ REPORT = "Please report it to the project, with this line and the output of the 
 def report_bug(error: BaseException, *, verbose: bool, log: Log | None = None) -> int:
     """Prints the line and returns exit code 1. The traceback goes to the log if there is one, else to stderr where
     -v or FASTDL_DEBUG asks for it; both without secrets."""
+    import traceback
+
     lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
     if log is not None:
         for line in lines:

@@ -8,9 +8,9 @@ from typing import Any
 
 from fastdl import config
 from fastdl.cli.crash import report_bug
-from fastdl.cli.parse import parse
+from fastdl.cli.parse import COMMANDS, parse
 from fastdl.cli.session import Session
-from fastdl.errors import FastdlError
+from fastdl.errors import FastdlError, UsageError
 from fastdl.options import OPTIONS
 from fastdl.settings import Settings
 
@@ -23,8 +23,11 @@ def main(args: Sequence[str]) -> int:
 
 def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     """Runs `get` with option values by key, as both parsers give them; the exit code."""
-    settings = checked_settings(values)
     urls = list(urls)
+    for word in urls:
+        if word in COMMANDS:
+            raise UsageError(f"'{word}' is no URL", "a command comes first", f"Write: fastdl {word} OPTIONS.")
+    settings = checked_settings(values)
     config.check_urls(settings, urls)
     session = Session(settings, len(urls))
     try:

@@ -5,7 +5,6 @@ The engine's events come from its threads; a lock makes each of them whole on th
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -69,6 +68,8 @@ class Session:
 
     def _ended(self, result: Result) -> None:
         if self.settings.json:
+            import json
+
             plan = self.settings.dry_run and result.plan is not None
             emit(self.stdout, json.dumps(result.plan if plan else result.to_json()))
         elif result.plan is not None:

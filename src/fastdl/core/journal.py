@@ -65,6 +65,8 @@ class JournalHeader:
     """Masked URLs; the index is the source of the slots."""
     created: float
     """Seconds since the epoch."""
+    content_type: str = ""
+    """Of the first response: tells a login page from a new version of the file."""
     file: str = ""
     """Identity of the data file, which a rename does not change; filled in by io/partial.py."""
 
@@ -139,7 +141,7 @@ def _decode_copy(copy: bytes) -> JournalHeader:
 def _checked(fields: Any) -> JournalHeader:
     """Every field of the right type, or ValueError, TypeError or KeyError. Unknown fields are passed over."""
     header = JournalHeader(**{name: fields[name] for name in JournalHeader.__slots__})
-    texts = [header.url_key, header.url, header.name, header.boot, header.file, *header.sources]
+    texts = [header.url_key, header.url, header.name, header.boot, header.file, header.content_type, *header.sources]
     texts += [text for text in (header.etag, header.last_modified, header.digest) if text is not None]
     if not all(isinstance(text, str) for text in texts) or not isinstance(header.sources, list):
         raise TypeError("text expected")
@@ -179,6 +181,7 @@ def _bounded_texts(header: JournalHeader) -> JournalHeader:
         digest=None if header.digest is None else _bounded(header.digest, 512),
         boot=_bounded(header.boot, 512),
         file=_bounded(header.file, 512),
+        content_type=_bounded(header.content_type, 512),
     )
 
 

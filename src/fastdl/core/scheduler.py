@@ -5,8 +5,8 @@ the clock's value, and carries out the instructions that come back. Nothing here
 socket, so a whole download runs in a simulator with a virtual clock (tests/simulation).
 
 A *lease* is a range that one worker fetches (two, while it is hedged). Its frontier is the first byte that nobody has
-taken charge of yet: every byte below it is stored or just being stored, whoever brought it, so bytes that come twice are
-seen when they come. Stealing lowers the end of a lease; the victim stops there by itself.
+taken charge of yet: every byte below it is stored or just being stored, whoever brought it, so bytes that come twice
+are seen when they come. Stealing lowers the end of a lease; the victim stops there by itself.
 """
 
 from __future__ import annotations

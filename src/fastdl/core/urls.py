@@ -324,9 +324,9 @@ _END = r'\x00-\x20"<>'
 # Userinfo, in this order: a password with a bare "/", "?" or "#" in it, which leaves half of it where a port should be;
 # the regular case; the regular case inside an encoded URL (…?url=https%3A%2F%2Fme%3Apw%40host).
 _USERINFO = (
-    re.compile(rf"(?<=://)(?!\[|[^/?#{_END}]*@)[^/?#@{_END}]*:(?![0-9]*(?:[/?#{_END}]|\Z))[^{_END}]{{0,512}}@"),
-    re.compile(rf"(?<=://)[^/?#{_END}]+@"),
-    re.compile(rf"(?<=%3a%2f%2f)(?:(?!%2f|%3f|%23)[^/?#&{_END}])+%40", re.IGNORECASE),
+    re.compile(rf"(?<=://)(?!\[|[^/?#{_END}]*@)([^/?#@{_END}]*:(?![0-9]*(?:[/?#{_END}]|\Z))[^{_END}]{{0,512}})(@)"),
+    re.compile(rf"(?<=://)([^/?#{_END}]+)(@)"),
+    re.compile(rf"(?<=%3a%2f%2f)((?:(?!%2f|%3f|%23)[^/?#&{_END}])+)(%40)", re.IGNORECASE),
 )
 # A query name with its delimiter, encoded ones of nested URLs too (%253F is one of a URL nested twice).
 _QUERY_NAME = re.compile(
@@ -337,10 +337,9 @@ _QUERY_NAME = re.compile(
 )
 _QUERY_VALUE = re.compile(f"[^&#{_END}]+")
 
-# In a text that is one URL as a whole, a space or a quote ends nothing: for the time of masking they stand aside.
+# In a text that is one URL as a whole, spaces and quotes end nothing: while secrets are looked for they are letters.
 _ONE_URL = re.compile(r" *[A-Za-z][A-Za-z0-9+.-]*://(?!.*[\x00-\x20]\S*://)", re.DOTALL)
-_ASIDE = str.maketrans(' "<>', "\ufdd0\ufdd1\ufdd2\ufdd3")
-_BACK = str.maketrans("\ufdd0\ufdd1\ufdd2\ufdd3", ' "<>')
+_AS_LETTERS = str.maketrans(' "<>', "____")
 
 
 def mask(text: str) -> str:
@@ -348,34 +347,35 @@ def mask(text: str) -> str:
 
     A URL ends at white space, quotes and angle brackets; but a text that begins with the only URL in it is taken for
     that URL, to its end: better too much is hidden than half a secret shown."""
-    text = _joined(text)
-    for pattern in _USERINFO:
-        text = pattern.sub(lambda found: _MASK + ("%40" if found[0].endswith("%40") else "@"), text)
     pieces, place = [], 0
-    for start, end in _secret_values(text):
-        pieces += [text[place:start], _MASK]
-        place = end
-    return ("".join(pieces) + text[place:]).translate(_BACK)
+    for start, end in _secrets(text):
+        if start >= place:  # else it lies inside the one before
+            pieces += [text[place:start], _MASK]
+        place = max(place, end)
+    return "".join(pieces) + text[place:]
 
 
 def is_masked(url_text: str) -> bool:
     """Whether a URL holds something that is not shown: `mask` would change it, or has changed it already."""
-    text = _joined(url_text)
-    return any(pattern.search(text) for pattern in _USERINFO) or bool(_secret_values(text))
+    return bool(_secrets(url_text))
 
 
-def _joined(text: str) -> str:
-    return text.translate(_ASIDE) if _ONE_URL.match(text) else text
-
-
-def _secret_values(text: str) -> list[tuple[int, int]]:
+def _secrets(text: str) -> list[tuple[int, int]]:
+    """Where secrets begin and end."""
+    if _ONE_URL.match(text):
+        text = text.translate(_AS_LETTERS)
     spans: list[tuple[int, int]] = []
+    for pattern in _USERINFO:
+        spans += [found.span(1) for found in pattern.finditer(text)]
+        # The next ones see it as it will be shown, at the same length: what was masked is not read twice.
+        text = pattern.sub(lambda found: "*" * len(found[1]) + found[2], text)
+    place = 0
     for found in _QUERY_NAME.finditer(text):
-        # What lies inside a value already masked is not measured again, or the time would be quadratic.
-        inside = bool(spans) and found.start() < spans[-1][1]
-        if not inside and _is_secret(found[1]) and (value := _QUERY_VALUE.match(text, found.end())):
+        # What lies inside a value is not measured again, or the time would be quadratic.
+        if found.start() >= place and _is_secret(found[1]) and (value := _QUERY_VALUE.match(text, found.end())):
             spans.append(value.span())
-    return spans
+            place = value.end()
+    return sorted(spans)
 
 
 def _is_secret(name: str) -> bool:

@@ -116,6 +116,11 @@ class Download:
         if self._digest is not None:
             self._result.digest = DigestReport(self._digest.algorithm, self._digest.value.hex(), "user")
         self._places = [Place(given), *(Place(parse_url(url), mirror=True) for url in settings.mirrors)]
+        if settings.dry_run:
+            from fastdl.engine.dry_run import dry_run
+
+            self._result.plan = dry_run(self.session, settings, self._places, self._digest)
+            return
         self._key = url_key(self._text)
         self._result.path = "-" if settings.output == "-" else None
         claims = None if settings.output == "-" else self._look(given)
@@ -134,7 +139,7 @@ class Download:
                 raise self._stopped or TimedOut("The time is over", f"--max-time {settings.max_time:g} s", "")
             claims = None
             for place in self._places:
-                place.validators, place.final = None, None
+                place.validators, place.content_type, place.final = None, None, None
         raise ObjectChanged("The file kept changing during the download", f"begun {RESTARTS + 1} times")
 
     def _look(self, given: Url) -> RangeSet | None:
@@ -158,6 +163,7 @@ class Download:
         self._size = header.size
         self._validators = Validators(header.etag, header.last_modified)
         self._places[0].validators = self._validators
+        self._places[0].content_type = header.content_type
         return RangeSet((claim.start, claim.end) for claim in partial.claims)
 
     def _try(self, claims: RangeSet | None, restart: int) -> Finish | Restart | GiveUp | None:
@@ -286,6 +292,7 @@ class Download:
             name=os.path.basename(self._path or ""),
             size=self._size,
             etag=found.etag,
+            content_type=answer.head.get("content-type") or "",
             last_modified=found.last_modified,
             digest=self._digest.text if self._digest is not None else None,
             boot="",

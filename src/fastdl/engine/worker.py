@@ -112,13 +112,13 @@ class WorkerThread(threading.Thread):
             self._source = order.source
             self._place = self._attempt.places[order.source]
             self._ask = Ask(order.start, order.end, order.ranged)
-            requests = self._place.requests
+            requests, opened = self._contact.requests, self._contact.opened
             try:
                 extra = self._attempt.extra_headers(self._place)
                 answer = self._contact.ask(self._place, order.start, order.end, order.ranged, extra)
             finally:
-                self._row().add(tracker.REQUESTS, self._place.requests - requests)
-            self._row().add(tracker.CONNECTIONS, int(answer.channel.answered <= 1))
+                self._row().add(tracker.REQUESTS, self._contact.requests - requests)
+                self._row().add(tracker.CONNECTIONS, self._contact.opened - opened)
             self._receive(answer)
         elif order.fresh:
             assert self._contact.channel is not None and self._queued is not None
@@ -285,7 +285,6 @@ class WorkerThread(threading.Thread):
         channel = self._contact.channel
         assert channel is not None
         channel.send(self._contact.request(place, url, piece.start, piece.end, True))
-        place.requests += 1
         self._row().add(tracker.REQUESTS)
 
 

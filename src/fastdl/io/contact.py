@@ -26,7 +26,6 @@ class Place:
     final: Url | None = None
     validators: Validators | None = None
     content_type: str | None = None
-    requests: int = 0
     slow_peers: set[str] = field(default_factory=set)
 
     @property
@@ -52,6 +51,8 @@ class Contact:
         self._turn = turn
         self._cancelled = cancelled
         self.channel: Channel | None = None
+        self.requests = 0  # sent, redirects included
+        self.opened = 0  # connections
         self._origin: tuple[str, str, int] | None = None
         self._url: Url | None = None
 
@@ -100,13 +101,14 @@ class Contact:
             return head
         self.drop()
         self.channel = self._session.digest_channel(request.url, login)
+        self.opened += 1
         self._origin = request.url.origin
         self._url = request.url
         return self._send(place, request)
 
     def _send(self, place: Place, request: Request) -> Head:
         assert self.channel is not None
-        place.requests += 1
+        self.requests += 1
         self.channel.send(request)
         head = self.channel.receive_head()
         cookies = head.all("set-cookie")
@@ -133,6 +135,7 @@ class Contact:
         )
         self._origin = url.origin
         self._url = url
+        self.opened += self.channel.answered == 0
         return self.channel.answered > 0
 
     def _finish_body(self) -> None:

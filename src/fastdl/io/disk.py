@@ -1,41 +1,21 @@
-"""The data file: room for it, bytes at their offsets, and the operating system's refusals in plain words.
+"""The data file: room for it, bytes at an offset, flushing, and the operating system's refusals in plain words.
 
-Room is reserved without writing a single zero. Two writers share one interface. Positional writes are the usual way;
-mapped windows are for where blocks are really reserved, because a store into a hole of a full disk is no error that
-a program could catch: it is SIGBUS.
-
-Nothing here knows of journals. Functions on file descriptors raise OSError; `disk_error` turns it into the leaf of
-the error tree, at the place that knows the path and what was being done.
+Room is reserved without writing a single zero. Functions on file descriptors raise OSError; `disk_error` turns it
+into the leaf of the error tree, at the place that knows the path and what was being done.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
 import sys
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from fastdl.errors import BadName, DiskError, NoPermission, NoSpace
 from fastdl.io.files import shown
 
 if sys.platform == "win32":
     from fastdl.io import windows
-
-if TYPE_CHECKING:
-    import mmap
-
-WINDOW = 2 << 20
-"""Bytes of one mapped window: a multiple of every system's allocation granularity."""
-WINDOWS = 8
-"""Windows that stay mapped at once, so that a writer's share of the memory is bounded."""
-
-Kind = Literal["auto", "mmap", "positional"]
-
 
 # --- errors ----------------------------------------------------------------------------------------------
 
@@ -237,157 +217,6 @@ else:
 
     def _extend(fd: int, size: int) -> None:
         os.ftruncate(fd, size)
-
-
-# --- writers ---------------------------------------------------------------------------------------------
-
-
-class Writer(Protocol):
-    """Puts bytes at their offset; safe from several threads at disjoint offsets. Raises OSError."""
-
-    def write(self, offset: int, data: memoryview) -> None: ...
-
-    def flush(self) -> None:
-        """Hand everything to the system, so that `flush_data` reaches it."""
-
-    def close(self) -> None: ...
-
-
-def open_writer(fd: int, size: int | None, allocated: bool, kind: Kind = "auto") -> Writer:
-    """The writer for a file of `size` bytes (None: unknown). Mapped windows only where the blocks are `allocated`,
-    whatever was asked for: a hole on a full disk is SIGBUS. The caller keeps the fd and closes it after the writer.
-
-    auto is positional writes. Measured on Linux, 1 GiB from 4 threads in blocks of 256 KiB, medians of 9 runs,
-    mapped windows / pwrite: FIGURES
-    """
-    if kind == "mmap" and allocated and size:
-        return MappedWriter(fd, size)
-    return PositionalWriter(fd)
-
-
-class PositionalWriter:
-    """pwrite(2) and its Windows twin."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def write(self, offset: int, data: memoryview) -> None:
-        while len(data):
-            done = write_at(self._fd, offset, data)
-            if done <= 0:  # no system should; it would be an endless loop
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            offset += done
-            data = data[done:]
-
-    def flush(self) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
-
-
-class _Window:
-    """One mapped piece of the file, seen as a numpy array of bytes."""
-
-    __slots__ = ("array", "filled", "length", "map", "users")
-
-    def __init__(self, mapped: mmap.mmap, array: Any, length: int) -> None:
-        self.map = mapped
-        self.array = array
-        self.length = length
-        self.filled = 0
-        self.users = 0
-
-    def release(self) -> None:
-        self.array = None  # the map cannot be closed while an array looks into it
-        with contextlib.suppress(BufferError):  # a thread is just writing into it: closed when that ends
-            self.map.close()
-
-
-class MappedWriter:
-    """mmap windows over a file whose blocks are reserved, the least recently used given back: pages that were
-    written leave this process's memory and stay the kernel's to write out. A window that is full is given back at
-    once. Where a window cannot be mapped (a file system without mmap, no address space) bytes go the other way."""
-
-    def __init__(self, fd: int, size: int, window: int = WINDOW, windows: int = WINDOWS) -> None:
-        import numpy
-
-        self._bytes = numpy.uint8
-        self._look = numpy.frombuffer
-        self._fd = fd
-        self._size = size
-        self._step = window
-        self._most = windows
-        self._open: OrderedDict[int, _Window] = OrderedDict()
-        self._lock = threading.Lock()
-        self._other = PositionalWriter(fd)
-
-    def write(self, offset: int, data: memoryview) -> None:
-        if offset < 0 or offset + len(data) > self._size:
-            raise ValueError(f"outside of the mapped file: {offset}+{len(data)} of {self._size}")
-        while len(data):
-            index, inside = divmod(offset, self._step)
-            count = min(len(data), self._step - inside)
-            try:
-                with self._window(index) as window:
-                    window.array[inside : inside + count] = self._look(data[:count], dtype=self._bytes)
-            except OSError:
-                self._other.write(offset, data[:count])
-            offset += count
-            data = data[count:]
-            self._count(index, count)
-
-    def flush(self) -> None:
-        """Linux and the BSDs keep mapped pages and the file one; elsewhere the open windows are handed over."""
-        if sys.platform == "linux":
-            return
-        with self._lock:
-            for window in self._open.values():
-                window.map.flush()
-
-    def close(self) -> None:
-        with self._lock:
-            for window in self._open.values():
-                window.release()
-            self._open.clear()
-
-    @contextlib.contextmanager
-    def _window(self, index: int) -> Iterator[_Window]:
-        with self._lock:
-            window = self._open.get(index) or self._map(index)
-            self._open.move_to_end(index)
-            window.users += 1
-            self._give_back(self._most)
-        try:
-            yield window
-        finally:
-            with self._lock:
-                window.users -= 1
-
-    def _map(self, index: int) -> _Window:
-        import mmap
-
-        start = index * self._step
-        length = min(self._step, self._size - start)
-        mapped = mmap.mmap(self._fd, length, access=mmap.ACCESS_WRITE, offset=start)
-        window = _Window(mapped, self._look(mapped, dtype=self._bytes), length)
-        self._open[index] = window
-        return window
-
-    def _give_back(self, most: int) -> None:
-        """Close what was used longest ago until `most` are open; windows in use stay (under the lock)."""
-        surplus = len(self._open) - most
-        for index in [i for i, window in self._open.items() if not window.users][: max(surplus, 0)]:
-            self._open.pop(index).release()
-
-    def _count(self, index: int, count: int) -> None:
-        with self._lock:
-            window = self._open.get(index)
-            if window is None:
-                return
-            window.filled += count
-            if window.filled >= window.length and not window.users:
-                self._open.pop(index).release()
 
 
 # --- bytes at an offset, and flushing --------------------------------------------------------------------

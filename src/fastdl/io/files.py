@@ -13,6 +13,7 @@ import ntpath
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -30,6 +31,46 @@ _SAFELY = (
     | getattr(os, "O_BINARY", 0)
 )
 _LONG = 240  # MAX_PATH is 260 with the folder's own reserve of 12
+
+
+class Handle:
+    """An open file that several threads use and any may close. The descriptor is closed when its last user has left:
+    a straggler never reads from or writes to another file that has got the same number meanwhile.
+
+        with handle as fd:  # OSError (EBADF) once it is closed
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._users = 1  # the owner
+        self._lock = threading.Lock()
+        self.closed = False
+
+    def __enter__(self) -> int:
+        with self._lock:
+            if self.closed:
+                raise OSError(errno.EBADF, "the download has ended")
+            self._users += 1
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._leave()
+
+    def close(self) -> None:
+        """Let nobody in any more. Raises OSError where the system reports a write that failed late (NFS)."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+        self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            last = self._users == 0
+        if last:
+            os.close(self._fd)
 
 
 def long_path(path: str, *, windows: bool = sys.platform == "win32") -> str:
@@ -75,6 +116,16 @@ def identity(state: os.stat_result) -> str:
     return f"{state.st_dev}:{state.st_ino}"
 
 
+def still_names(path: str, fd: int) -> bool:
+    """Whether the path names the open file. (On Windows no open file can be removed or replaced.)"""
+    if sys.platform == "win32":
+        return True
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
 def is_strangers(state: os.stat_result, folder: str) -> bool:
     """Whether another user may have put this file there for us to find: it is not ours, and everybody may write to
     the folder. (The owner alone says little: some network file systems show one owner for all.)"""
@@ -99,6 +150,10 @@ if sys.platform == "win32":
         """Take the file's exclusive lock at once; False where another holder has it, in this process too."""
         return windows.try_lock(fd)
 
+    def unlock(fd: int) -> None:
+        """Give the lock back before the file is closed."""
+        windows.unlock(fd)
+
     def rename(source: str, target: str, *, replace: bool, durable: bool) -> None:
         """One atomic rename; FileExistsError where `target` exists and `replace` is false. `durable`: it is on the
         device when this returns."""
@@ -120,6 +175,12 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def unlock(fd: int) -> None:
+        """Give the lock back before the file is closed."""
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
     def rename(source: str, target: str, *, replace: bool, durable: bool) -> None:
         """One atomic rename; FileExistsError where `target` exists and `replace` is false. To be on the device it

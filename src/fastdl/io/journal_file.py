@@ -29,6 +29,7 @@ from fastdl.core.journal import (
 )
 from fastdl.errors import TargetBusy
 from fastdl.io import disk, files
+from fastdl.io.writers import PositionalWriter
 
 _TRIES = 20  # times that the file may vanish between opening and locking it
 _NOTHING = Slot(0, 0, 0, 0)
@@ -49,9 +50,11 @@ class JournalFile:
         self.path = path
         self.disposable = False
         self.unlocked = ""
-        self._fd = -1
+        self._handle = files.Handle(-1)
         self._guard = threading.Lock()
         self._slots: list[Slot] = []
+        self._serials: list[int] = []  # for each slot: another number when it is another run's
+        self._next_serial = 0
         self._free: list[int] = []
         self._ends: dict[tuple[int, int], int] = {}  # (end, source) of runs that have ended: their slot
         self._starts: dict[tuple[int, int], int] = {}
@@ -74,11 +77,11 @@ class JournalFile:
                 fd = files.open_plain(self.path)
             except FileNotFoundError:
                 return False
-        self._fd = fd
+        self._handle = files.Handle(fd)
         try:
-            if not self._locked():
+            if not self._locked(fd):
                 raise TargetBusy(f"Another fastdl is downloading to {files.shown(target)}")
-            if self._is_there() and (created or not self._is_planted()):
+            if files.still_names(self.path, fd) and (created or not self._is_planted(fd)):
                 self.disposable = created or os.fstat(fd).st_size == 0
                 return True
         except BaseException:
@@ -87,24 +90,16 @@ class JournalFile:
         self._close()
         return False
 
-    def _locked(self) -> bool:
+    def _locked(self, fd: int) -> bool:
         try:
-            return files.try_lock(self._fd)
+            return files.try_lock(fd)
         except OSError as error:
             self.unlocked = (error.strerror or "unknown").lower()
             return True
 
-    def _is_there(self) -> bool:
-        if sys.platform == "win32":
-            return True  # a file that is open cannot be removed there
-        try:
-            return os.path.samestat(os.fstat(self._fd), os.lstat(self.path))
-        except FileNotFoundError:
-            return False
-
-    def _is_planted(self) -> bool:
+    def _is_planted(self, fd: int) -> bool:
         """Another user's file in a folder for everybody: it is put aside for one of our own."""
-        if not files.is_strangers(os.fstat(self._fd), os.path.dirname(self.path)):
+        if not files.is_strangers(os.fstat(fd), os.path.dirname(self.path)):
             return False
         files.remove(self.path)
         return True
@@ -119,11 +114,11 @@ class JournalFile:
     def clear(self) -> None:
         """Claim nothing any more. Claims that a power loss could bring back, for data that is gone by then, are
         taken off the device before this returns."""
-        with self._guard:
-            had_claims = os.fstat(self._fd).st_size > HEADER_SIZE
-            disk.truncate(self._fd, 0)
+        with self._guard, self._handle as fd:
+            had_claims = os.fstat(fd).st_size > HEADER_SIZE
+            disk.truncate(fd, 0)
             if had_claims:
-                disk.flush_data(self._fd)
+                disk.flush_data(fd)
             self._take_over([])
             self.disposable = True
 
@@ -131,8 +126,8 @@ class JournalFile:
         """Put these slots in the place of all others; both must be true. First they go behind the old ones, then
         over them; `cut` takes off the copy behind when the header is right too."""
         packed = b"".join(map(encode_slot, slots))
-        with self._guard:
-            old = max(0, os.fstat(self._fd).st_size - HEADER_SIZE)
+        with self._guard, self._handle as fd:
+            old = max(0, os.fstat(fd).st_size - HEADER_SIZE)
             behind = max(-(-old // SLOT_SIZE) * SLOT_SIZE, len(packed))
             self._put(HEADER_SIZE + behind, packed)
             self._put(HEADER_SIZE, packed.ljust(behind, b"\0"))
@@ -140,8 +135,8 @@ class JournalFile:
 
     def cut(self) -> None:
         """End the file after the last slot in use."""
-        with self._guard:
-            disk.truncate(self._fd, HEADER_SIZE + len(self._slots) * SLOT_SIZE)
+        with self._guard, self._handle as fd:
+            disk.truncate(fd, HEADER_SIZE + len(self._slots) * SLOT_SIZE)
 
     def put_header(self, header: JournalHeader) -> None:
         """Write the header, one copy after the other."""
@@ -152,11 +147,13 @@ class JournalFile:
             self.disposable = False
 
     def flush(self) -> None:
-        disk.flush_data(self._fd)
+        """Bring the file to the device."""
+        with self._handle as fd:
+            disk.flush_data(fd)
 
     def close(self) -> None:
         """Release the lock; the file stays unless it is disposable. Does no harm when called again."""
-        if self.disposable and self._fd >= 0:
+        if self.disposable and not self._handle.closed:
             with contextlib.suppress(OSError):
                 self.remove()
         self._close()
@@ -169,10 +166,12 @@ class JournalFile:
         self._close()
 
     def _close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
+        """The lock goes at once, even while another thread is still flushing the file."""
+        with self._guard:
+            with contextlib.suppress(OSError), self._handle as fd:
+                files.unlock(fd)
             with contextlib.suppress(OSError):
-                os.close(fd)
+                self._handle.close()
 
     # --- slots -------------------------------------------------------------------------------------------
 
@@ -187,6 +186,8 @@ class JournalFile:
             before = self._slots[index]
             same_run = (before.start, before.source) == (start, source)
             flushed = min(before.flushed_end, end) if same_run else start
+            if not same_run or end < before.end:
+                self._renumber(index)
             self._store(index, Slot(start, end, flushed, source))
 
     def end_run(self, index: int) -> None:
@@ -210,6 +211,7 @@ class JournalFile:
                 if slot.start >= end or slot.end <= start:
                     continue
                 self._drop_ended(index)
+                self._renumber(index)
                 if slot.end > end:
                     behind = replace(slot, start=end, flushed_end=max(end, slot.flushed_end))
                     at = self._new(behind)
@@ -218,19 +220,21 @@ class JournalFile:
                 cut = max(slot.start, min(slot.end, start))
                 self._store(index, replace(slot, end=cut, flushed_end=min(slot.flushed_end, cut)))
 
-    def snapshot(self) -> list[Slot]:
-        """What is claimed now, for `note_flushed` after the data has been flushed."""
+    def snapshot(self) -> list[tuple[int, int]]:
+        """What is claimed now (serial and end of each slot), for `note_flushed` after the data has been flushed."""
         with self._guard:
-            return list(self._slots)
+            return [(serial, slot.end) for serial, slot in zip(self._serials, self._slots, strict=True)]
 
-    def note_flushed(self, snapshot: Sequence[Slot]) -> None:
-        """The bytes that `snapshot` claims are on the device."""
-        for index, then in enumerate(snapshot):
+    def note_flushed(self, snapshot: Sequence[tuple[int, int]]) -> None:
+        """The bytes that `snapshot` claims are on the device. A slot that became another run's meanwhile, or was
+        cut and grew again, is left as it is: its bytes may be younger than the flush."""
+        for index, (serial, end) in enumerate(snapshot):
             with self._guard:
-                now = self._slots[index]
-                flushed = min(then.end, now.end)
-                if (now.start, now.source) == (then.start, then.source) and flushed > now.flushed_end:
-                    self._store(index, replace(now, flushed_end=flushed))
+                if index >= len(self._slots) or self._serials[index] != serial:
+                    continue
+                slot = self._slots[index]
+                if slot.flushed_end < end:
+                    self._store(index, replace(slot, flushed_end=end))
 
     def take_back_unflushed(self) -> None:
         """The device failed: what it did not confirm cannot be relied on, even while the machine runs on."""
@@ -241,6 +245,9 @@ class JournalFile:
 
     def _take_over(self, slots: Sequence[Slot]) -> None:
         self._slots = list(slots)
+        self._serials = [0] * len(slots)
+        for index in range(len(slots)):
+            self._renumber(index)
         self._free.clear()
         self._ends.clear()
         self._starts.clear()
@@ -251,9 +258,16 @@ class JournalFile:
         if self._free:
             index = self._free.pop()
             self._slots[index] = slot
-            return index
-        self._slots.append(slot)
-        return len(self._slots) - 1
+        else:
+            index = len(self._slots)
+            self._slots.append(slot)
+            self._serials.append(0)
+        self._renumber(index)
+        return index
+
+    def _renumber(self, index: int) -> None:
+        self._next_serial += 1
+        self._serials[index] = self._next_serial
 
     def _join(self, left: int, right: int) -> int:
         """Both in the left slot, then the right one emptied. The flushed end may be less than is known of the right
@@ -264,6 +278,7 @@ class JournalFile:
         self._drop_ended(right)
         self._store(left, Slot(one.start, two.end, flushed, one.source))
         self._store(right, _NOTHING)
+        self._renumber(right)
         self._free.append(right)
         return left
 
@@ -285,16 +300,14 @@ class JournalFile:
         self._slots[index] = slot
 
     def _put(self, offset: int, data: bytes) -> None:
-        disk.PositionalWriter(self._fd).write(offset, memoryview(data))
+        with self._handle as fd:
+            PositionalWriter(fd).write(offset, memoryview(data))
 
     def _read(self, offset: int, most: int) -> bytes:
         """The file's bytes from `offset` on, `most` at most."""
-        size = max(0, min(os.fstat(self._fd).st_size - offset, most))
-        data = memoryview(bytearray(size))
-        done = 0
-        while done < size:
-            count = disk.read_into(self._fd, offset + done, data[done:])
-            if count == 0:
-                break
-            done += count
+        with self._handle as fd:
+            data = memoryview(bytearray(max(0, min(os.fstat(fd).st_size - offset, most))))
+            done = 0
+            while count := disk.read_into(fd, offset + done, data[done:]):
+                done += count
         return bytes(data[:done])

@@ -84,6 +84,8 @@ def parse_proxy(text: str, name: str) -> ProxyChoice:
         port = parts.port
     except ValueError:
         raise UsageError(f"{name} cannot be used", "the port or the address in the proxy's URL is not valid") from None
+    if port == 0:
+        raise UsageError(f"{name} cannot be used", "the port in the proxy's URL is not valid")
     scheme = parts.scheme.lower()
     if scheme not in _PORTS:
         raise UsageError(f"{name} cannot be used", "a proxy's URL begins with http, https, socks5 or socks5h")
@@ -103,7 +105,7 @@ def _host(host: str, name: str) -> str:
             host = idna.encode(host, uts46=True).decode("ascii")
         except idna.IDNAError:
             host = ""
-    if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+(?:%[\w.-]+)?", host.lower(), re.ASCII):
+    if not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f]*:[0-9a-f:.]*(?:%[\w.-]+)?", host.lower(), re.ASCII):
         raise UsageError(f"{name} cannot be used", "the proxy's URL names no valid host")
     return host.lower()
 

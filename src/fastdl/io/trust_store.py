@@ -129,11 +129,17 @@ def tls_error(error: Exception, host: str) -> NetworkError:
     if isinstance(error, TimeoutError):
         return TimedOut(f"no TLS connection to {host}", "no answer in time")
     if isinstance(error, ssl.SSLError):
-        reason = error.reason or ""
+        reason = _reason(error)
         return TlsFailed(f"TLS with {host} failed", _REASONS.get(reason) or reason.replace("_", " ").lower())
     if isinstance(error, OSError):
         return ConnectionLost(f"the connection to {host} broke", error.strerror or "during TLS")
     return TlsFailed(f"TLS with {host} failed", "the host's name cannot stand in a certificate")
+
+
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's name of the fault. Python has no name for the newer ones, just their text."""
+    match = re.search(r"\] (.*?)(?: \(_ssl|$)", str(error))
+    return error.reason or (match[1].upper().replace(" ", "_") if match else "")
 
 
 def _handshake(tls: ssl.SSLSocket, deadline: float, cancelled: Callable[[], bool] | None) -> None:

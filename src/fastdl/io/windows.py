@@ -11,7 +11,6 @@ import sys
 if sys.platform == "win32":
     import ctypes
     import msvcrt
-    import os
     import time
     from collections.abc import Callable
     from ctypes import wintypes
@@ -26,7 +25,9 @@ if sys.platform == "win32":
     _ERROR_HANDLE_EOF = 38
     _PASSING = frozenset({5, 32, 33})  # access denied, sharing violation, lock violation: a scanner has it open
     _PATIENCE = 3.0  # seconds
-    _LOCK_AT = 0x7FFF0000  # far beyond any journal, and within the 31 bits of the C runtime's lock
+    _EXCLUSIVE, _AT_ONCE = 0x2, 0x1
+    _ERROR_LOCK_VIOLATION, _ERROR_IO_PENDING = 33, 997
+    _LOCK_AT = 1 << 62  # far beyond any journal: locked bytes can be read by nobody else there
     _MOST = 1 << 30  # bytes in one call
 
     class _Overlapped(ctypes.Structure):
@@ -51,6 +52,8 @@ if sys.platform == "win32":
         )
         kernel32.SetFileInformationByHandle.argtypes = (handle, ctypes.c_int, pointer, dword)
         kernel32.MoveFileExW.argtypes = (wintypes.LPCWSTR, wintypes.LPCWSTR, dword)
+        kernel32.LockFileEx.argtypes = (handle, dword, dword, dword, dword, ctypes.POINTER(_Overlapped))
+        kernel32.UnlockFileEx.argtypes = (handle, dword, dword, dword, ctypes.POINTER(_Overlapped))
         kernel32.GetCompressedFileSizeW.argtypes = (wintypes.LPCWSTR, ctypes.POINTER(dword))
         kernel32.GetCompressedFileSizeW.restype = dword
         return kernel32
@@ -60,11 +63,13 @@ if sys.platform == "win32":
     def _failed() -> OSError:
         return ctypes.WinError(ctypes.get_last_error())
 
+    def _place(offset: int) -> _Overlapped:
+        return _Overlapped(offset=offset & 0xFFFFFFFF, offset_high=offset >> 32)
+
     def _transfer(call: Any, fd: int, buffer: Any, count: int, offset: int) -> int:
         """WriteFile or ReadFile at an offset of 64 bits, which the call takes in two halves."""
         done = wintypes.DWORD()
-        place = _Overlapped(offset=offset & 0xFFFFFFFF, offset_high=offset >> 32)
-        if call(msvcrt.get_osfhandle(fd), buffer, count, ctypes.byref(done), ctypes.byref(place)):
+        if call(msvcrt.get_osfhandle(fd), buffer, count, ctypes.byref(done), ctypes.byref(_place(offset))):
             return done.value
         if ctypes.get_last_error() == _ERROR_HANDLE_EOF:
             return 0
@@ -105,12 +110,17 @@ if sys.platform == "win32":
 
     def try_lock(fd: int) -> bool:
         """Take the exclusive lock of the file, at once or not at all; it ends with the fd."""
-        os.lseek(fd, _LOCK_AT, os.SEEK_SET)
-        try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except OSError:
+        place = ctypes.byref(_place(_LOCK_AT))
+        if _kernel32.LockFileEx(msvcrt.get_osfhandle(fd), _EXCLUSIVE | _AT_ONCE, 0, 1, 0, place):
+            return True
+        if ctypes.get_last_error() in (_ERROR_LOCK_VIOLATION, _ERROR_IO_PENDING):
             return False
-        return True
+        raise _failed()
+
+    def unlock(fd: int) -> None:
+        """Give the lock back."""
+        if not _kernel32.UnlockFileEx(msvcrt.get_osfhandle(fd), 0, 1, 0, ctypes.byref(_place(_LOCK_AT))):
+            raise _failed()
 
     def move(source: str, target: str, *, replace: bool, durable: bool) -> None:
         """One rename; FileExistsError where `target` exists and `replace` is false."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import Any, TextIO
 
 from fastdl.core.quantity import format_rate, format_seconds, format_size
@@ -29,7 +30,7 @@ class Bars(Display):
 
     def __init__(self, stream: TextIO, files: int, clock: Clock = time.monotonic) -> None:
         super().__init__(stream, clock)
-        self.out: TextIO = stream
+        self.out = Patient(stream)
         self.files = files
         self.ended = 0
         self.ended_bytes = 0
@@ -40,9 +41,9 @@ class Bars(Display):
     def draw(self, number: int, job: Job) -> None:
         if self.clock() - job.since < PATIENCE or not self.due(job, EVERY):
             return
-        width = terminal_width(self.out)
+        width = terminal_width(self.out.stream)
         if self.files > 1 and self.due(self.summed, EVERY):
-            self._sum()
+            self._sum(width)
             self._show(TOTAL, self.summed, width)
         self._show(number, job, width)
 
@@ -57,20 +58,18 @@ class Bars(Display):
         if self.tqdm is None or not self.lines:
             super().write(line)
             return
-        try:
-            self.tqdm.write(line, file=self.out)
-        except (OSError, ValueError):
-            return
+        self.tqdm.write(line, file=self.out)
 
     def close(self) -> None:
         for line in self.lines.values():
             line.close()
         self.lines.clear()
 
-    def _sum(self) -> None:
+    def _sum(self, width: int) -> None:
         """The line of all files: its total is only known when every file has begun and told its size."""
         running = list(self.jobs.values())
-        self.summed.label = f"{self.ended} of {self.files} files"
+        label = f"{self.ended} of {self.files}"
+        self.summed.label = f"{label} files" if len(label) + 6 <= name_room(width) else label
         self.summed.done = self.ended_bytes + sum(job.done for job in running)
         sizes = [job.total for job in running]
         known = self.ended + len(running) == self.files and None not in sizes
@@ -82,8 +81,7 @@ class Bars(Display):
         line = self.lines.get(number)
         if line is None:
             line = self.lines[number] = self._open()
-        encoding = getattr(self.out, "encoding", None)
-        line.bar_format = encodable(line_format(job, width), encoding)
+        line.bar_format = encodable(line_format(job, width), self.out.encoding)
         line.ncols = width
         line.total, line.n = job.total, min(job.done, job.total) if job.total is not None else job.done
         line.refresh()
@@ -98,6 +96,27 @@ class Bars(Display):
         return self.tqdm(total=None, file=self.out, leave=False, bar_format=" ", ncols=1, delay=1e-9)
 
 
+class Patient:
+    """A stream whose faults are nobody's: a terminal that has gone does not stop a download."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.encoding = getattr(stream, "encoding", None)
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self.stream.flush()
+
+
+def name_room(width: int) -> int:
+    """Cells for the name in a line of `width` cells."""
+    return max(8, min(MOST_NAME, width // 4))
+
+
 def terminal_width(stream: TextIO) -> int:
     """Cells of a line on this terminal less one (a full line would wrap on some); 79 where it cannot be asked."""
     try:
@@ -110,7 +129,7 @@ def terminal_width(stream: TextIO) -> int:
 def line_format(job: Job, width: int) -> str:
     """tqdm's format for one line: name, percents, `{bar}`, facts. Every part has a fixed width, so that the bars of
     several files stand below each other and none of them trembles."""
-    room = max(8, min(MOST_NAME, width // 4))
+    room = name_room(width)
     head = pad(shorten(job.label, room), room)
     bar = ""
     if job.percent is not None:
@@ -125,7 +144,7 @@ def facts(job: Job, room: int) -> str:
     end go first where there is little room."""
     size = job.done if job.total is None else job.total
     texts = [
-        format_rate(job.speed).rjust(12),
+        format_rate(job.speed).rjust(11),
         (f"{format_seconds(job.left)} left" if job.left is not None else "").rjust(10),
         format_size(size).rjust(10),
         (f"{job.connections} conn" if job.connections else "").rjust(7),

@@ -6,7 +6,6 @@ how often it draws, so that the engine may report as often as it likes.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -126,6 +125,8 @@ class JsonLines(Display):
             self._emit(job)
 
     def _emit(self, job: Job) -> None:
+        import json
+
         facts = {
             "path": job.path,
             "bytes": job.done,

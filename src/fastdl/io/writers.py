@@ -1,0 +1,178 @@
+"""Two ways of putting bytes at an offset, behind one interface.
+
+Positional writes are the usual way. Mapped windows, seen as numpy arrays, are for where blocks are really reserved:
+a store into a hole of a full disk is no error that a program could catch, it is SIGBUS. Both raise OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from fastdl.io import disk
+
+if TYPE_CHECKING:
+    import mmap
+
+WINDOW = 2 << 20
+"""Bytes of one mapped window: a multiple of every system's allocation granularity."""
+WINDOWS = 8
+"""Windows that stay mapped at once, so that a writer's share of the memory is bounded."""
+
+Kind = Literal["auto", "mmap", "positional"]
+
+
+class Writer(Protocol):
+    """Puts bytes at their offset; safe from several threads at disjoint offsets. Raises OSError."""
+
+    def write(self, offset: int, data: memoryview) -> None: ...
+
+    def flush(self) -> None:
+        """Hand everything to the system, so that `disk.flush_data` reaches it."""
+
+    def close(self) -> None: ...
+
+
+def open_writer(fd: int, size: int | None, allocated: bool, kind: Kind = "auto") -> Writer:
+    """The writer for a file of `size` bytes (None: unknown). Mapped windows only where the blocks are `allocated`,
+    whatever was asked for. The caller keeps the fd and closes it after the writer.
+
+    FIGURES
+    """
+    if kind == "mmap" and allocated and size:
+        return MappedWriter(fd, size)
+    return PositionalWriter(fd)
+
+
+class PositionalWriter:
+    """pwrite(2) and its Windows twin."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Put all of `data` at `offset`; short writes are gone on with."""
+        while len(data):
+            done = disk.write_at(self._fd, offset, data)
+            if done <= 0:  # no system should; it would be an endless loop
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            offset += done
+            data = data[done:]
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def close(self) -> None:
+        """Nothing is held here."""
+
+
+class _Window:
+    """One mapped piece of the file, seen as a numpy array of bytes."""
+
+    __slots__ = ("array", "filled", "length", "map", "users")
+
+    def __init__(self, mapped: mmap.mmap, array: Any, length: int) -> None:
+        self.map = mapped
+        self.array = array
+        self.length = length
+        self.filled = 0
+        self.users = 0
+
+    def release(self) -> None:
+        self.array = None  # the map cannot be closed while an array looks into it
+        self.map.close()
+
+
+class MappedWriter:
+    """mmap windows over a file whose blocks are reserved, the least recently used given back: pages that were
+    written leave this process's memory and stay the kernel's to write out. A window that is full is given back at
+    once. Where a window cannot be mapped (a file system without mmap, no address space) bytes go the other way."""
+
+    def __init__(self, fd: int, size: int, window: int = WINDOW, windows: int = WINDOWS) -> None:
+        import numpy
+
+        self._bytes = numpy.uint8
+        self._look = numpy.frombuffer
+        self._fd = fd
+        self._size = size
+        self._step = window
+        self._most = windows
+        self._open: OrderedDict[int, _Window] = OrderedDict()
+        self._lock = threading.Lock()
+        self._other = PositionalWriter(fd)
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Put all of `data` at `offset`, which lies within the file (ValueError otherwise)."""
+        if offset < 0 or offset + len(data) > self._size:
+            raise ValueError(f"outside of the mapped file: {offset}+{len(data)} of {self._size}")
+        while len(data):
+            index, inside = divmod(offset, self._step)
+            count = min(len(data), self._step - inside)
+            self._write_within(index, inside, data[:count])
+            offset += count
+            data = data[count:]
+
+    def flush(self) -> None:
+        """Linux keeps mapped pages and the file one; elsewhere the open windows are handed over."""
+        if sys.platform == "linux":
+            return
+        with self._lock:
+            for window in self._open.values():
+                window.map.flush()
+
+    def close(self) -> None:
+        """Give all windows back; one that a thread is just writing to goes when that has ended."""
+        with self._lock:
+            self._most = 0
+            self._give_back()
+
+    @property
+    def windows_open(self) -> int:
+        """How many windows are mapped now."""
+        return len(self._open)
+
+    def _write_within(self, index: int, inside: int, data: memoryview) -> None:
+        try:
+            with self._window(index, len(data)) as window:
+                window.array[inside : inside + len(data)] = self._look(data, dtype=self._bytes)
+        except OSError:
+            self._other.write(index * self._step + inside, data)
+
+    @contextlib.contextmanager
+    def _window(self, index: int, count: int) -> Iterator[_Window]:
+        """The window, held open while `count` bytes are put into it."""
+        with self._lock:
+            window = self._open.get(index) or self._map(index)
+            self._open.move_to_end(index)
+            window.users += 1
+        try:
+            yield window
+        finally:
+            with self._lock:
+                window.users -= 1
+                window.filled += count
+                if window.filled >= window.length and not window.users:
+                    self._open.pop(index).release()
+                self._give_back()
+
+    def _map(self, index: int) -> _Window:
+        import mmap
+
+        start = index * self._step
+        length = min(self._step, self._size - start)
+        mapped = mmap.mmap(self._fd, length, access=mmap.ACCESS_WRITE, offset=start)
+        window = _Window(mapped, self._look(mapped, dtype=self._bytes), length)
+        self._open[index] = window
+        return window
+
+    def _give_back(self) -> None:
+        """Release what was used longest ago and is in no use, until few enough are open (under the lock)."""
+        surplus = max(0, len(self._open) - self._most)
+        for index in [index for index, window in self._open.items() if not window.users][:surplus]:
+            self._open.pop(index).release()
