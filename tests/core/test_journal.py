@@ -65,7 +65,7 @@ def painted(runs: list[Slot], flushed_only: bool, limit: int, sources: int = 3) 
     for run in runs:
         end = run.flushed_end if flushed_only else run.end
         if run.source < sources:
-            result.update({at: run.source for at in range(run.start, min(end, limit))})
+            result.update(dict.fromkeys(range(run.start, min(end, limit)), run.source))
     return result
 
 

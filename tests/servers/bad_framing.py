@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 
+from .content import content
 from .files import FileApp, Reply
 from .misbehave import bad, first
 from .raw import Connection, Request
@@ -370,7 +372,8 @@ def _(app: FileApp, connection: Connection, request: Request) -> None:
     "coding-bomb",
     3,
     "Content-Encoding: gzip, 1 MB that would unpack to 1 GB.",
-    "RFC 9110 12.5.3; nothing is ever unpacked unasked.",
+    "RFC 9110 12.5.3; what is unpacked, if at all, is bounded.",
+    also=(5,),
 )
 def _(app: FileApp, connection: Connection, request: Request) -> None:
     bomb = gzip.compress(bytes(1 << 20)) * 1000
@@ -379,14 +382,19 @@ def _(app: FileApp, connection: Connection, request: Request) -> None:
     app.send(connection, reply)
 
 
+_TGZ = gzip.compress(content(99, 0, 60_000), mtime=0)
+
+
 @bad(
     "coding-label-on-tgz",
     0,
-    "A .tar.gz with `Content-Encoding: x-gzip` on it, as old Apache set-ups label it.",
-    "The bytes are the file's own; curl, wget and browsers save them.",
+    "A .tar.gz with `Content-Encoding: x-gzip` on it, as old Apache set-ups label it; its digest is given.",
+    "The bytes are the file's own, as published; curl and wget save them as they are.",
     also=(3,),
     path="/file.tar.gz",
     saved="file.tar.gz",
+    options=("--checksum", f"sha256:{hashlib.sha256(_TGZ).hexdigest()}"),
+    app={"ranges": False, "data": _TGZ, "size": len(_TGZ)},
 )
 def _(app: FileApp, connection: Connection, request: Request) -> None:
     app.meet()

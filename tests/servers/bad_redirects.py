@@ -78,7 +78,6 @@ bad(
     "A raw space in the location.",
     "Not a URI (RFC 3986 2), but browsers and curl encode it.",
     also=(4,),
-    saved="my file.bin",
 )(_once_to("/there/my file.bin", path="/there/my%20file.bin"))
 bad("redirect-utf8", 0, "Raw UTF-8 in the location.", "Not a URI, but browsers and curl take it.", also=(4,))(
     _once_to("/th\xc3\xa9re/file.bin", path="/th%C3%A9re/file.bin")

@@ -6,6 +6,7 @@ and is ended with the session. One that is not installed skips its tests; with F
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -154,10 +155,8 @@ class Server:
         if process is None:
             return
         _signal(process, signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(3)
-        except subprocess.TimeoutExpired:
-            pass
         _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
         process.wait(5)
 

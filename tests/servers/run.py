@@ -1,5 +1,6 @@
-"""Runs fastdl as a user does: another process, an empty home, no proxies, a folder of its own; and checks what is true of
-every run: no traceback, no control characters, no file that nobody asked for."""
+"""Runs fastdl as a user does: another process, an empty home, no proxies, a folder of its own.
+
+What is true of every run is checked after each: no traceback, no control characters, no file that nobody asked for."""
 
 from __future__ import annotations
 
@@ -18,7 +19,18 @@ from typing import Any
 LIMIT = 60.0  # seconds; a run that takes longer hangs
 PARTS = (".fastdl", ".fastdl.journal")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
-_KEPT = ("PATH", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH")
+_KEPT = (
+    "PATH",
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "TEMP",
+    "TMP",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +134,9 @@ class Runner:
             except subprocess.TimeoutExpired:
                 process.kill()
                 out, err = process.communicate()
-                raise AssertionError(f"still running after {timeout} s: {args}\n{err.decode(errors='replace')}") from None
+                raise AssertionError(
+                    f"still running after {timeout} s: {args}\n{err.decode(errors='replace')}"
+                ) from None
         return check(Result(process.returncode, out, err, cwd or self.cwd, self.home), expected)
 
     def get(self, *args: str | os.PathLike[str], **more: Any) -> Result:

@@ -224,7 +224,7 @@ def test_parts_of_a_line_have_fixed_widths() -> None:
         lengths = set()
         for speed, done in ((0.0, 0), (1023.9 * MIB, 99 * MIB), (1.0, 5)):
             job = Job("name" * 20, 0.0, done=done, total=100 * MIB, speed=speed, connections=16, sources=3)
-            line = line_format(job, width).replace("{bar}", "")
+            line = line_format(job, width, aligned=True).replace("{bar}", "")
             assert columns(line) <= width - bars.LEAST_BAR or width < 30
             lengths.add(line.index("|"))
         assert len(lengths) == 1

@@ -55,6 +55,7 @@ class DelayLimit:
     target: float = 0.060  # seconds; RFC 6817 section 3.3 allows at most 0.1
     floor: float = 16 * 1024
     gain: float = 0.25
+    starting: bool = True  # doubles with each sample until the first sign of a queue
     _bases: tuple[float, ...] = ()
     _minute: float = 0.0
 
@@ -66,7 +67,8 @@ class DelayLimit:
         else:
             self._bases = (*self._bases[:-1], min(self._bases[-1], rtt))
         off_target = max(-1.0, (self.target - (rtt - min(self._bases))) / self.target)
-        grown = self.rate * (1 + self.gain * off_target)
+        self.starting = self.starting and off_target > 0.5
+        grown = self.rate * (1 + (1.0 if self.starting else self.gain) * off_target)
         # A rate far above what flows measures nothing: keep it within twice of what was achieved.
         self.rate = max(self.floor, min(grown, 2 * max(achieved, self.floor)))
         return self.rate

@@ -254,6 +254,7 @@ class Download:
             self._to_file(attempt, answer, head.get("content-disposition"), found)
         self._validators = found
         self._accepted = True
+        self.session.give_way(answer.url)
         shown = self._path or "-"
         self._observer(Named(self.job, shown, self._size, self._result.resumed_bytes))
 

@@ -59,6 +59,7 @@ class Partial:
         self._writer: Writer | None = None
         self._flushing = threading.Lock()
         self._broken: DiskError | None = None
+        self._named = False  # the folder's entry of the data file is on the device
 
     # --- opening -----------------------------------------------------------------------------------------
 
@@ -146,6 +147,7 @@ class Partial:
         with _worded("write", self.journal_path):
             journal.clear()
         self.header, self.claims, self._found = None, [], []
+        self._broken, self._named = None, False
         with _worded("create", self.data_path):
             files.remove(self.data_path)
             self._data = files.Handle(files.create(self.data_path))
@@ -239,11 +241,13 @@ class Partial:
         flushed before may be lost while the machine runs on, and the system tells it only once: those claims are
         taken back, and this object neither records nor finishes any more."""
         with self._flushing:
-            self._flush_data()
+            self._flush_data(name=not self._named)
+            self._named = True
             with _worded("flush", self.journal_path):
                 self._opened().flush()
 
-    def _flush_data(self) -> None:
+    def _flush_data(self, *, name: bool) -> None:
+        """`name`: the folder's entry too, without which the data is lost all the same."""
         self._check_broken()
         journal = self._opened()
         snapshot = journal.snapshot()
@@ -252,6 +256,8 @@ class Partial:
                 if self._writer is not None:
                     self._writer.flush()
                 disk.flush_data(fd)
+                if name:
+                    disk.flush_folder(self.folder)
         except DiskError as error:
             self._broken = error
             with contextlib.suppress(OSError):
@@ -289,6 +295,7 @@ class Partial:
         with _worded("rename", self.data_path), self._in_data() as fd:
             state = os.fstat(fd)
             if not files.still_names(self.data_path, fd):
+                os.lstat(self.data_path)  # if it is gone altogether, this says so
                 raise DiskError(f"Cannot rename {files.shown(self.data_path)}", "another file has taken its place")
             if state.st_size > size:
                 disk.truncate(fd, size)
@@ -297,7 +304,7 @@ class Partial:
         if self.header is not None and self.header.size != size:
             self.update_header(changed(self.header, size=size))
         if durable:
-            self._flush_data()
+            self._flush_data(name=False)  # it gets another one in a moment
         self._close_data()
 
     def _set_time(self, mtime: float | None) -> None:

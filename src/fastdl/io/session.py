@@ -7,10 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from fastdl.core.limit import TokenBucket, block_for, burst_for
+from fastdl.core.limit import DelayLimit, TokenBucket, block_for, burst_for
 from fastdl.core.urls import Url
 from fastdl.errors import TlsFailed
 from fastdl.io.channel import Channel
+from fastdl.io.delay import DelayProbe
 from fastdl.io.dial import Dialer
 from fastdl.io.dns import Resolver
 from fastdl.io.http import HttpSession
@@ -20,7 +21,7 @@ from fastdl.io.wire import WireChannel
 from fastdl.settings import Settings
 
 BLOCK = 256 * 1024  # bytes of one read where no limit makes it smaller
-STARTING_RATE = 1024 * 1024  # bytes a second, where `-r auto` begins
+STARTING_RATE = 4 * 1024 * 1024  # bytes a second, where `-r auto` begins
 
 
 class NoSlot(Exception):
@@ -41,6 +42,8 @@ class Session:
         self._http_only: set[str] = set()  # hosts that insist on HTTP/2
         self._lock = threading.Lock()
         rate = STARTING_RATE if settings.limit_rate == "auto" else settings.limit_rate
+        self._received = 0  # bytes, counted only under a limit
+        self._probe: DelayProbe | None = None
         self.bucket = TokenBucket(float(rate), burst_for(float(rate))) if rate else None
 
     def channel(
@@ -120,8 +123,34 @@ class Session:
         if self.bucket is None:
             return 0.0
         with self._lock:
+            self._received += count
             return self.bucket.take(count, time.monotonic())
+
+    def give_way(self, url: Url) -> None:
+        """Under `-r auto`: from now on watch the delay to the server (or proxy) of `url`, the first one asked."""
+        if self.settings.limit_rate != "auto" or self.bucket is None:
+            return
+        with self._lock:
+            if self._probe is None:
+                self._probe = DelayProbe(
+                    DelayLimit(self.bucket.rate), lambda: self._round_trip(url), lambda: self._received, self._set_rate
+                )
+                self._probe.start()
+
+    def _round_trip(self, url: Url) -> float:
+        proxy = self._http.proxy_for(url)
+        host, port = (proxy.host, proxy.port) if proxy is not None else (url.host, url.port)
+        sock, rtt, _ = self.dialer.connect(host, port, timeout=self.settings.connect_timeout, mapped=proxy is None)
+        sock.close()
+        return rtt
+
+    def _set_rate(self, rate: float) -> None:
+        with self._lock:
+            if self.bucket is not None:
+                self.bucket.set_rate(rate, time.monotonic())
 
     def close(self) -> None:
         """End idle connections."""
+        if self._probe is not None:
+            self._probe.stop()
         self.pool.close()

@@ -93,7 +93,9 @@ class SocketStream(httpcore.NetworkStream):
         self._start_tls = start_tls
         self.closed = False
         guard.hold(sock)
-        guard.check()
+        if guard.aborted:
+            self.close()
+            guard.check()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """See httpcore. Raises Detached, TimedOut, ConnectionLost, TlsFailed."""

@@ -81,7 +81,7 @@ class Bars(Display):
         line = self.lines.get(number)
         if line is None:
             line = self.lines[number] = self._open()
-        line.bar_format = encodable(line_format(job, width), self.out.encoding)
+        line.bar_format = encodable(line_format(job, width, aligned=self.files > 1), self.out.encoding)
         line.ncols = width
         line.total, line.n = job.total, min(job.done, job.total) if job.total is not None else job.done
         line.refresh()
@@ -126,11 +126,13 @@ def terminal_width(stream: TextIO) -> int:
     return max(20, (width or 80) - 1)
 
 
-def line_format(job: Job, width: int) -> str:
-    """tqdm's format for one line: name, percents, `{bar}`, facts. Every part has a fixed width, so that the bars of
-    several files stand below each other and none of them trembles."""
+def line_format(job: Job, width: int, *, aligned: bool) -> str:
+    """tqdm's format for one line: name, percents, `{bar}`, facts. Every part has a fixed width, so that no bar
+    trembles; `aligned` names are filled up, so that the bars of several files stand below each other."""
     room = name_room(width)
-    head = pad(shorten(job.label, room), room)
+    head = shorten(job.label, room)
+    if aligned:
+        head = pad(head, room)
     bar = ""
     if job.percent is not None:
         head += f" {job.percent:3d}%"
