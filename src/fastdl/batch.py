@@ -56,10 +56,13 @@ def _side_by_side(downloads: list[Download], jobs: int) -> list[Result]:
             while thread.is_alive():
                 thread.join(0.1)  # with a bound, so that Ctrl-C gets through on Windows too
     except (KeyboardInterrupt, FastdlError) as error:
-        _stop(downloads, error if isinstance(error, FastdlError) else Interrupted("Interrupted"), threads)
+        stopped = error if isinstance(error, FastdlError) else Interrupted("Interrupted")
+        _stop(downloads, stopped, threads)
+        for download in downloads:
+            results.setdefault(download.job, Result(download.url, error=stopped))
     if crashes:
         raise crashes[0]
-    return [results[download.job] for download in downloads if download.job in results]
+    return [results[download.job] for download in downloads]
 
 
 def _stop(downloads: list[Download], error: FastdlError, threads: list[threading.Thread]) -> None:

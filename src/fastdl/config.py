@@ -23,6 +23,10 @@ from fastdl.values import value_of
 Layer = dict[str, Any]  # option key -> typed value
 Ask = Callable[[str], str]  # prompt -> password
 
+# Keys of the file and, in capitals, of the environment: every long option's name, the negated ones too.
+SPELLINGS = {option.key: (option, True) for option in OPTIONS} | {
+    "no_" + option.key: (option, False) for option in OPTIONS if option.negatable
+}
 FIELDS = {"mirror": "mirrors", "header": "headers"}  # where the field of Settings has another name
 
 
@@ -108,13 +112,17 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
     """`FASTDL_<NAME>` of every option. An empty variable counts as not set. Several headers stand on lines of their
     own, several mirrors or connect-to rules are parted by white space."""
     layer = {}
-    for option in OPTIONS:
-        raw: Any = environ.get(option.variable)
+    for key, (option, on) in SPELLINGS.items():
+        variable = "FASTDL_" + key.upper()
+        raw: Any = environ.get(variable)
         if not raw:
             continue
+        if option.key in layer:
+            raise UsageError(f"{option.variable} and {variable} are both set", "", "Unset one of them.")
         if option.kind == "list":
             raw = raw.splitlines() if option.name == "header" else raw.split()
-        layer[option.key] = value_of(option, raw, option.variable)
+        value = value_of(option, raw, variable)
+        layer[option.key] = value if on else not value
     return _agreeing(layer, "", "FASTDL_{}")
 
 
@@ -127,12 +135,13 @@ def from_file(path: str, *, required: bool) -> Layer:
     for written, raw in _toml(text, path).items():
         key = written.replace("-", "_")
         where = f"{path}, line {_line_of(text, written)}, key {written}"
-        option = BY_KEY.get(key)
+        option, on = SPELLINGS.get(key, (None, True))
         if option is None:
             raise UsageError(f"{where}: no such setting", _likely(key), "Remove the line or correct the key.")
-        if key in layer:
+        if option.key in layer:
             raise UsageError(f"{where}: set twice", "- and _ are the same in keys", "Remove one of the two.")
-        layer[key] = value_of(option, raw, where)
+        value = value_of(option, raw, where)
+        layer[option.key] = value if on else not value
     return _agreeing(layer, f"{path}: ", "{}")
 
 
@@ -184,8 +193,8 @@ def _line_of(text: str, key: str) -> int:
 def _likely(key: str) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(key, list(BY_KEY), 1)
-    return f"did you mean {BY_KEY[close[0]].name}?" if close else ""
+    close = get_close_matches(key, list(SPELLINGS), 1)
+    return f"did you mean {close[0].replace('_', '-')}?" if close else ""
 
 
 def _active(layer: Layer, key: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl import config
@@ -124,6 +124,17 @@ def test_a_false_flag_takes_a_weaker_true_back(tmp_path: Path, nowhere: dict[str
 
 def test_an_empty_variable_is_not_set(nowhere: dict[str, str]) -> None:
     assert load({}, {**nowhere, "FASTDL_RETRIES": "", "FASTDL_CONFIG": ""}) == Settings()
+
+
+def test_negated_names_are_names_too(tmp_path: Path, nowhere: dict[str, str]) -> None:
+    path = write(tmp_path, "no-durable = true\nno_remote_time = false\n")
+    assert load({}, nowhere, path) == Settings(durable=False)
+    assert load({}, {**nowhere, "FASTDL_NO_REMOTE_TIME": "1"}, path) == Settings(durable=False, remote_time=False)
+    assert load({"durable": True}, nowhere, path) == Settings()
+    with pytest.raises(UsageError, match="set twice"):
+        load({}, nowhere, write(tmp_path, "durable = true\nno-durable = true\n"))
+    with pytest.raises(UsageError, match="FASTDL_NO_DURABLE"):
+        load({}, {**nowhere, "FASTDL_DURABLE": "1", "FASTDL_NO_DURABLE": "0"})
 
 
 def test_a_stronger_place_takes_what_it_excludes_away(tmp_path: Path, nowhere: dict[str, str]) -> None:
@@ -371,6 +382,7 @@ def test_named_files_must_be_there(tmp_path: Path) -> None:
         check_files(Settings(cookies=str(tmp_path)))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([o.variable for o in OPTIONS]), st.text(max_size=30)))
 def test_any_environment_gives_settings_or_a_usage_error(environ: dict[str, str]) -> None:
     try:
@@ -381,6 +393,7 @@ def test_any_environment_gives_settings_or_a_usage_error(environ: dict[str, str]
         assert set(layer) <= {o.key for o in OPTIONS}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_as_config_file_gives_settings_or_a_usage_error(tmp_path_factory: Any, text: str) -> None:
     path = os.path.join(tmp_path_factory.getbasetemp(), f"any-{os.getpid()}.toml")

@@ -141,7 +141,7 @@ def outcome(read: Any) -> Any:
         return type(error)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(max_size=12), max_size=6))
 def test_any_words_are_read_or_refused(args: list[str]) -> None:
     result = outcome(lambda: parse(args, OPTIONS))

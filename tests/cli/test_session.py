@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fastdl.cli.session import Session
-from fastdl.errors import ConnectionLost, DiskError
+from fastdl.errors import ConnectionLost, DiskError, Interrupted, Terminated
 from fastdl.events import Ended, Named, Note, Progressed, Started
 from fastdl.result import DigestReport, Result, SourceReport
 from fastdl.settings import Settings
@@ -149,6 +149,33 @@ def test_the_exit_code() -> None:
         one, _, err = session(Settings(), len(results))
         assert one.exit_code(results) == code
         assert err.getvalue().count("\n") == (code == 8)
+
+
+def test_progress_for_a_program_is_not_mixed_with_words_for_people() -> None:
+    assert told(Settings(progress="json"), result())[1] == ""
+
+
+def test_a_stop_of_several_files_is_told_once() -> None:
+    one, _, err = session(Settings(), 2)
+    ends = [result(error=Terminated("terminated")), result(error=Terminated("terminated"))]
+    for number, end in enumerate(ends):
+        one.handle(Ended(number, end))
+    assert err.getvalue() == ""
+    assert one.exit_code(ends) == 143
+    assert err.getvalue().count("\n") == 1
+    assert one.exit_code([result(), result(error=Interrupted("interrupted"))]) == 130
+
+
+def test_json_that_cannot_be_written_is_no_success() -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    err = io.StringIO()
+    one = Session(Settings(json=True), 1, stdout=Full(), stderr=err, environ={})
+    one.handle(Ended(0, result()))
+    assert one.exit_code([result()]) == 6
+    assert "No space left on device" in err.getvalue()
 
 
 def test_a_reader_of_json_that_went_away_stops_nothing() -> None:

@@ -82,7 +82,8 @@ def test_userinfo_in_a_mirrors_own_url_goes_to_that_mirror() -> None:
 def test_public_headers_go_everywhere() -> None:
     expected = {"user-agent": f"fastdl/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
     assert sent(Credentials(), "http://m.example/", None) == expected
-    named = sent(Credentials(user_agent="me/1", referer="https://ann:pw@r.example/page#part"), "http://m.example/", None)
+    credentials = Credentials(user_agent="me/1", referer="https://ann:pw@r.example/page#part")
+    named = sent(credentials, "http://m.example/", None)
     assert named["user-agent"] == "me/1"
     assert named["referer"] == "https://r.example/page"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -240,7 +241,7 @@ def test_claims_are_what_intact_slots_say_and_no_byte_more(
     found = claims(replace(HEADER, size=size), runs, "this boot" if same_boot else "another", data_size)
     limit = data_size if size is None else min(size, data_size)
     assert spread(found) == painted(runs, not same_boot, limit)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before.end <= after.start, "sorted, no overlap"
         assert before.end < after.start or before.source != after.source, "merged"
     assert all(part.start < part.end for part in found)

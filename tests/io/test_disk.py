@@ -53,8 +53,10 @@ def test_every_refusal_has_its_leaf(number: int, leaf: type[DiskError], why: str
 
 @pytest.mark.parametrize(
     ("winerror", "leaf"),
-    [(112, NoSpace), (39, NoSpace), (1295, NoSpace), (5, NoPermission), (19, NoPermission)]
-    + [(123, BadName), (206, BadName), (3, DiskError), (32, DiskError), (1117, DiskError)],
+    [
+        *((112, NoSpace), (39, NoSpace), (1295, NoSpace), (5, NoPermission), (19, NoPermission)),
+        *((123, BadName), (206, BadName), (3, DiskError), (32, DiskError), (1117, DiskError)),
+    ],
 )
 def test_windows_refusals_have_the_same_leaves(winerror: int, leaf: type[DiskError]) -> None:
     error = OSError(errno.EINVAL, "Falscher Parameter")

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from servers.raw import Connection, RawServer
-from servers.tls import Certificates
 
 from fastdl.core.credentials import Credentials
 from fastdl.core.urls import parse_url
@@ -24,6 +22,8 @@ from fastdl.io.http import HttpSession
 from fastdl.io.http_channel import HttpChannel
 from fastdl.io.wire import WireChannel
 from fastdl.settings import Settings
+from servers.raw import Connection, RawServer
+from servers.tls import Certificates
 
 BODY = bytes(range(256)) * 800  # 200 KiB: more than one read
 
@@ -62,10 +62,9 @@ def serve_ranges(connection: Connection) -> None:
     while (request := connection.receive()) is not None:
         start, end = request.range or (0, None)
         part = BODY[start:end]
-        connection.send(
-            b"HTTP/1.1 206 Partial Content\r\nContent-Length: %d\r\nContent-Range: bytes %d-%d/%d\r\nX-A: 1\r\nx-a: \xe4\r\n\r\n"
-            % (len(part), start, start + len(part) - 1, len(BODY))
-        )
+        place = b"bytes %d-%d/%d" % (start, start + len(part) - 1, len(BODY))
+        connection.send(b"HTTP/1.1 206 Partial Content\r\nContent-Length: %d\r\nX-A: 1\r\n" % len(part))
+        connection.send(b"Content-Range: " + place + b"\r\nx-a: \xe4\r\n\r\n")
         connection.body(part)
 
 
@@ -135,8 +134,8 @@ def test_no_range_and_another_host_header(session: Callable[..., HttpSession]) -
 
 
 def test_redirects_are_not_followed_whatever_they_say(session: Callable[..., HttpSession]) -> None:
-    answer = b"HTTP/1.1 302 Found\r\nLocation: http://[broken\r\nSet-Cookie: a=b; Expires=nonsense\r\nContent-Length: 0\r\n\r\n"
-    with RawServer(say(answer)) as server:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: http://[broken\r\nSet-Cookie: a=b; Expires=nonsense\r\n"
+    with RawServer(say(answer, b"Content-Length: 0\r\n\r\n")) as server:
         channel = session().open(parse_url(server.url()))
         head = ask(channel, server.url())
         assert (head.status, head.get("location")) == (302, "http://[broken")
@@ -406,6 +405,15 @@ def test_what_cannot_be_taken_over(session: Callable[..., HttpSession], head: by
         ask(channel, server.url())
         assert channel.take_over() is None
         channel.close()
+
+
+def test_a_channel_that_was_aborted_is_not_taken_over(session: Callable[..., HttpSession]) -> None:
+    with RawServer(serve_ranges) as server:
+        channel = session().open(parse_url(server.url()))
+        ask(channel, server.url())
+        channel.abort()
+        with pytest.raises(ConnectionLost):
+            channel.take_over()
 
 
 def test_a_body_that_was_begun_is_not_taken_over(session: Callable[..., HttpSession]) -> None:

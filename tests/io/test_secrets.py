@@ -27,7 +27,8 @@ def authorization(settings: Settings, environ: dict[str, str], url: str = "https
     [
         ("machine a login b password c", [NetrcEntry("a", "b", "c")]),
         ("machine A.Example\n\tlogin b\n\tpassword c\n", [NetrcEntry("a.example", "b", "c")]),
-        ("default login x password y\nmachine a login b password c", [NetrcEntry("a", "b", "c"), NetrcEntry(None, "x", "y")]),
+        ("default login x password y\nmachine a login b password c",
+         [NetrcEntry("a", "b", "c"), NetrcEntry(None, "x", "y")]),
         ("# comment\nmachine a login b#1 password #c", [NetrcEntry("a", "b#1", "#c")]),
         ('machine a login "b c" password "d\\"e\\\\"', [NetrcEntry("a", "b c", 'd"e\\')]),
         ("machine a account z login b password c port 99", [NetrcEntry("a", "b", "c")]),

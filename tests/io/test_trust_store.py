@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 import trustme
-from servers.tls import Certificates
 
 from fastdl.errors import ConnectionLost, FastdlError, TimedOut, TlsFailed, UsageError
 from fastdl.io import trust_store
 from fastdl.io.trust_store import client_context, keep_session, wrap
 from fastdl.settings import Settings
+from servers.tls import Certificates
 
 HTTP11 = ("http/1.1",)
 
@@ -92,6 +92,14 @@ def test_a_handshake(certificates: Certificates, peer: Callable[..., socket.sock
         tls.sendall(b"x")
 
 
+def test_the_dot_of_the_root_is_no_part_of_a_certificates_name(
+    certificates: Certificates, peer: Callable[..., socket.socket]
+) -> None:
+    context = client_context(Settings(cacert=str(certificates.ca)), HTTP11)
+    with wrap(peer(serve(certificates.context())), "localhost.", context, soon()) as tls:
+        assert tls.recv(5) == b"hello"
+
+
 def test_a_context_is_made_once_for_the_same_options(certificates: Certificates) -> None:
     settings = Settings(cacert=str(certificates.ca))
     assert client_context(settings, HTTP11) is client_context(Settings(cacert=str(certificates.ca)), HTTP11)
@@ -134,7 +142,7 @@ def test_the_wrong_time(
 def test_an_unknown_authority(certificates: Certificates, peer: Callable[..., socket.socket]) -> None:
     stranger = server_context(trustme.CA(), "localhost")
     for settings in (Settings(cacert=str(certificates.ca)), Settings()):
-        with pytest.raises(TlsFailed, match="not trusted|self-signed") as caught:
+        with pytest.raises(TlsFailed, match=r"not trusted|self-signed") as caught:
             wrap(peer(serve(stranger)), "localhost", client_context(settings, HTTP11), soon())
         assert "--cacert" in caught.value.hint
 
@@ -339,8 +347,12 @@ def test_bundles_then_certifi_where_the_system_has_nothing(tmp_path: Path, monke
 
     bundle = tmp_path / "bundle.crt"
     bundle.write_text("")
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(trust_store, "_BUNDLES", (str(tmp_path / "missing"), str(bundle)))
     assert load_system(monkeypatch, None, 0) == ["default", str(bundle)]
+    monkeypatch.setenv("SSL_CERT_FILE", "/some/missing/bundle")
+    assert load_system(monkeypatch, None, 0) == ["default"]  # whoever names a store wants no other
+    monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setattr(trust_store, "_BUNDLES", ())
     assert load_system(monkeypatch, str(tmp_path / "missing"), 0) == ["default", certifi.where()]

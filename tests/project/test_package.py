@@ -46,8 +46,8 @@ def metadata(wheel: dict[str, bytes]) -> email.message.Message:
 
 def sources() -> set[str]:
     package = ROOT / "src" / "fastdl"
-    files = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    return {path.relative_to(package.parent).as_posix() for path in files}
+    files = (path.relative_to(package.parent).as_posix() for path in package.rglob("*") if path.is_file())
+    return {name for name in files if not re.search(r"/(\.|__pycache__/)", name)}
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: dict[str, bytes]) -> None:

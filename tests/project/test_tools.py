@@ -42,6 +42,7 @@ def must_pass(done: subprocess.CompletedProcess[str]) -> None:
 def test_style() -> None:
     need("ruff")
     must_pass(run("-m", "ruff", "check", "--no-cache", "--output-format=concise", "."))
+    must_pass(run("-m", "ruff", "format", "--no-cache", "--check", "."))
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])

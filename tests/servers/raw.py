@@ -20,6 +20,7 @@ from types import TracebackType
 
 Handler = Callable[["Connection"], None]
 _MAX_HEAD = 1 << 20
+_BURST = 0.01  # seconds that a paced connection may lag behind and catch up
 _CLOSE_WITHIN = 10.0  # seconds that threads get to end when the server closes
 
 
@@ -123,11 +124,11 @@ class Connection:
         if rate is None:
             self._push(memoryview(data), counted=True)
             return
-        step = max(1, min(65536, int(rate / 50)))
+        step = max(1, min(65536, int(rate / 200)))
         for at in range(0, len(data), step):
             piece = memoryview(data)[at : at + step]
             self._push(piece, counted=True)
-            self._due = max(self._due, time.monotonic() - 0.05) + len(piece) / rate
+            self._due = max(self._due, time.monotonic() - _BURST) + len(piece) / rate
             self.pause(self._due - time.monotonic())
 
     def _push(self, view: memoryview, *, counted: bool) -> None:
@@ -139,6 +140,7 @@ class Connection:
                 raise Gone(str(error)) from error
             if counted and self.current is not None:
                 self.current.body += sent
+                self.server.count(sent)
             view = view[sent:]
 
     def pause(self, seconds: float) -> None:
@@ -181,7 +183,9 @@ class _State:
     log: list[Exchange] = field(default_factory=list)
     connections: set[Connection] = field(default_factory=set)
     threads: list[threading.Thread] = field(default_factory=list)
+    alarms: list[tuple[int, threading.Event]] = field(default_factory=list)
     accepted: int = 0
+    sent: int = 0
 
 
 class RawServer:
@@ -236,6 +240,22 @@ class RawServer:
     def body_sent(self) -> int:
         """Body bytes that the kernel took, over all requests."""
         return sum(exchange.body for exchange in self.log)
+
+    def alarm(self, total: int) -> threading.Event:
+        """An event that is set when the kernel has taken `total` body bytes, over all requests."""
+        event = threading.Event()
+        with self._lock:
+            self._state.alarms.append((total, event))
+        self.count(0)
+        return event
+
+    def count(self, sent: int) -> None:
+        """Count body bytes (called by Connection)."""
+        with self._lock:
+            self._state.sent += sent
+            for total, event in self._state.alarms:
+                if self._state.sent >= total:
+                    event.set()
 
     @property
     def accepted(self) -> int:

@@ -84,10 +84,15 @@ def clock() -> Clock:
 
 
 def terminal_and_bars(
-    width: int, files: int, clock: Clock, monkeypatch: pytest.MonkeyPatch, encoding: str = "utf-8"
+    width: int,
+    files: int,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str = "utf-8",
+    height: int = 24,
 ) -> tuple[Terminal, Bars]:
     terminal = Terminal(width, encoding)
-    monkeypatch.setattr(bars, "terminal_width", lambda stream: width - 1)
+    monkeypatch.setattr(bars, "terminal_size", lambda stream: (width - 1, height))
     return terminal, Bars(terminal, files, clock)
 
 
@@ -150,7 +155,7 @@ def test_bars_of_several_files_and_a_line_for_all(width: int, clock: Clock, monk
 
 def test_a_message_longer_than_the_terminal_is_not_torn(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
-    monkeypatch.setattr(bars, "terminal_width", lambda stream: 79)
+    monkeypatch.setattr(bars, "terminal_size", lambda stream: (79, 24))
     display = Bars(stream, 1, clock)
     feed(display, clock)
     display.write("x" * 300)
@@ -321,5 +326,16 @@ def test_which_kind(asked: str, facts_of_run: dict[str, Any], kind: str) -> None
     assert choose_kind(asked, **values) == kind
 
 
-def test_the_width_of_what_is_no_terminal() -> None:
-    assert bars.terminal_width(io.StringIO()) == 79
+def test_the_size_of_what_is_no_terminal() -> None:
+    assert bars.terminal_size(io.StringIO()) == (79, 24)
+
+
+def test_more_files_than_lines(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, display = terminal_and_bars(80, 30, clock, monkeypatch, height=8)
+    for job in range(30):
+        feed(display, clock, job, f"file-{job}.bin")
+    assert len(terminal.lines) <= 8
+    for job in range(30):
+        display.handle(Ended(job, result()))
+    display.close()
+    assert terminal.shown == []

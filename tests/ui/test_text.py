@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.errors import UsageError
@@ -35,12 +35,14 @@ def test_shorten_leaves_the_middle_out() -> None:
     assert shorten("abcdef", 3) == "abc"
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(0, 30))
 def test_shortened_text_fits(text: str, width: int) -> None:
     assert columns(shorten(text, width)) <= width or columns(text) <= width
     assert columns(pad(shorten(text, width), width)) == max(width, columns(shorten(text, width)))
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(["utf-8", "ascii", "cp437", "cp932", "latin-1", None, "no-such"]))
 def test_encodable_text_can_be_written(text: str, encoding: str | None) -> None:
     name = encoding if encoding not in (None, "no-such") else "ascii"

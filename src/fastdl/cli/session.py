@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from fastdl.errors import FastdlError, Interrupted, SomeFailed, Terminated
+from fastdl.errors import DiskError, FastdlError, Interrupted, SomeFailed, Terminated
 from fastdl.events import Ended, Event, Note
 from fastdl.result import Result
 from fastdl.settings import Settings
@@ -38,6 +38,8 @@ class Session:
         self.stderr = stderr if stderr is not None else sys.stderr
         self.lock = threading.Lock()
         self.log = Log(settings.log) if settings.log is not None else None
+        # With --progress json stderr is read by a program; with --json and --dry-run the facts are on stdout.
+        self.summarises = not (settings.quiet or settings.json or settings.dry_run or settings.progress == "json")
         kind = choose_kind(
             settings.progress,
             quiet=settings.quiet,
@@ -45,6 +47,7 @@ class Session:
             data_on_terminal=settings.output == "-" and is_terminal(self.stdout),
             environ=environ,
         )
+        self.unwritten: DiskError | None = None
         self.display = make_display("none" if settings.dry_run else kind, self.stderr, files)
 
     def handle(self, event: Event) -> None:
@@ -71,33 +74,51 @@ class Session:
             import json
 
             plan = self.settings.dry_run and result.plan is not None
-            emit(self.stdout, json.dumps(result.plan if plan else result.to_json()))
+            self._print(json.dumps(result.plan if plan else result.to_json()))
         elif result.plan is not None:
             for line in plan_lines(result.plan):
-                emit(self.stdout, line)
+                self._print(line)
         if result.error is not None and self.files > 1 and stopped([result]):
             return  # one line for all of them at the end is enough
         if result.error is not None:
             about = (result.path or result.url) if self.files > 1 else ""
             self.display.write(error_line(result.error, about))
-        elif not (self.settings.quiet or self.settings.json or self.settings.dry_run):
+        elif self.summarises:
             self.display.write(summary(result))
+
+    def _print(self, line: str) -> None:
+        """A line for a program, on stdout. Downloads go on where nobody takes it; a full disk is told at the end."""
+        try:
+            if self.stdout is not None:
+                self.stdout.write(line + "\n")
+                self.stdout.flush()
+        except BrokenPipeError:
+            return
+        except (OSError, ValueError) as error:
+            self.unwritten = DiskError("cannot write to stdout", getattr(error, "strerror", None) or "it is closed", "")
 
     def exit_code(self, results: Sequence[Result]) -> int:
         """The code of the whole run: the file's own for one file, else 8 if any failed. Says how many did."""
+        code = self._code(results)
+        if code or self.unwritten is None:
+            return code
+        emit(self.stderr, error_line(self.unwritten))
+        return self.unwritten.code
+
+    def _code(self, results: Sequence[Result]) -> int:
         if self.files == 1:
             return results[0].exit_code
-        error: FastdlError | None = stopped(results)
+        error = stopped(results)
         if error is not None:
             emit(self.stderr, error_line(error))
             return error.code
         failed = sum(1 for result in results if result.exit_code)
         if not failed:
             return 0
-        error = SomeFailed(f"{failed} of {self.files} files failed")
+        some = SomeFailed(f"{failed} of {self.files} files failed")
         if not self.settings.quiet:
-            emit(self.stderr, error_line(error))
-        return error.code
+            emit(self.stderr, error_line(some))
+        return some.code
 
     def close(self) -> None:
         """Takes the bars away and closes the log."""

@@ -22,7 +22,7 @@ class TokenBucket:
     def take(self, amount: int, now: float) -> float:
         """Spend `amount` bytes at time `now`; the result is how many seconds to wait before reading on."""
         if self.updated is not None:
-            self.tokens = min(self.burst, self.tokens + (now - self.updated) * self.rate)
+            self.tokens = min(self.burst, self.tokens + max(0.0, now - self.updated) * self.rate)
         self.updated = now if self.updated is None else max(now, self.updated)
         self.tokens -= amount
         return max(0.0, -self.tokens / self.rate)
@@ -40,8 +40,10 @@ def burst_for(rate: float) -> float:
 
 
 def block_for(rate: float) -> int:
-    """How many bytes one read may take under a limit of `rate` bytes a second: 10 ms worth, 1 KiB to 256 KiB."""
-    return int(min(max(rate * 0.01, 1024), 256 * 1024))
+    """How many bytes one read may take under a limit of `rate` bytes a second: 2.5 ms worth, 128 bytes to 256 KiB.
+
+    All connections may come at the same moment: sixteen of them and a burst stay below a tenth of a second's worth."""
+    return int(min(max(rate / 400, 128), 256 * 1024))
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ FEW_CONNECTIONS = 4  # what a link without latency begins with: more connections
 LOW_LATENCY = 0.002
 WASTE_FLOOR = 4 * MIB
 WASTE_SHARE = 0.02
+BAD_RANGES = 3  # unusable answers to range requests, in a row, after which a source is asked for the whole file
 STALL = 2.0
 LATE_HEAD = 5.0
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from fastdl.core.retry import retry_after
+from fastdl.core.retry import http_date, retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,7 @@ class Action(Enum):
     CHANGED = "changed"  # the object is another one by now: throw away what came before, start once more
     NO_RANGES = "no ranges"  # the whole object was sent where a part was asked: this source serves no ranges
     RETRY = "retry"  # may pass: again, here or elsewhere
+    BAD_RANGE = "bad range"  # an answer to a range request that breaks the protocol: a plain GET may do better
     BUSY = "busy"  # too many requests or connections: fewer, and later
     REDIRECT = "redirect"
     DENIED = "denied"  # 401, 403, 404, 410: final, unless it was a redirect's target that expired
@@ -110,6 +110,7 @@ _CONTENT_RANGE = re.compile(
     r"\s*bytes\s+(?:(\d{1,19})\s*-\s*(\d{1,19})|\*)\s*/\s*(\d{1,19}|\*)\s*", re.IGNORECASE | re.ASCII
 )
 
+MOST_BYTES = 2**63 - 1  # no file of any system is larger
 DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})  # codings that can be taken off (io/decoding.py)
 _DENIED = frozenset({401, 403, 404, 410})
 _MAY_PASS = frozenset({408, 421, 425, 500, 502, 504, 509, 520, 521, 522, 523, 524, 525, 527, 529, 530})
@@ -131,24 +132,21 @@ def validators_of(head: Head) -> Validators:
 
 
 def _dated(modified: str | None, date: str | None) -> bool:
-    try:
-        then, now = parsedate_to_datetime(modified or ""), parsedate_to_datetime(date or "")
-        return (now - then).total_seconds() >= 1
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return False
+    then, now = http_date(modified), http_date(date)
+    return then is not None and now is not None and now - then >= 1
 
 
 def content_length(head: Head) -> int | None:
     """The Content-Length, None if there is none.
 
     Raises ValueError where it is malformed or where several disagree (RFC 9112, section 6.3)."""
-    values = {part.strip() for value in head.all("content-length") for part in value.split(",")}
+    values = {part.strip(" \t") for value in head.all("content-length") for part in value.split(",")}
     if not values:
         return None
     if len(values) > 1:
         raise ValueError("conflicting Content-Length fields")
     text = values.pop()
-    if not (text.isascii() and text.isdigit()) or len(text) > 19:
+    if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > MOST_BYTES:
         raise ValueError("malformed Content-Length")
     return int(text)
 
@@ -166,7 +164,7 @@ def content_range(head: Head) -> tuple[int, int, int | None] | None:
     total = None if size == "*" else int(size)
     if first is None:
         return -1, -1, total
-    if int(last) < int(first) or (total is not None and int(last) >= total):
+    if int(last) < int(first) or int(last) >= (MOST_BYTES if total is None else min(total, MOST_BYTES)):
         raise ValueError("impossible Content-Range")
     return int(first), int(last) + 1, total
 
@@ -198,6 +196,10 @@ def judge(ask: Ask, head: Head, known: Known, wall_clock: float = 0.0) -> Verdic
     return Verdict(Action.RETRY, f"{why} has no file in it", broken=True)
 
 
+def _bad_range(why: str) -> Verdict:
+    return Verdict(Action.BAD_RANGE, why, broken=True)
+
+
 def _broken(why: str) -> Verdict:
     return Verdict(Action.RETRY, why, broken=True)
 
@@ -218,8 +220,9 @@ def own_codings(path: str) -> frozenset[str]:
 
 def _codings(head: Head, known: Known) -> list[str]:
     """Content codings on top of the file itself. We ask for none (`Accept-Encoding: identity`)."""
-    codings = ",".join(head.all("content-encoding")).lower().replace(" ", "").split(",")
-    return [coding for coding in codings if coding not in ("", "identity") and coding not in known.own_codings]
+    codings = [part.strip(" \t") for part in ",".join(head.all("content-encoding")).lower().split(",")]
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    return codings[1:] if codings and codings[0] in known.own_codings else codings
 
 
 def _portal(head: Head, known: Known) -> bool:
@@ -233,30 +236,32 @@ def _judge_part(ask: Ask, head: Head, known: Known) -> Verdict:
     if not ask.ranged:
         return _broken("206 to a request without Range")
     if (head.get("content-type") or "").lower().lstrip().startswith("multipart/byteranges"):
-        return _broken("multipart/byteranges to a request for one range")
+        return _bad_range("multipart/byteranges to a request for one range")
     if _codings(head, known):
         # A range of the coded form is no range of the file; the whole coded form can be decoded.
         return Verdict(Action.NO_RANGES, "the server codes the file")
     try:
         length, place = content_length(head), content_range(head)
     except ValueError as error:
-        return _broken(str(error))
+        return _bad_range(str(error))
     if place is None or place[0] < 0:
-        return _broken("206 without a Content-Range")
+        return _bad_range("206 without a Content-Range")
     start, end, size = place
     if known.validators is not None and known.validators.contradicts(validators_of(head)):
         return Verdict(Action.CHANGED, "its validator is another one now")
     if known.size is not None and size is not None and size != known.size:
         return Verdict(Action.CHANGED, f"its size was {known.size} bytes and is {size} now")
     if start != ask.start:
-        return _broken(f"asked for bytes from {ask.start}, got them from {start}")
+        return _bad_range(f"asked for bytes from {ask.start}, got them from {start}")
     if ask.end is not None and end > ask.end:
-        return _broken("more bytes than were asked for")
+        return _bad_range("more bytes than were asked for")
+    if known.size is not None and end > known.size:
+        return _bad_range("a range beyond the end of the file")
     if length is not None and length != end - start:
-        return _broken("Content-Length and Content-Range disagree")
+        return _bad_range("Content-Length and Content-Range disagree")
     if size is None and known.size is None and ask.end is None:
         # "bytes 0-99/*": how long the object is stays unknown; such a body cannot be known to be whole.
-        return _broken("Content-Range without a total size")
+        return _bad_range("Content-Range without a total size")
     return Verdict(Action.USE, start=start, length=end - start, size=size)
 
 
@@ -265,9 +270,12 @@ def _judge_whole(ask: Ask, head: Head, known: Known) -> Verdict:
     if len(codings) > 1 or (codings and codings[0] not in DECODABLE):
         return _broken(f"a content coding ({', '.join(codings)[:40]}) that was not asked for")
     try:
-        length = content_length(head)
+        length, place = content_length(head), content_range(head)
     except ValueError as error:
         return _broken(str(error))
+    if place is not None and (place[0] != 0 or place[1] != place[2]):
+        # Content-Range has no meaning in a 200 (RFC 9110, section 14.4); here it says that a part came as the whole.
+        return _broken("200 with the Content-Range of a part")
     if head.get("transfer-encoding") is not None or codings:
         length = None  # RFC 9112, section 6.3: Transfer-Encoding overrides; a coded length is not the file's
     if _portal(head, known):
@@ -282,14 +290,18 @@ def _judge_whole(ask: Ask, head: Head, known: Known) -> Verdict:
 
 
 def _judge_unsatisfiable(ask: Ask, head: Head, known: Known) -> Verdict:
+    if not ask.ranged:
+        return Verdict(Action.REFUSED, "416 to a request without Range")
     try:
         place = content_range(head)
     except ValueError as error:
         return _broken(str(error))
     size = place[2] if place is not None else None
-    if known.size is None and ask.start == 0 and (size == 0 or size is None):
-        # Either the empty file, or a server that refuses ranges as such: a plain GET tells which.
-        return Verdict(Action.EMPTY if size == 0 else Action.NO_RANGES, "416 to the whole range", size=size)
+    if size == 0 and not known.size:
+        return Verdict(Action.EMPTY, "the file is empty", size=0)
+    if known.size is None and ask.start == 0:
+        # A server that refuses ranges as such: a plain GET tells.
+        return Verdict(Action.NO_RANGES, "416 to the whole range", size=size)
     if size is not None and known.size is not None and size != known.size:
         return Verdict(Action.CHANGED, f"its size was {known.size} bytes and is {size} now")
     return _changed_or_retry(head, known, "416 to a range inside the file")

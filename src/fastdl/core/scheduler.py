@@ -30,6 +30,7 @@ class Fault(Enum):
     DENIED = "denied"  # 401, 403, 404, 410 from the URL itself
     EXPIRED = "expired"  # the same from a redirect's target: resolve again from the first URL
     REFUSED = "refused"  # final
+    BAD_RANGE = "bad range"  # an answer to a range request that cannot be used as one
     NO_RANGES = "no ranges"
     CHANGED = "changed"
     NO_SLOT = "no slot"  # other downloads hold all connections to this host
@@ -110,7 +111,9 @@ class Source:
     rate: float | None = None  # bytes a second of one connection
     rtt: float = 0.05  # seconds
     fails: int = 0  # in a row, without a new byte
+    bad_ranges: int = 0  # in a row
     ready: float = 0.0  # not asked before this time
+    more: float = 0.0  # no further connection beside those that flow before this time
     served: bool = False
     error: FastdlError | None = None  # set: not used any more
 
@@ -299,6 +302,7 @@ class Scheduler:
         worker.last = now
         source.rtt = rtt
         source.ranges = ranged if ranged is not None else source.ranges
+        source.bad_ranges = 0
         worker.asked_end = end if end is not None else worker.asked_end
         if not self.confirmed:
             return self._confirm(worker, source, lease, size, ranged, now)
@@ -528,6 +532,10 @@ class Scheduler:
         if fault is Fault.NO_SLOT:
             source.ready = now + 0.1
             return
+        if fault is Fault.BAD_RANGE:
+            source.bad_ranges += 1
+            if source.bad_ranges >= plan.BAD_RANGES or self.limits.retries == 0:
+                fault = Fault.NO_RANGES  # what it calls ranges is of no use; a plain stream may be
         if fault is Fault.NO_RANGES:
             source.ranges = False
             if flowing:
@@ -553,7 +561,7 @@ class Scheduler:
         if flowing and fault is not Fault.EXPIRED:
             source.limit = max(1, flowing)  # it serves others at this moment: one connection too many
             pause = failure.wait if failure.wait is not None else retry.backoff(1, self._jitter())
-            source.ready = max(source.ready, now + min(pause, retry.LONGEST_RETRY_AFTER))
+            source.more = max(source.more, now + min(pause, retry.LONGEST_RETRY_AFTER))
             return
         source.fails += 1
         if source.fails > self.limits.retries or (failure.wait or 0.0) > retry.LONGEST_RETRY_AFTER:
@@ -662,7 +670,7 @@ class Scheduler:
                 continue
             mine = sum(1 for w in busy if w.source == source.id)
             on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
-            if mine >= source.limit or on_host >= self.host_share:
+            if mine >= source.limit or on_host >= self.host_share or (mine and now < source.more):
                 continue
             worth = (source.rate if source.rate is not None else 1e12) / (mine + 1)
             if best is None or worth > best[0]:

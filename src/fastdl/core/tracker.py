@@ -7,6 +7,7 @@ needs no numpy at start-up); readers who want aggregates see the same memory as 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,17 +28,18 @@ class Tracker:
     def __init__(self) -> None:
         self._blocks: list[bytearray] = []
         self._rows: dict[tuple[int, int], Row] = {}
+        self._places = itertools.count()
 
     def row(self, worker: int, source: int) -> Row:
-        """The row of `worker` for what it fetches from `source`; made when it is first asked for. Not thread-safe:
-        rows are given out under the download's lock, counting in them needs none."""
+        """The row of `worker` for what it fetches from `source`; made when it is first asked for. Several workers may
+        ask at once, each for its own."""
         known = self._rows.get((worker, source))
         if known is not None:
             return known
-        place = len(self._rows) % _BLOCK
-        if place == 0:
-            self._blocks.append(bytearray(_BLOCK * _WIDTH * 8))
-        row = Row(memoryview(self._blocks[-1]).cast("q"), place * _WIDTH)
+        block, place = divmod(next(self._places), _BLOCK)  # one step of the interpreter: no two get the same place
+        while len(self._blocks) <= block:
+            self._blocks.append(bytearray(_BLOCK * _WIDTH * 8))  # two at once make one too many: it is used later
+        row = Row(memoryview(self._blocks[block]).cast("q"), place * _WIDTH)
         row.add(SOURCE, source)
         self._rows[worker, source] = row
         return row
@@ -56,6 +58,9 @@ class Tracker:
 
     def by_source(self) -> dict[int, dict[str, int]]:
         """The counters summed for each source id."""
+        rows_of = list(self._rows.values())
+        if len({row.get(SOURCE) for row in rows_of}) == 1:  # the usual case is not worth an import of numpy
+            return {rows_of[0].get(SOURCE): {name: self.total(n) for n, name in enumerate(FIELDS) if n != SOURCE}}
         import numpy as np
 
         rows = self.table()

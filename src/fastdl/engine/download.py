@@ -53,12 +53,13 @@ class Download:
         self.settings = settings
         self.job = job
         self._observer = observer
-        self._text = url
+        self.url = url
         self._result = Result(url=url)
         self._attempt: Attempt | None = None
         self._stopped: FastdlError | None = None
         self._partial: Partial | None = None
         self._digest: Digest | None = None
+        self._places: list[Place] = []
         self._hashers: dict[str, Hasher] = {}
         self._following: FollowingDigest | None = None
         self._stdout: StdoutSink | None = None
@@ -86,10 +87,10 @@ class Download:
         """Do it all; the result holds the error if there was one."""
         began = time.monotonic()
         self._deadline = began + self.settings.max_time if self.settings.max_time is not None else None
-        self._observer(Started(self.job, self._text))
+        self._observer(Started(self.job, self.url))
         joined: str | None = None
         try:
-            given = parse_url(self._text)
+            given = parse_url(self.url)
             self.session.join(given.host)
             joined = given.host
             self._fetch(given)
@@ -106,6 +107,8 @@ class Download:
                 self._following.stop()
             if self._partial is not None:
                 self._partial.close()
+        if not self._result.kept:
+            self._report()
         self._result.seconds = time.monotonic() - began
         self._observer(Ended(self.job, self._result))
         return self._result
@@ -121,7 +124,7 @@ class Download:
 
             self._result.plan = dry_run(self.session, settings, self._places, self._digest)
             return
-        self._key = url_key(self._text)
+        self._key = url_key(self.url)
         self._result.path = "-" if settings.output == "-" else None
         claims = None if settings.output == "-" else self._look(given)
         for restart in range(RESTARTS + 1):
@@ -150,12 +153,12 @@ class Download:
             target.settle_before(settings, path, self._digest)
         if not settings.resume:
             return None
-        found = target.unfinished(settings, given, self._key, self._text)
+        found = target.unfinished(settings, given, self._key, self.url)
         if found is None:
             return None
         self._partial = partial = Partial.open(found)
         header = partial.header
-        if header is None or not target.belongs(header, self._key, self._text) or not partial.claims:
+        if header is None or not target.belongs(header, self._key, self.url) or not partial.claims:
             return None
         if header.size is None:
             return None  # of unknown size: nothing tells whether the rest belongs to it
@@ -288,8 +291,8 @@ class Download:
         ids = [_index(sources, mask(place.given.text)) for place in self._places]
         fresh = JournalHeader(
             url_key=self._key,
-            url=mask(self._text),
-            masked=is_masked(self._text),
+            url=mask(self.url),
+            masked=is_masked(self.url),
             name=os.path.basename(self._path or ""),
             size=self._size,
             etag=found.etag,
@@ -368,7 +371,7 @@ class Download:
         assert attempt is not None
         size = attempt.core.size
         assert size is not None
-        self._report(attempt, size)
+        self._size = size
         if self._stdout is not None:
             self._stdout.flush()
             if self._stdout.front != size:
@@ -416,14 +419,16 @@ class Download:
         if self.settings.json and result.size is not None:
             result.sha256 = target.file_digest(kept.path, "sha256").hex()
 
-    def _report(self, attempt: Attempt | None, size: int | None) -> None:
+    def _report(self) -> None:
         result = self._result
-        result.size = size
-        result.path = self._path if self.settings.output != "-" else "-"
-        result.final_url = (self._final or self._places[0].given).text
+        if self._attempt is None:
+            return
+        result.size = self._size
+        result.path = self._path if self._stdout is None else "-"
+        result.final_url = self._final.text if self._final is not None else None
         result.requests = self._counters.total(tracker.REQUESTS)
         result.wasted_bytes = self._counters.total(tracker.WASTED)
-        by_source = self._counters.by_source() if self.settings.json or self.settings.verbose else {}
+        by_source = self._counters.by_source()
         result.sources = [_source_report(index, place, by_source) for index, place in enumerate(self._places)]
 
 

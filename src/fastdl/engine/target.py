@@ -48,9 +48,10 @@ def modified_time(validators: Validators) -> float | None:
 
 def path_of(settings: Settings, disposition: str | None, given: Url, final: Url) -> str:
     """The path under which the file is to appear. Raises BadName if -o names a folder."""
+    folder = "" if settings.dir == "." else settings.dir
     if settings.output is None:
-        return os.path.join(settings.dir, choose_name(disposition, given, final, windows=WINDOWS))
-    path = os.path.join(settings.dir, settings.output)
+        return os.path.join(folder, choose_name(disposition, given, final, windows=WINDOWS))
+    path = os.path.join(folder, settings.output)
     if not os.path.basename(path) or os.path.isdir(path):
         raise BadName(f"{path} is a folder")
     return path

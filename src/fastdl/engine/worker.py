@@ -167,7 +167,8 @@ class WorkerThread(threading.Thread):
         elif action is Action.NO_RANGES:
             error, raise_as = Refused("The server serves no ranges", verdict.why), Fault.NO_RANGES
         elif verdict.broken:
-            error, raise_as = ProtocolViolation("The server sent a broken answer", why), Fault.LOST
+            error = ProtocolViolation("The server sent a broken answer", why)
+            raise_as = Fault.BAD_RANGE if action is Action.BAD_RANGE else Fault.LOST
         else:
             error = HttpStatus("The server refused", why, status=status)
             raise_as = {
@@ -262,8 +263,8 @@ class WorkerThread(threading.Thread):
         number = self.number
         self._attempt.sink_settle(number)
         whole = self._attempt.of_unknown_size(number)
-        if not whole and not self._ask.ranged:
-            raise ConnectionLost("The server closed the connection", "before the whole file had come")
+        if not whole and (not self._ask.ranged or not self._attempt.body_is_over(number)):
+            raise ConnectionLost("The server closed the connection", "before the whole answer had come")
         self._attempt.post(lambda core, now: core.ended(number, now, whole=whole))
 
     def _check_end(self) -> None:

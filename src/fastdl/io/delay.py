@@ -1,7 +1,8 @@
 """`-r auto`: measures how long a packet takes to the server and back, and gives way when that grows.
 
-The round trip is timed by opening a connection and closing it again, twice a second: that is two packets, it crosses the
-same queues as the download, and it works alike on every system (a receiver cannot read it off its own sockets there).
+The round trip is timed by opening a connection and closing it again, twice a second: those are a few small packets that
+cross the same queues as the download, and it works alike on every system (a receiver cannot read the delay off its own
+sockets everywhere).
 """
 
 from __future__ import annotations

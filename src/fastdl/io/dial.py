@@ -158,8 +158,8 @@ class _Race:
             if now >= deadline or (cancelled is not None and cancelled()):
                 break
             if self._waiting and (now >= next_start or not self._running):
-                self._launch(self._waiting.pop(0))
-                next_start = time.monotonic() + STAGGER
+                under_way = self._launch(self._waiting.pop(0))
+                next_start = time.monotonic() + STAGGER if under_way else 0.0
                 continue
             until = min(deadline, next_start) if self._waiting else deadline
             for key, _ in self._selector.select(max(0.0, min(LOOK, until - now))):
@@ -168,8 +168,9 @@ class _Race:
                     return won
                 next_start = 0.0  # an attempt failed: the next one need not wait (RFC 8305, section 5)
         self.pending_at_end = bool(self._running or self._waiting)
-        for address, _ in self._running.values():
-            self._resolver.mark_bad(address)
+        if time.monotonic() >= deadline:
+            for address, _ in self._running.values():
+                self._resolver.mark_bad(address)
         return None
 
     def close(self) -> None:
@@ -179,15 +180,17 @@ class _Race:
         self._running.clear()
         self._selector.close()
 
-    def _launch(self, address: Address) -> None:
+    def _launch(self, address: Address) -> bool:
+        """Whether a connect to `address` is under way."""
         try:
             sock = self._start(address)
         except OSError as error:
             self._failed(address, error.errno or 0)
-            return
+            return False
         self._running[sock] = (address, time.monotonic())
         # On Windows a failed connect shows as an exceptional condition; SelectSelector reports it as writable.
         self._selector.register(sock, selectors.EVENT_WRITE)
+        return True
 
     def _settle(self, fileobj: object) -> tuple[socket.socket, Address, float] | None:
         sock = next(s for s in self._running if s is fileobj)

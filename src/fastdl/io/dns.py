@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from cachetools import LRUCache, TTLCache
+from typing import TYPE_CHECKING, Any
 
 from fastdl.errors import ConnectFailed, NameNotFound, TimedOut
+
+if TYPE_CHECKING:
+    from cachetools import LRUCache, TTLCache
 
 KEEP = 300.0  # seconds an answer counts as fresh; CDNs steer by short-lived answers
 BAD_FOR = 60.0  # seconds a failed address stays at the end of the list
@@ -72,8 +73,9 @@ class Resolver:
         self._lookup = lookup
         self._lock = threading.Lock()
         self._running: dict[str, _Lookup] = {}
-        self._answers: LRUCache[str, tuple[float, list[Address]]] = LRUCache(MAX_HOSTS)
-        self._bad: TTLCache[tuple[str, int], bool] = TTLCache(1024, BAD_FOR)
+        # Made when they are first needed: importing cachetools takes longer than connecting to a literal address.
+        self._answers: LRUCache[str, tuple[float, list[Address]]] | None = None
+        self._bad: TTLCache[tuple[str, int], bool] | None = None
 
     def resolve(
         self, host: str, port: int, timeout: float, *, cancelled: Callable[[], bool] | None = None
@@ -88,19 +90,24 @@ class Resolver:
             addresses = self._known(host) or self._ask(host, timeout, cancelled)
         placed = [Address(a.family, a.text, port, a.flow, a.scope) for a in addresses]
         with self._lock:
-            bad = {a for a in placed if (a.text, port) in self._bad}
+            bad = {a for a in placed if self._bad is not None and (a.text, port) in self._bad}
         ordered = interleave(placed)
         return [a for a in ordered if a not in bad] + [a for a in ordered if a in bad]
 
     def mark_bad(self, address: Address) -> None:
         """The address failed: it goes to the end of the list for a minute."""
+        from cachetools import TTLCache
+
         with self._lock:
+            if self._bad is None:
+                self._bad = TTLCache(1024, BAD_FOR)
             self._bad[address.text, address.port] = True
 
     def mark_good(self, address: Address) -> None:
         """The address took a connection."""
         with self._lock:
-            self._bad.pop((address.text, address.port), None)
+            if self._bad is not None:
+                self._bad.pop((address.text, address.port), None)
 
     def _literal(self, host: str) -> list[Address] | None:
         try:
@@ -115,7 +122,7 @@ class Resolver:
 
     def _known(self, host: str) -> list[Address] | None:
         with self._lock:
-            answer = self._answers.get(host)
+            answer = None if self._answers is None else self._answers.get(host)
         return answer[1] if answer is not None and time.monotonic() < answer[0] else None
 
     def _ask(self, host: str, timeout: float, cancelled: Callable[[], bool] | None) -> list[Address]:
@@ -124,10 +131,14 @@ class Resolver:
             if lookup is None:
                 lookup = self._running[host] = _Lookup(lambda: self._getaddrinfo(host))
         deadline = time.monotonic() + timeout
+        from cachetools import LRUCache
+
         while not lookup.done.wait(min(0.1, max(0.0, deadline - time.monotonic()))):
             if time.monotonic() >= deadline or (cancelled is not None and cancelled()):
                 break
         with self._lock:
+            if self._answers is None:
+                self._answers = LRUCache(MAX_HOSTS)
             stale = self._answers.get(host)
             if lookup.done.is_set() and self._running.get(host) is lookup:
                 del self._running[host]

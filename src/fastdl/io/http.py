@@ -93,6 +93,7 @@ class HttpSession:
             sock = trust_store.wrap(
                 sock, url.host, trust_store.client_context(self.settings, HTTP11), way.deadline, cancelled=cancelled
             )
+        sock.setblocking(True)
         return Link(sock, way.rtt, way.peer, way.absolute_form, way.proxy_headers)
 
 

@@ -9,6 +9,7 @@ moves bytes at a fraction of the cost.
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import socket
 import ssl
@@ -126,6 +127,7 @@ class HttpChannel:
             return 0
         self._untouched = False
         while not self._rest:
+            self._guard.expect(self._session.settings.timeout + 1.0)
             with self._mapped():
                 chunk = next(self._chunks, None)
             if chunk is None:
@@ -152,12 +154,17 @@ class HttpChannel:
             return None
         if isinstance(stream, NestedTlsStream) or not _is_plain(_head_of(response, self._guard.host)):
             return None
-        self._guard.detached = True
         pieces: list[bytes] = []
-        # What the parser holds comes out; then it asks the stream for more, which says that there is none.
-        with contextlib.suppress(Detached), self._mapped():
-            pieces.extend(self._chunks)
-        self._guard.check()
+        self._guard.detached = True
+        try:
+            # What the parser holds comes out; then it asks the stream for more, which says that there is none.
+            with contextlib.suppress(Detached), self._mapped():
+                pieces.extend(self._chunks)
+            self._guard.check()
+        except BaseException:
+            self._guard.detached = False
+            self.close()
+            raise
         self._guard.hold(None)
         self._response = self._on_close = None
         self._pool.close()
@@ -200,10 +207,9 @@ class HttpChannel:
             headers=self._fields(request, authorization),
             extensions={"timeout": limits},
         )
-        self._guard.await_head(settings.connect_timeout + max(60.0, 4 * settings.timeout))
+        self._guard.expect(settings.connect_timeout + max(60.0, 4 * settings.timeout))
         with self._mapped():
             response = self._pool.handle_request(wire)
-        self._guard.await_head(None)
         self._response = response
         self._chunks = iter(response.iter_stream())
         self._rest = memoryview(b"")
@@ -247,11 +253,9 @@ class HttpChannel:
     # --- the connection ----------------------------------------------------------------------------------
 
     def _make_pool(self) -> httpcore.ConnectionPool:
-        # One connection; ours (Backend), so that what httpcore thinks of proxies and trust is of no importance. The
-        # context is only there because it would load certificates for one of its own.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # One connection; ours (Backend), so that what httpcore thinks of proxies and trust is of no importance.
         return httpcore.ConnectionPool(
-            context, max_connections=1, http1=True, http2=self._http2, network_backend=Backend(self._connect)
+            _unused_context(), max_connections=1, http1=True, http2=self._http2, network_backend=Backend(self._connect)
         )
 
     def _connect(self) -> SocketStream:
@@ -292,6 +296,12 @@ class HttpChannel:
                 raise
             # Frames out of order bring h2 and httpcore to all kinds of exceptions.
             raise ProtocolViolation(f"{self._guard.host} broke HTTP/2") from None
+
+
+@functools.cache
+def _unused_context() -> ssl.SSLContext:
+    """httpcore would load certificates for a context of its own."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _head_of(response: httpcore.Response, host: str) -> Head:

@@ -24,8 +24,10 @@ from fastdl.io import trust_store
 _T = TypeVar("_T")
 
 LOOK = 0.25  # seconds between two looks at the abort flag: for systems where shutdown() wakes no reader
-MOST_HEAD_READS = 1024  # reads until the final head: bounds floods of 1xx, which httpcore skips without end
-MOST_HEAD_BYTES = 1024 * 1024  # bytes read until then, the beginning of the body included
+# Until the final head, and between two pieces of a body: bounds floods of 1xx, of HTTP/2's PINGs and empty frames,
+# which httpcore swallows without end.
+MOST_READS = 1024
+MOST_BYTES = 1024 * 1024
 _RECORD = 16 * 1024
 
 
@@ -45,7 +47,6 @@ class Guard:
         self._reads = 0
         self._bytes = 0
         self._deadline = 0.0
-        self._head = False
 
     def hold(self, sock: socket.socket | None) -> None:
         """`sock` is the one to break on abort()."""
@@ -61,22 +62,19 @@ class Guard:
                     # Not SSLSocket.shutdown: it would drop the TLS state under the reader's feet.
                     socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
-    def await_head(self, seconds: float | None) -> None:
-        """A request goes out: bound what may come, and how long, until its head is there (None: it is)."""
-        self._head = seconds is not None
+    def expect(self, seconds: float) -> None:
+        """A head or a piece of a body is awaited: bound what may come before it, and how long that may take."""
         self._reads = self._bytes = 0
-        self._deadline = time.monotonic() + (seconds or 0.0)
+        self._deadline = time.monotonic() + seconds
 
     def count(self, received: int) -> None:
-        """Raises ProtocolViolation or TimedOut where the head does not end."""
-        if not self._head:
-            return
+        """Raises ProtocolViolation or TimedOut where much comes and nothing of it is what was awaited."""
         self._reads += 1
         self._bytes += received
-        if self._reads > MOST_HEAD_READS or self._bytes > MOST_HEAD_BYTES:
-            raise ProtocolViolation(f"{self.host} sent a broken answer", "its head does not end")
+        if self._reads > MOST_READS or self._bytes > MOST_BYTES:
+            raise ProtocolViolation(f"{self.host} sent a broken answer", "much that is neither head nor body")
         if time.monotonic() > self._deadline:
-            raise TimedOut(f"{self.host} sent no whole head in time")
+            raise TimedOut(f"{self.host} sent nothing of use in time")
 
     def check(self) -> None:
         """Raises ConnectionLost if the channel was aborted."""
@@ -157,7 +155,7 @@ class NestedTlsStream(SocketStream):
         super().__init__(outer, guard, _no_third_layer)
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=trust_store.provable(host))
         try:
             self._turn(self.tls.do_handshake, max(0.001, deadline - time.monotonic()))
         except ssl.SSLError as error:

@@ -94,7 +94,7 @@ def wrap(
     try:
         sock.setblocking(False)
         tls = context.wrap_socket(
-            sock, server_hostname=host, do_handshake_on_connect=False, suppress_ragged_eofs=False,
+            sock, server_hostname=provable(host), do_handshake_on_connect=False, suppress_ragged_eofs=False,
             session=_sessions.get(context, host),
         )  # fmt: skip
         _handshake(tls, deadline, cancelled)
@@ -142,6 +142,11 @@ def _reason(error: ssl.SSLError) -> str:
     return error.reason or (match[1].upper().replace(" ", "_") if match else "")
 
 
+def provable(host: str) -> str:
+    """The name as certificates have it: without the dot of the root and without an address's zone."""
+    return host.rstrip(".").partition("%")[0]
+
+
 def _handshake(tls: ssl.SSLSocket, deadline: float, cancelled: Callable[[], bool] | None) -> None:
     while True:
         try:
@@ -182,7 +187,7 @@ def _context(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks host and chain
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A certificate that the user or system trusts is trusted without its root, as curl and browsers have it.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN if hasattr(ssl, "VERIFY_X509_PARTIAL_CHAIN") else 0x80000
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(list(alpn))
     if insecure:
         context.check_hostname = False
@@ -243,8 +248,9 @@ def _load_system(context: ssl.SSLContext) -> None:
         context.load_verify_locations(capath=folder)
         return
     context.load_default_certs(ssl.Purpose.SERVER_AUTH)  # Windows: its stores; else OpenSSL's places, SSL_CERT_*
-    if context.cert_store_stats()["x509_ca"]:
-        return
+    chosen = ssl.get_default_verify_paths()
+    if context.cert_store_stats()["x509_ca"] or _is_set(chosen.openssl_cafile_env, chosen.openssl_capath_env):
+        return  # who names a store in the environment does not want another one
     for bundle in _BUNDLES:
         if Path(bundle).is_file():
             context.load_verify_locations(cafile=bundle)
@@ -254,11 +260,15 @@ def _load_system(context: ssl.SSLContext) -> None:
     context.load_verify_locations(cafile=certifi.where())
 
 
+def _is_set(*names: str) -> bool:
+    return any(os.environ.get(name) for name in names)
+
+
 def _prepared_folder() -> str | None:
     """The system's folder of certificates named by their hash; None where there is none, or where the user chose a
     bundle by SSL_CERT_FILE."""
     paths = ssl.get_default_verify_paths()
-    if not paths.capath or os.environ.get(paths.openssl_cafile_env):
+    if not paths.capath or _is_set(paths.openssl_cafile_env):
         return None
     try:
         with os.scandir(paths.capath) as entries:

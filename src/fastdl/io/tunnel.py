@@ -7,6 +7,7 @@ So the raw reader and httpx use proxied connections alike. What a proxy says is 
 from __future__ import annotations
 
 import functools
+import re
 import socket
 import ssl
 import time
@@ -22,6 +23,8 @@ _T = TypeVar("_T")
 
 LOOK = 0.1  # seconds between two looks at `cancelled`
 MOST_HEAD = 64 * 1024  # bytes of a proxy's answer
+
+_HEAD = re.compile(rb".*?\r?\n\r?\n", re.DOTALL)
 
 _SOCKS_REPLIES = {
     1: "it has a fault of its own",
@@ -100,10 +103,7 @@ def connect_tunnel(
     fields = [("Host", target), ("User-Agent", f"fastdl/{__version__}"), *proxy.headers]
     lines = [f"CONNECT {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
     talk.send("\r\n".join(lines).encode("latin-1"))
-    while True:
-        status = _read_status(talk)
-        if status >= 200:
-            break
+    status = _read_final_status(talk)
     if status >= 300:
         raise refusal(proxy, status)
 
@@ -122,22 +122,30 @@ def refusal(proxy: ProxyChoice, status: int) -> ProxyFailed:
     return error
 
 
-def _read_status(talk: _Talk) -> int:
-    head = b""
-    while b"\r\n\r\n" not in head and b"\n\n" not in head:
-        if len(head) > MOST_HEAD:
-            raise talk.failed("its answer is too long")
-        # The host behind the tunnel waits for us to speak, so nothing but the head can come; still, not a byte more
-        # than the head is read where that is cheap to know.
-        head += talk.receive(4096)
-    version, _, rest = head.partition(b" ")
-    if not version.startswith(b"HTTP/1.") or not rest[:3].isdigit():
-        raise talk.failed("it does not speak HTTP")
-    status = int(rest[:3])
-    end = head.index(b"\r\n\r\n") + 4 if b"\r\n\r\n" in head else head.index(b"\n\n") + 2
-    if 200 <= status < 300 and end != len(head):
-        raise talk.failed("it sent data that was not asked for")
-    return status
+def _read_final_status(talk: _Talk) -> int:
+    """The status of the first head that is not an interim one. Nothing may follow it: the host behind the tunnel waits
+    for us to speak first."""
+    data = b""
+    received = 0
+    while True:
+        head = _HEAD.match(data)
+        if head is None:
+            piece = talk.receive(4096)
+            received += len(piece)
+            if received > MOST_HEAD:
+                raise talk.failed("its answer is too long")
+            data += piece
+            continue
+        data = data[head.end() :]
+        version, _, rest = head[0].partition(b" ")
+        if not version.startswith(b"HTTP/1.") or not rest[:3].isdigit() or rest[:1] == b"0":
+            raise talk.failed("it does not speak HTTP")
+        status = int(rest[:3])
+        if status < 200:
+            continue
+        if status < 300 and data:
+            raise talk.failed("it sent data that was not asked for")
+        return status
 
 
 def connect_socks(

@@ -41,11 +41,11 @@ class Bars(Display):
     def draw(self, number: int, job: Job) -> None:
         if self.clock() - job.since < PATIENCE or not self.due(job, EVERY):
             return
-        width = terminal_width(self.out.stream)
+        width, height = terminal_size(self.out.stream)
         if self.files > 1 and self.due(self.summed, EVERY):
             self._sum(width)
-            self._show(TOTAL, self.summed, width)
-        self._show(number, job, width)
+            self._show(TOTAL, self.summed, width, height)
+        self._show(number, job, width, height)
 
     def finish(self, number: int, job: Job, event: Ended) -> None:
         self.ended += 1
@@ -77,12 +77,12 @@ class Bars(Display):
         self.summed.speed = sum(job.speed for job in running)
         self.summed.connections = sum(job.connections for job in running)
 
-    def _show(self, number: int, job: Job, width: int) -> None:
+    def _show(self, number: int, job: Job, width: int, height: int) -> None:
         line = self.lines.get(number)
         if line is None:
             line = self.lines[number] = self._open()
         line.bar_format = encodable(line_format(job, width, aligned=self.files > 1), self.out.encoding)
-        line.ncols = width
+        line.ncols, line.nrows = width, height
         line.total, line.n = job.total, min(job.done, job.total) if job.total is not None else job.done
         line.refresh()
 
@@ -117,13 +117,14 @@ def name_room(width: int) -> int:
     return max(8, min(MOST_NAME, width // 4))
 
 
-def terminal_width(stream: TextIO) -> int:
-    """Cells of a line on this terminal less one (a full line would wrap on some); 79 where it cannot be asked."""
+def terminal_size(stream: TextIO) -> tuple[int, int]:
+    """Cells of a line on this terminal less one (a full line would wrap on some), and its lines; 79 and 24 where it
+    cannot be asked."""
     try:
-        width = os.get_terminal_size(stream.fileno()).columns
+        size = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError, AttributeError):
-        width = 0
-    return max(20, (width or 80) - 1)
+        size = os.terminal_size((0, 0))
+    return max(20, (size.columns or 80) - 1), size.lines or 24
 
 
 def line_format(job: Job, width: int, *, aligned: bool) -> str:

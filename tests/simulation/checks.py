@@ -1,0 +1,195 @@
+"""What must hold at every step of a download, whatever the network does (the invariants of docs/architecture.md)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from fastdl.core import plan
+from fastdl.core.ranges import Range
+from fastdl.core.scheduler import (
+    UNKNOWN_END,
+    Abort,
+    Failure,
+    Fault,
+    Fetch,
+    Finish,
+    GiveUp,
+    Instruction,
+    Limits,
+    Phase,
+    Placement,
+    Restart,
+    Scheduler,
+)
+
+if TYPE_CHECKING:
+    from simulation.clock import Clock
+    from simulation.content import Disk
+
+_BUSY = (Phase.ASKED, Phase.FLOWING)
+
+
+class Watch:
+    """Stands between the simulated shell and the scheduler, and looks at every event. Raises AssertionError."""
+
+    def __init__(self, core: Scheduler, clock: Clock, disk: Disk, limits: Limits) -> None:
+        self.core = core
+        self.clock = clock
+        self.disk = disk
+        self.limits = limits
+        self.fetches = 0  # requests, pipelined ones excepted
+        self.pipelined = 0
+        self.connects: Counter[int] = Counter()  # by source
+        self.aborts = 0
+        self.in_vain: Counter[int] = Counter()  # by source: failures since its last new byte
+        self.faults: Counter[Fault] = Counter()
+        self.hedge_waste = 0  # bytes that two fetched
+        self.abort_waste = 0  # bytes that came after nobody wanted them
+        self.overrun_waste = 0  # bytes behind the end of a lease that was cut
+        self.compared = 0  # bytes fetched again on purpose
+
+    # --- blocks ------------------------------------------------------------------------------------------
+
+    def arrived(self, worker_id: int, count: int, at: int) -> Placement:
+        """A block that begins at byte `at` of the file came."""
+        core = self.core
+        worker = core.workers[worker_id]
+        lease, flows = worker.lease, worker.phase is Phase.FLOWING
+        shared = lease is not None and len(lease.holders) > 1
+        placement = core.arrived(worker_id, count, self.clock.now)
+        assert not flows or placement.offset == at, f"byte {at} was taken for byte {placement.offset}"
+        assert placement.known >= 0 and placement.keep >= 0
+        assert placement.known + placement.keep <= count
+        if lease is None or not flows:
+            assert placement.keep == 0, "a block was stored that belongs to no lease"
+            self.abort_waste += count
+            return placement
+        assert lease.settled <= lease.frontier <= lease.end, f"the frontier left its lease: {lease}"
+        self.overrun_waste += count - placement.known - placement.keep
+        if shared:
+            self.hedge_waste += placement.known
+        else:
+            self.compared += placement.known
+        if placement.keep:
+            self.in_vain[worker.source] = 0
+        return placement
+
+    def stored(self, worker_id: int) -> bool:
+        """The block is on the disk."""
+        complete = self.core.stored(worker_id)
+        lease = self.core.workers[worker_id].lease
+        if lease is not None:
+            assert lease.pending >= 0, f"more blocks stored than came: {lease}"
+        return complete
+
+    # --- other events ------------------------------------------------------------------------------------
+
+    def queue_next(self, worker_id: int) -> Range | None:
+        """A worker asks for its next range before the current one is over."""
+        piece = self.core.queue_next(worker_id, self.clock.now)
+        if piece is not None:
+            assert piece.size > 0, "an empty range was queued"
+            self.pipelined += 1
+            self._adds_up()
+        return piece
+
+    def connected(self, source: int) -> None:
+        """A connection was opened."""
+        self.connects[source] += 1
+
+    def failed(self, worker_id: int, source: int, failure: Failure) -> None:
+        """A worker is about to report a failure."""
+        self.faults[failure.fault] += 1
+        if failure.fault in (Fault.ABORTED, Fault.NO_SLOT, Fault.NO_RANGES, Fault.CHANGED):
+            return
+        if self.core.workers[worker_id].phase is Phase.STOPPING or self.core.over:
+            return
+        self.in_vain[source] += 1
+        # Connections that were under way when the first of them failed may fail as well.
+        most = self.limits.retries + self.limits.per_host
+        assert self.in_vain[source] <= most, f"source {source} failed {self.in_vain[source]} times without a new byte"
+
+    def step(self, instructions: list[Instruction]) -> None:
+        """The scheduler has answered an event."""
+        core = self.core
+        for index, instruction in enumerate(instructions):
+            if isinstance(instruction, Fetch):
+                self._fetch(instruction)
+            elif isinstance(instruction, Abort):
+                self.aborts += 1
+                assert core.workers[instruction.worker].phase is Phase.STOPPING or core.over
+            elif isinstance(instruction, Finish | GiveUp | Restart):
+                assert index == len(instructions) - 1, f"{instruction} is not the last word: {instructions}"
+                assert core.over, f"{instruction}, and yet it is not over"
+                if isinstance(instruction, Finish):
+                    self._whole()
+        self._adds_up()
+
+    def _fetch(self, fetch: Fetch) -> None:
+        core = self.core
+        worker = core.workers[fetch.worker]
+        source = core.sources[fetch.source]
+        self.fetches += 1
+        assert worker.phase is Phase.ASKED and worker.source == fetch.source
+        assert fetch.end is None or fetch.end > fetch.start, f"an empty range: {fetch}"
+        assert source.error is None, f"a source is asked that was given up: {fetch}"
+        assert self.clock.now >= source.ready, f"a source is asked before its time: {fetch}"
+        busy = [w for w in core.workers.values() if w.phase in _BUSY]
+        most = self.limits.connections or plan.MOST_CONNECTIONS
+        assert len(busy) <= most, f"{len(busy)} connections where {most} are allowed"
+        on_host = sum(1 for w in busy if core.sources[w.source].host == source.host)
+        assert on_host <= core.host_share, f"{on_host} connections to {source.host} where {core.host_share} are allowed"
+        if not fetch.ranged:
+            self.disk.keep_only(core.workers[fetch.worker].lease.frontier)  # type: ignore[union-attr]
+
+    # --- the ranges --------------------------------------------------------------------------------------
+
+    def _adds_up(self) -> None:
+        """Done, in flight and missing are the file, without overlap; what is done is on the disk."""
+        core = self.core
+        pieces = [*core.done, *core.pool]
+        seen: set[int] = set()
+        for worker in core.workers.values():
+            for lease in (worker.lease, worker.queued):
+                if lease is None or id(lease) in seen:
+                    continue
+                seen.add(id(lease))
+                assert worker.id in lease.holders, f"worker {worker.id} does not hold its lease {lease}"
+                assert lease.settled <= lease.frontier <= lease.end, f"the frontier left its lease: {lease}"
+                pieces.append(Range(lease.start, lease.end))
+        written = self.disk.written
+        for start, end in core.done:
+            assert written.holds(start, end), f"bytes {start}-{end} count as done and are not on the disk"
+        assert written.holds(0, core.front()), f"the front is at {core.front()}, and not all below it is on the disk"
+        if core.size is None or any(end == UNKNOWN_END for _, end in pieces):
+            return
+        reached = 0
+        for start, end in sorted(pieces):
+            if start != end:
+                assert start == reached, f"bytes {min(start, reached)}-{max(start, reached)} are lost or held twice"
+                reached = end
+        assert reached == core.size, f"the ranges end at {reached}, the file at {core.size}"
+
+    def _whole(self) -> None:
+        core = self.core
+        assert core.size is not None and core.done.total == core.size, "it ends before all is done"
+        if core.size:
+            assert self.disk.written.holds(0, core.size), "it ends before all is on the disk"
+
+    def end(self, outcome: Finish | Restart | GiveUp, accepted: int | None) -> None:
+        """The attempt is over."""
+        core, disk = self.core, self.disk
+        if not isinstance(outcome, Finish):
+            return
+        size = core.size
+        assert size is not None
+        assert accepted in (None, size), f"the file was laid out for {accepted} bytes and has {size}"
+        if size == 0:
+            return
+        assert disk.written.missing(size).total == 0, "bytes are missing"
+        assert disk.of_known_source().holds(0, size), "there are bytes of unknown source"
+        versions = {number for number, pieces in disk.by_version.items() if pieces.overlaps(0, size)}
+        assert len(versions) == 1, f"the file is mixed of the versions {sorted(versions)}"
+        budget = plan.waste_budget(size)
+        assert self.hedge_waste <= budget, f"hedging wasted {self.hedge_waste} of {size} bytes"

@@ -1,0 +1,472 @@
+"""Simulated servers and the connections to them: honest ones, slow ones, broken ones and liars.
+
+A server's behaviour is data: rates that change, outages, and *quirks*, which strike single answers by chance. Chance comes
+from the scenario's generator alone. Time passes in virtual seconds, bodies in blocks of some ten milliseconds.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from math import inf
+
+from fastdl.core.response import Head
+from fastdl.errors import ConnectFailed, ConnectionLost, TimedOut
+from simulation.clock import Clock, Steps, Task
+from simulation.content import Version
+
+DATE = ("date", "Wed, 05 Jun 2024 10:00:00 GMT")
+FIRST_WINDOW = 14600  # bytes that a new TCP connection sends in its first round trip (RFC 6928)
+BUFFERED = 0.1  # seconds of a body that may wait for a reader who is busy elsewhere
+
+
+@dataclass(slots=True)
+class Quirk:
+    """Something odd that strikes an answer with a chance of `chance`, `left` times in all, from the server's request
+    number `after` on. `seconds` is how long it lasts where that means something; `share` where in the body it happens."""
+
+    kind: str
+    chance: float = 1.0
+    left: float = inf
+    seconds: float = 0.0
+    after: int = 0
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """From `start` to `end` requests get `kind`: refuse, reset (open connections too), hang, or a status."""
+
+    start: float
+    end: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From `at` on the connection number `connection` (None: all) brings `rate` bytes a second; 0 is silence."""
+
+    at: float
+    connection: int | None
+    rate: float
+
+
+@dataclass(slots=True)
+class Server:
+    """What one URL leads to. Rates in bytes a second, times in seconds."""
+
+    host: str
+    versions: list[tuple[float, Version]]  # from when on which
+    rtt: float = 0.05
+    rate: float = 4e6  # of one connection
+    total: float = inf  # of all connections to this server
+    slow_start: bool = False
+    ranges: bool = True
+    accepts: bool = True  # says Accept-Ranges in a whole answer
+    sized: bool = True  # sends Content-Length
+    limit: float = inf  # connections at once
+    beyond: str = "429"  # what the next one gets: a status, reset, refuse or hang
+    retry_after: str | None = None
+    pipelining: str = "good"  # or: close (after the current body), hang, 400
+    per_node: int = 1  # nodes that disagree about the ETag
+    keeps: float = inf  # requests answered on one connection
+    says_close: bool = True  # and the last one says so
+    lifetime: float | None = None  # seconds that a redirect's target lives; None: no redirect
+    uses: float = inf  # requests that a redirect's target takes
+    outages: list[Outage] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    quirks: list[Quirk] = field(default_factory=list)
+    is_front: bool = False  # only sends redirects
+    # what happens
+    open: int = 0
+    opened: int = 0
+    requests: int = 0
+    flowing: int = 0
+    refused: int = 0
+
+    def version(self, now: float) -> Version:
+        """The file as it is at this moment."""
+        found = self.versions[0][1]
+        for since, version in self.versions:
+            if since <= now:
+                found = version
+        return found
+
+    def outage(self, now: float) -> str | None:
+        """What requests get now instead of an answer."""
+        for outage in self.outages:
+            if outage.start <= now < outage.end:
+                return outage.kind
+        return None
+
+    def killed(self, now: float) -> float:
+        """When the next outage will end all connections."""
+        return min((o.start for o in self.outages if o.kind == "reset" and o.start > now), default=inf)
+
+    def rate_of(self, connection: int, now: float) -> tuple[float, float]:
+        """(rate of one connection, until when)."""
+        rate, until = self.rate, inf
+        for change in self.changes:
+            if change.connection is None or change.connection == connection:
+                if change.at <= now:
+                    rate = change.rate
+                else:
+                    until = min(until, change.at)
+        return rate, until
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as the server sees it; `token` is what the redirect's target was signed with."""
+
+    start: int
+    end: int | None
+    ranged: bool
+    if_range: str | None = None
+    token: tuple[float, int] | None = None
+
+
+@dataclass(slots=True)
+class Response:
+    """A head, its body's place in the file, and what happens to it on the way. Offsets count from the body's begin."""
+
+    head: Head
+    start: int = 0
+    length: int = 0
+    version: Version | None = None
+    wait: float = 0.0
+    cut: float = inf
+    stall: float = inf
+    stalled: float = 0.0
+    known_end: bool = True
+
+
+class Network:
+    """The user's end: all connections, and the bandwidth that they share."""
+
+    def __init__(self, clock: Clock, chance: random.Random, *, total: float = inf, block: int = 65536) -> None:
+        self.clock = clock
+        self.chance = chance
+        self.total = total
+        self.block = block
+        self.timeout = 30.0
+        self.connect_timeout = 10.0
+        self.flowing = 0
+        self.connects = 0
+        self.requests = 0
+        self.tokens: Counter[tuple[float, int]] = Counter()
+        self.ranges: list[int] = []  # bytes asked for, request by request
+
+    def connect(self, server: Server) -> Steps[Channel]:
+        """Open a connection. Raises ConnectFailed and TimedOut."""
+        clock = self.clock
+        kind = server.outage(clock.now)
+        if kind == "hang":
+            yield self.connect_timeout
+            raise TimedOut("No connection")
+        yield server.rtt
+        self.connects += 1
+        if kind == "refuse" or (server.open >= server.limit and server.beyond == "refuse"):
+            server.refused += 1
+            raise ConnectFailed("Connection refused")
+        return Channel(self, server)
+
+    def answer(self, channel: Channel, request: Request, at: float) -> Response:
+        """What the server answers to a request that reaches it at this moment."""
+        server = channel.server
+        server.requests += 1
+        self.requests += 1
+        self.ranges.append((request.end or 0) - request.start)
+        kind = server.outage(at)
+        crowd = server.flowing + 1 if server.beyond.isdigit() else channel.number_open
+        if kind is None and crowd > server.limit:
+            kind = server.beyond
+        if kind is not None:
+            server.refused += 1
+            return _trouble(kind, server)
+        if server.is_front:
+            return Response(_head(302, ("location", "elsewhere")))
+        if request.token is not None:
+            self.tokens[request.token] += 1
+            if at - request.token[0] > (server.lifetime or 0.0) or self.tokens[request.token] > server.uses:
+                return Response(_head(403))
+        return self._odd(channel, request, _honest(channel, request, server.version(at)))
+
+    def _odd(self, channel: Channel, request: Request, response: Response) -> Response:
+        """The answer with the server's quirks."""
+        server = channel.server
+        for quirk in server.quirks:
+            if quirk.left <= 0 or server.requests <= quirk.after or self.chance.random() >= quirk.chance:
+                continue
+            quirk.left -= 1
+            if quirk.kind == "late":
+                response.wait += quirk.seconds
+            elif quirk.kind in ("cut", "stall"):
+                share = quirk.share if quirk.share is not None else self.chance.random()
+                if quirk.kind == "cut":
+                    response.cut = int(response.length * share)
+                else:
+                    response.stall, response.stalled = int(response.length * share), quirk.seconds
+            elif quirk.kind in _TWISTS:
+                response = _twist(quirk.kind, request, response)
+            else:
+                return _trouble(quirk.kind, server)
+        return response
+
+
+def _head(status: int, *fields: tuple[str, str]) -> Head:
+    return Head(status, "", (DATE, *fields), "HTTP/1.1")
+
+
+def _trouble(kind: str, server: Server) -> Response:
+    """No answer, or a refusal."""
+    if kind == "hang":
+        return Response(_head(200), wait=inf)
+    if kind in ("reset", "refuse"):
+        return Response(_head(200), cut=-1)
+    status = int(kind)
+    if status in (429, 503) and server.retry_after is not None:
+        return Response(_head(status, ("retry-after", server.retry_after), ("content-length", "0")))
+    return Response(_head(status, ("content-length", "0")))
+
+
+def _honest(channel: Channel, request: Request, version: Version) -> Response:
+    """The right answer."""
+    server = channel.server
+    fields: list[tuple[str, str]] = []
+    if version.etag is not None:
+        node = channel.number % server.per_node
+        fields.append(("etag", version.etag if not node else f'"node-{node}-{version.number}"'))
+    if version.modified is not None:
+        fields.append(("last-modified", version.modified))
+    if channel.answered + 1 >= server.keeps and server.says_close:
+        fields.append(("connection", "close"))
+    fits = request.if_range is None or request.if_range in (version.etag, version.modified)
+    if request.ranged and server.ranges and fits:
+        if request.start >= version.size:
+            return Response(_head(416, *fields, ("content-range", f"bytes */{version.size}"), ("content-length", "0")))
+        end = version.size if request.end is None else min(request.end, version.size)
+        fields.append(("content-range", f"bytes {request.start}-{end - 1}/{version.size}"))
+        fields.append(("content-length", str(end - request.start)))
+        return Response(_head(206, *fields), request.start, end - request.start, version)
+    if server.sized:
+        fields.append(("content-length", str(version.size)))
+    if server.ranges and server.accepts:
+        fields.append(("accept-ranges", "bytes"))
+    return Response(_head(200, *fields), 0, version.size, version, known_end=server.sized)
+
+
+_TWISTS = frozenset(
+    {"short", "whole", "wrong start", "wrong total", "wrong etag", "no content-range", "multipart", "html", "too long"}
+)
+
+
+def _twist(kind: str, request: Request, response: Response) -> Response:
+    """The answer, bent: a lie, or a right that servers make little use of."""
+    fields = dict(response.head.headers)
+    version = response.version
+    if version is None or response.head.status not in (200, 206):
+        return response
+    if kind == "html":
+        page = Head(200, "", (DATE, ("content-type", "text/html"), ("content-length", "4000")), "HTTP/1.1")
+        return Response(page, 0, 4000, Version(-1, 4000))
+    if kind == "wrong etag":
+        if "etag" not in fields and "last-modified" not in fields:
+            return response
+        fields["etag" if "etag" in fields else "last-modified"] = '"another"'
+    elif response.head.status != 206:
+        return response
+    elif kind == "short" and response.length > 1:
+        response.length = max(1, response.length // 2)
+        fields["content-length"] = str(response.length)
+        fields["content-range"] = f"bytes {response.start}-{response.start + response.length - 1}/{version.size}"
+    elif kind == "whole":
+        fields.pop("content-range")
+        fields["content-length"] = str(version.size)
+        return Response(Head(200, "", tuple(fields.items()), "HTTP/1.1"), 0, version.size, version)
+    elif kind == "wrong start":
+        start = response.start + 1
+        fields["content-range"] = f"bytes {start}-{start + response.length - 1}/{version.size + 1}"
+    elif kind == "wrong total":
+        end = response.start + response.length - 1
+        fields["content-range"] = f"bytes {response.start}-{end}/{version.size + 1000}"
+    elif kind == "no content-range":
+        fields.pop("content-range")
+    elif kind == "multipart":
+        fields["content-type"] = "multipart/byteranges; boundary=x"
+        fields.pop("content-range")
+    elif kind == "too long" and request.end is not None and request.end < version.size:
+        response.length = version.size - response.start
+        fields["content-length"] = str(response.length)
+        fields["content-range"] = f"bytes {response.start}-{version.size - 1}/{version.size}"
+    response.head = Head(response.head.status, "", tuple(fields.items()), "HTTP/1.1")
+    return response
+
+
+class Channel:
+    """One connection: io/channel.py in virtual time. After `read`, the block is [at, at + count) of `version`."""
+
+    def __init__(self, network: Network, server: Server) -> None:
+        self.network = network
+        self.server = server
+        self.rtt = server.rtt
+        self.number = server.opened
+        server.opened += 1
+        server.open += 1
+        self.number_open = server.open
+        self.answered = 0
+        self.at = 0
+        self.version: Version | None = None
+        self.closed = False
+        self.aborted = False
+        self.waiter: Task | None = None
+        self.task: Task | None = None
+        self._asked: deque[tuple[Request, float, bool]] = deque()
+        self._current: Response | None = None
+        self._given = 0
+        self._reached = 0.0  # when the last byte so far came in
+        self._bytes = 0
+        self._keep = True
+        self._killed = server.killed(network.clock.now)
+        self._flows = False
+
+    # --- requests ----------------------------------------------------------------------------------------
+
+    def send(self, request: Request) -> None:
+        """Send a request; the answer comes with receive_head."""
+        if self.aborted:
+            raise ConnectionLost("Shut down")
+        early = bool(self._asked) or (self._current is not None and self._given < self._current.length)
+        self._asked.append((request, self.network.clock.now, early))
+
+    def receive_head(self) -> Steps[Head]:
+        """The head that answers the oldest request. Raises ConnectionLost, TimedOut."""
+        clock = self.network.clock
+        request, sent, early = self._asked[0]
+        at = max(sent + self.rtt / 2, self._reached - self.rtt / 2)
+        gone = self.answered >= self.server.keeps
+        if early and self.server.pipelining != "good":
+            if self.server.pipelining == "close":
+                gone = True
+            else:
+                yield from self._until(inf if self.server.pipelining == "hang" else clock.now + self.rtt)
+                self._asked.popleft()
+                self._keep = False
+                return _head(400, ("content-length", "0"))
+        if gone:
+            yield from self._until(max(clock.now, at + self.rtt / 2))
+            raise ConnectionLost("Closed by the server")
+        response = self.network.answer(self, request, at)
+        if response.wait:
+            at += response.wait
+        yield from self._until(at + self.rtt / 2)
+        if response.cut < 0:
+            raise ConnectionLost("Reset by the server")
+        self._asked.popleft()
+        self._current, self._given = response, 0
+        self._reached = max(at + self.rtt / 2, self._reached)
+        self.answered += 1
+        self._keep = response.head.get("connection") != "close" and response.known_end
+        self._flow(response.length > 0)
+        return response.head
+
+    def _flow(self, flows: bool) -> None:
+        change = int(flows) - int(self._flows)
+        self._flows = flows
+        self.server.flowing += change
+        self.network.flowing += change
+
+    # --- bodies ------------------------------------------------------------------------------------------
+
+    def read(self) -> Steps[int]:
+        """The next block of the current body; 0 when it is over. Raises ConnectionLost, TimedOut."""
+        response = self._current
+        assert response is not None
+        left = response.length - self._given
+        if left <= 0:
+            self._flow(False)
+            return 0
+        clock = self.network.clock
+        share = min(
+            self.server.total / max(1, self.server.flowing), self.network.total / max(1, self.network.flowing)
+        )
+        rate = min(share, self.server.rate_of(self.number, clock.now)[0])
+        if self.server.slow_start:
+            rate = min(rate, (FIRST_WINDOW + self._bytes) / self.rtt)
+        count = int(max(1, min(left, self.network.block, max(1448, rate * 0.25)), 1))
+        reached = max(self._reached, clock.now - BUFFERED)
+        if self._given + count > response.cut:
+            count = int(response.cut) - self._given
+            if count <= 0:
+                yield from self._until(reached + self.rtt / 2)
+                raise ConnectionLost("Reset in the body")
+        if self._given >= response.stall:
+            reached = max(reached, clock.now) + response.stalled
+            response.stall = inf
+        self._reached = self._arrival(reached, count, share)
+        yield from self._until(self._reached)
+        self._given += count
+        self._bytes += count
+        self.at = response.start + self._given - count
+        self.version = response.version
+        if self._given >= response.length:
+            self._flow(False)
+        return count
+
+    def _arrival(self, begin: float, count: float, share: float) -> float:
+        """When `count` more bytes will have come."""
+        while True:
+            rate, until = self.server.rate_of(self.number, begin)
+            rate = min(rate, share)
+            if self.server.slow_start:
+                rate = min(rate, (FIRST_WINDOW + self._bytes) / self.rtt)
+            if rate > 0 and begin + count / rate <= until:
+                return begin + count / rate
+            if until == inf:
+                return inf
+            count -= rate * (until - begin)
+            begin = until
+
+    def _until(self, moment: float) -> Steps[None]:
+        """Wait for something that comes at `moment`, as a blocking call does."""
+        clock = self.network.clock
+        bound = clock.now + self.network.timeout
+        first = min(moment, bound, self._killed)
+        if not self.aborted and first > clock.now:
+            self.waiter = self.task
+            yield first - clock.now
+            self.waiter = None
+        if self.aborted:
+            raise ConnectionLost("Shut down")
+        if self._killed <= clock.now:
+            raise ConnectionLost("Reset by the server")
+        if moment > bound:
+            raise TimedOut("Nothing came")
+
+    # --- ends --------------------------------------------------------------------------------------------
+
+    @property
+    def reusable(self) -> bool:
+        """See io/channel.py."""
+        over = self._current is None or (self._given >= self._current.length and self._current.known_end)
+        return self._keep and not self.closed and over and not self._asked
+
+    def quiet(self) -> bool:
+        """Whether an idle connection still works: its end would have been seen."""
+        gone = self.answered >= self.server.keeps or self._killed <= self.network.clock.now
+        return self.reusable and not self.aborted and not gone
+
+    def abort(self) -> None:
+        """From anywhere: what waits on this connection fails now."""
+        self.aborted = True
+        if self.waiter is not None:
+            self.waiter.wake()
+            self.waiter = None
+
+    def close(self) -> None:
+        """Give it up."""
+        if not self.closed:
+            self.closed = True
+            self.server.open -= 1
+            self._flow(False)
