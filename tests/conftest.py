@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from servers.files import FileApp
-from servers.raw import Handler, RawServer
+from servers.raw import Handler, RawServer, Serve
 from servers.real import Apache, Caddy, Haproxy, Nginx, Places, Socks, Squid, lazily
 from servers.run import Runner, scratch
 from servers.tls import Certificates
@@ -23,9 +23,6 @@ def fastdl(tmp_path: Path) -> Runner:
     runner.cwd.mkdir()
     runner.home.mkdir()
     return runner
-
-
-Serve = Callable[..., RawServer]
 
 
 @pytest.fixture

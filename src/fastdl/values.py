@@ -159,9 +159,6 @@ def header(option: Option, text: str) -> tuple[str, str]:
         raise UsageError(f"the value of the header {name} holds a control character")
     if name.lower() in OURS:
         raise UsageError(f"the header {name} cannot be set", "fastdl sets it for every request itself")
-    if name.lower() == "host":
-        why, hint = "it is the URL's host", "Use --connect-to to reach another server."
-        raise UsageError("the header Host cannot be set", why, hint)
     return name, value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")
 
 

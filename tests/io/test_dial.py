@@ -144,10 +144,11 @@ def test_a_failure_starts_the_next_attempt_at_once(
     assert made.tried == ["192.0.2.2"]  # broken addresses are avoided
 
 
+@pytest.mark.parametrize("kind", [REFUSED, UNREACHABLE])
 def test_a_failure_beside_a_silent_one_starts_the_next_at_once(
-    net: Callable[..., Net], monkeypatch: pytest.MonkeyPatch
+    net: Callable[..., Net], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = net(i192_0_2_1=HOLE, i192_0_2_2=UNREACHABLE, i192_0_2_3=UNREACHABLE, i192_0_2_4=OPEN)
+    made = net(i192_0_2_1=HOLE, i192_0_2_2=kind, i192_0_2_3=kind, i192_0_2_4=OPEN)
     monkeypatch.setattr(dial, "STAGGER", 0.0)
 
     def start(address: Address) -> socket.socket:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from fastdl.core.credentials import Credentials
 from fastdl.core.urls import parse_url
 from fastdl.errors import ConnectFailed, ConnectionLost, NetworkError, ProtocolViolation, TimedOut, TlsFailed
 from fastdl.io.channel import Request
@@ -37,7 +36,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def session() -> Iterator[Callable[..., HttpSession]]:
     def make(**options: Any) -> HttpSession:
         settings = Settings(**{"timeout": 10.0, "use_proxy": False, **options})
-        return HttpSession(settings, Dialer(settings, Resolver()), Credentials())
+        return HttpSession(settings, Dialer(settings, Resolver()))
 
     yield make
 
@@ -139,15 +138,6 @@ def test_redirects_are_not_followed_whatever_they_say(session: Callable[..., Htt
         channel = session().open(parse_url(server.url()))
         head = ask(channel, server.url())
         assert (head.status, head.get("location")) == (302, "http://[broken")
-        channel.close()
-
-
-def test_cookies_of_a_response_are_kept_for_the_run(session: Callable[..., HttpSession]) -> None:
-    with RawServer(say(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n")) as server:
-        made, url = session(), parse_url(server.url())
-        channel = made.open(url)
-        ask(channel, server.url())
-        assert ("Cookie", "a=b") in made.credentials.headers_for(url, url, 0.0)
         channel.close()
 
 

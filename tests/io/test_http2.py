@@ -14,7 +14,6 @@ import h2.events
 import h2.exceptions
 import pytest
 
-from fastdl.core.credentials import Credentials
 from fastdl.core.urls import parse_url
 from fastdl.errors import ConnectionLost, NetworkError, ProtocolViolation, TlsFailed
 from fastdl.io.channel import Request
@@ -40,7 +39,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def session(certificates: Certificates) -> Iterator[Callable[..., HttpSession]]:
     def make(**options: Any) -> HttpSession:
         settings = Settings(**{"timeout": 10.0, "use_proxy": False, "cacert": str(certificates.ca), **options})
-        return HttpSession(settings, Dialer(settings, Resolver()), Credentials())
+        return HttpSession(settings, Dialer(settings, Resolver()))
 
     yield make
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from fastdl.core.credentials import Credentials
 from fastdl.core.urls import parse_url
 from fastdl.errors import ConnectionLost, NetworkError, ProxyFailed, TlsFailed
 from fastdl.io.channel import Request
@@ -40,7 +39,7 @@ def session(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     def make(**options: Any) -> HttpSession:
         settings = Settings(**{"timeout": 10.0, "cacert": str(certificates.ca), **options})
-        return HttpSession(settings, Dialer(settings, Resolver()), Credentials())
+        return HttpSession(settings, Dialer(settings, Resolver()))
 
     yield make
 

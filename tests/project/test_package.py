@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import email
 import email.message
 import importlib.util
@@ -74,6 +75,25 @@ def test_dependencies_have_lower_bounds_and_no_upper_ones(wheel: dict[str, bytes
         bounds = line.split(";")[0]
         assert ">=" in bounds, line
         assert not re.search(r"<|==|~=|!=", bounds), line
+
+
+def imported() -> set[str]:
+    """The third-party modules that the package imports anywhere, also inside functions."""
+    names = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"fastdl", "_typeshed", "tomllib"}
+
+
+def test_what_is_imported_is_what_is_required(wheel: dict[str, bytes]) -> None:
+    required = metadata(wheel).get_all("Requires-Dist") or []
+    own = {re.split(r"[\[><=; ]", line)[0] for line in required if "extra ==" not in line}
+    extras = {re.split(r"[\[><=; ]", line)[0] for line in required if "extra ==" in line and "'test'" not in line}
+    assert own <= imported() <= own | extras
 
 
 def test_the_sdist_can_be_tested_by_those_who_package_it(built: Path) -> None:

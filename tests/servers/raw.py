@@ -344,3 +344,6 @@ class RawServer:
                 connection.sock.close()
             with self._lock:
                 self._state.connections.discard(connection)
+
+
+Serve = Callable[..., RawServer]  # the fixture of that name: serve(app or handler, **options)

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,9 +126,11 @@ class Runner:
         timeout: float = LIMIT,
         stdin: bytes = b"",
         expected: Iterable[str] | None = None,
+        through: Sequence[str] = (),
     ) -> Result:
-        """Run to the end; a run that outlives `timeout` is killed and fails the test."""
-        with self.start(*args, cwd=cwd, env=env) as process:
+        """Run to the end; a run that outlives `timeout` is killed and fails the test. `through` is a command that
+        runs the command line which follows it."""
+        with self.start(*args, cwd=cwd, env=env, through=through) as process:
             try:
                 out, err = process.communicate(stdin, timeout)
             except subprocess.TimeoutExpired:
@@ -144,7 +146,11 @@ class Runner:
         return self("get", *args, **more)
 
     def start(
-        self, *args: str | os.PathLike[str], cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        *args: str | os.PathLike[str],
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        through: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
         """Start and give the process, for tests that kill or signal it."""
         place = cwd or self.cwd
@@ -152,7 +158,7 @@ class Runner:
         self.home.mkdir(parents=True, exist_ok=True)
         flags = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
         return subprocess.Popen(
-            command(*args),
+            [*through, *command(*args)],
             cwd=place,
             env=environment(self.home, self.env | dict(env or {})),
             stdin=subprocess.PIPE,

@@ -101,9 +101,10 @@ class Watch:
     def failed(self, worker_id: int, source: int, failure: Failure) -> None:
         """A worker is about to report a failure."""
         self.faults[failure.fault] += 1
-        if failure.fault in (Fault.ABORTED, Fault.NO_SLOT, Fault.NO_RANGES, Fault.CHANGED):
+        if failure.fault in (Fault.ABORTED, Fault.NO_SLOT, Fault.CHANGED):
             return
-        if self.core.workers[worker_id].phase is Phase.STOPPING or self.core.over:
+        worker = self.core.workers[worker_id]
+        if worker.phase is Phase.STOPPING or worker.progressed or self.core.over:
             return
         self.in_vain[source] += 1
         # Connections that were under way when the first of them failed may fail as well.

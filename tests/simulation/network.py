@@ -234,7 +234,7 @@ def _trouble(kind: str, server: Server) -> Response:
 def _honest(channel: Channel, request: Request, version: Version) -> Response:
     """The right answer."""
     server = channel.server
-    fields: list[tuple[str, str]] = []
+    fields: list[tuple[str, str]] = [("content-type", "application/octet-stream")]
     if version.etag is not None:
         node = channel.number % server.per_node
         fields.append(("etag", version.etag if not node else f'"node-{node}-{version.number}"'))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastdl.core.ranges import RangeSet
@@ -95,6 +96,7 @@ class Settings:
     disk: float = 0.0  # seconds that a write may take
     shares: list[tuple[float, int]] = field(default_factory=list)  # from when on how many connections a host
     others: list[tuple[float, int]] = field(default_factory=list)  # from when on how many slots others hold
+    log: Callable[[Attempt, str, list[Instruction]], None] | None = None
 
 
 class Pool:
@@ -208,7 +210,8 @@ class Worker:
         yield from self.attempt.hesitate()
         watch = self.attempt.watch
         watch.failed(self.number, self._source, failure)
-        self.attempt.post(lambda core, now: core.failed(self.number, failure, now))
+        what = f"failed {self.number}, {failure.fault.value}: {failure.error}"
+        self.attempt.post(what, lambda core, now: core.failed(self.number, failure, now))
 
     def _carry_out(self, order: Fetch | Read) -> Steps[None]:
         if isinstance(order, Fetch):
@@ -310,7 +313,8 @@ class Worker:
         assert self.channel is not None
         rtt = self.channel.rtt
         self.attempt.post(
-            lambda core, now: core.opened(self.number, now, size=verdict.size, end=end, ranged=ranged, rtt=rtt)
+            f"opened {self.number} to {end} of {verdict.size}, ranges {ranged}",
+            lambda core, now: core.opened(self.number, now, size=verdict.size, end=end, ranged=ranged, rtt=rtt),
         )
         yield from self._pump()
 
@@ -360,10 +364,10 @@ class Worker:
             raise Aborted
         yield from attempt.hesitate()
         if self._queued is not None:
-            attempt.post(lambda core, now: core.follow(number, now))
+            attempt.post(f"follow {number}", lambda core, now: core.follow(number, now))
             return
         self._check_end(channel)
-        attempt.post(lambda core, now: core.ended(number, now))
+        attempt.post(f"ended {number}", lambda core, now: core.ended(number, now))
 
     def _store(self, channel: Channel, count: int) -> Steps[bool]:
         attempt, number = self.attempt, self.number
@@ -388,7 +392,8 @@ class Worker:
         if not whole and not self._ask.ranged:
             raise ConnectionLost("The server closed the connection")
         yield from self.attempt.hesitate()
-        self.attempt.post(lambda core, now: core.ended(self.number, now, whole=whole))
+        what = f"body of {self.number} over"
+        self.attempt.post(what, lambda core, now: core.ended(self.number, now, whole=whole))
 
     def _check_end(self, channel: Channel) -> None:
         if channel.reusable:
@@ -400,6 +405,8 @@ class Worker:
     def _send_next(self, channel: Channel) -> None:
         attempt, place = self.attempt, self._place
         piece = None if attempt.stopping else attempt.watch.queue_next(self.number)
+        if attempt.settings.log is not None:
+            attempt.settings.log(attempt, f"queue_next {self.number}: {piece}", [])
         if piece is None:
             return
         self._queued = Ask(piece.start, piece.end, True)
@@ -459,13 +466,15 @@ class Attempt:
             for since, held in self.settings.others:
                 if since <= now:
                     self.pool.others = held
-            self.post(lambda core, now: core.tick(now))
+            self.post("tick", lambda core, now: core.tick(now))
 
-    def post(self, event: object) -> None:
-        """Tell the scheduler something and carry out what it answers."""
+    def post(self, what: str, event: Callable[[Scheduler, float], list[Instruction]]) -> None:
+        """Tell the scheduler something and carry out what it answers. `what` is for whoever reads a replay."""
         if self.stopping:
             return
-        instructions: list[Instruction] = event(self.core, self.clock.now)  # type: ignore[operator]
+        instructions = event(self.core, self.clock.now)
+        if self.settings.log is not None:
+            self.settings.log(self, what, instructions)
         self.watch.step(instructions)
         for instruction in instructions:
             self._carry_out(instruction)
@@ -576,7 +585,8 @@ def download(
         if isinstance(outcome, GiveUp):
             error = outcome.error
             break
-        if attempt.emitted > 0 and settings.window is not None:
+        if attempt.emitted > 0:
+            error = ObjectChanged("The file changed during the download")
             break
         claims = None
         for place in places:
@@ -601,4 +611,4 @@ def _begin(attempt: Attempt, claims: Claims | None, last: bool) -> None:
         done = RangeSet((start, end) for start, end in claims.done)
         return core.start(now, claims.size, done)
 
-    attempt.post(begin)
+    attempt.post("start", begin)

@@ -20,6 +20,7 @@ from fastdl.core.ranges import Range, RangeSet
 from fastdl.errors import FastdlError
 
 UNKNOWN_END = 1 << 62  # the end of a lease while the size of the file is not known
+FORGIVEN = 3  # whole answers in a row, without a byte between, from a source that did serve ranges before
 
 
 class Fault(Enum):
@@ -222,9 +223,13 @@ class Scheduler:
 
     def _contact(self, now: float) -> list[Instruction]:
         """Ask the next source which object there is; the range asked for is useful in itself."""
-        asking = {worker.source for worker in self.workers.values() if worker.phase is not Phase.IDLE}
+        if not self.single and self._no_ranges_left():
+            self.single = True
+        busy = list(self._busy())
+        if busy and (self.single or len(busy) >= (self.limits.connections or plan.MOST_CONNECTIONS)):
+            return []
         for source in self.sources:
-            if source.error is None and source.id not in asking and now >= source.ready:
+            if self._may_contact(source, now):
                 worker = self._slot()
                 gap = self.pool.first()
                 if self.single:
@@ -246,6 +251,14 @@ class Scheduler:
                     fetch = Fetch(worker.id, source.id, worker.offset, end, True)
                 return [fetch]
         return []
+
+    def _may_contact(self, source: Source, now: float) -> bool:
+        """Whether a source may be asked which object there is."""
+        if source.error is not None or now < source.ready or (source.ranges is False and not self.single):
+            return False
+        active = [w for w in self.workers.values() if w.phase is not Phase.IDLE]
+        on_host = sum(1 for w in active if self.sources[w.source].host == source.host)
+        return on_host < self.host_share and all(w.source != source.id for w in active)
 
     def _slot(self) -> Worker:
         """A worker that has nothing to do, a new one if there is none."""
@@ -429,7 +442,7 @@ class Scheduler:
         instructions: list[Instruction] = []
         if lease is None:
             return instructions
-        if lease.left <= 0:
+        if lease.left <= 0 and not lease.pending:  # else the partner is storing the last block: the lease is its own
             for holder in lease.holders:
                 other = self.workers[holder]
                 if other is not worker and other.lease is lease:
@@ -536,13 +549,11 @@ class Scheduler:
             source.bad_ranges += 1
             if source.bad_ranges >= plan.BAD_RANGES or self.limits.retries == 0:
                 fault = Fault.NO_RANGES  # what it calls ranges is of no use; a plain stream may be
-        if fault is Fault.NO_RANGES:
-            source.ranges = False
+        if fault is Fault.NO_RANGES and (not source.ranges or source.fails >= FORGIVEN):
+            source.ranges = False  # as one plain stream it may still serve, when nobody else is left
             if flowing:
                 source.limit = flowing
-            elif any(s.error is None and s.ranges is not False for s in self.sources):
-                source.error = failure.error
-            else:
+            elif self._no_ranges_left():
                 self.single = True
             return
         final = fault is Fault.REFUSED or (fault is Fault.DENIED and not source.served)
@@ -655,11 +666,12 @@ class Scheduler:
     def _surplus(self, worker: Worker) -> bool:
         """Whether there are more connections to the worker's source than it may have by now."""
         source = self.sources[worker.source]
-        mine = [w for w in self._busy() if w.source == source.id]
+        busy = list(self._busy())
+        mine = sum(1 for w in busy if w.source == source.id)
+        on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
         allowed = self.growth.allowed if self.growth is not None else 1
         own = 0 if worker.phase in (Phase.ASKED, Phase.FLOWING) else 1
-        total = len(list(self._busy()))
-        return len(mine) + own > min(source.limit, self.host_share) or total + own > allowed
+        return mine + own > source.limit or on_host + own > self.host_share or len(busy) + own > allowed
 
     def _free_source(self, now: float) -> Source | None:
         """The source for one more connection: the one whose connections bring most, after those not tried yet."""

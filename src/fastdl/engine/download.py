@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastdl.core import tracker
 from fastdl.core.journal import JournalHeader
 from fastdl.core.ranges import RangeSet
-from fastdl.core.response import Validators, Verdict, validators_of
+from fastdl.core.response import Action, Validators, Verdict, validators_of
 from fastdl.core.scheduler import Failure, Finish, GiveUp, Limits, Restart, Scheduler
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import Url, is_masked, mask, parse_url, url_key
@@ -258,6 +258,9 @@ class Download:
         self._validators = found
         self._accepted = True
         self.session.give_way(answer.url)
+        self._note("info", _first_impression(answer, verdict))
+        if self._result.resumed_bytes:
+            self._note("info", f"{self._result.resumed_bytes} bytes are there already")
         shown = self._path or "-"
         self._observer(Named(self.job, shown, self._size, self._result.resumed_bytes))
 
@@ -441,6 +444,14 @@ def _source_report(index: int, place: Place, by_source: dict[int, dict[str, int]
         connections=counts.get("connections", 0),
         errors=counts.get("errors", 0),
     )
+
+
+def _first_impression(answer: Answer, verdict: Verdict) -> str:
+    """What the first usable head says, for -v."""
+    size = "of unknown size" if verdict.size is None else f"of {verdict.size} bytes"
+    ranges = "with" if verdict.action is Action.USE else "without"
+    peer = f" ({answer.channel.peer})" if answer.channel.peer else ""
+    return f"{answer.url.host}{peer} has a file {size}, {ranges} ranges, {answer.head.version}"
 
 
 def _index(sources: list[str], url: str) -> int:

@@ -45,7 +45,8 @@ class ChunkedDecoder:
             return None
         line = bytes(data[:end])
         del data[: end + 1]
-        if not line.endswith(b"\r") or len(line) > _MOST_LINE:
+        # A bare LF or CR is a line end for some and none for others (RFC 9112, section 2.2).
+        if line.find(b"\r") != len(line) - 1 or not line or len(line) > _MOST_LINE:
             raise ProtocolViolation("The server sent a broken answer", "a malformed chunk-size line")
         return line[:-1]
 

@@ -111,6 +111,7 @@ class Contact:
         self.requests += 1
         self.channel.send(request)
         head = self.channel.receive_head()
+        self.channel = self._session.answered(request.url, self.channel, head)
         cookies = head.all("set-cookie")
         if cookies and not place.mirror:
             self._session.credentials.store_cookies(request.url, cookies, time.time())

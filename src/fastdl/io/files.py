@@ -85,6 +85,14 @@ def long_path(path: str, *, windows: bool = sys.platform == "win32") -> str:
     return "\\\\?\\UNC\\" + path[2:] if path.startswith("\\\\") else "\\\\?\\" + path
 
 
+def is_writable(path: str) -> bool:
+    """Whether the system's encoding of names can write it at all."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
 def shown(path: str) -> str:
     """The path as the user knows it."""
     if path.startswith("\\\\?\\UNC\\"):

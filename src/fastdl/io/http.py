@@ -16,7 +16,6 @@ from fastdl.errors import NetworkError, ProxyFailed
 from fastdl.io.proxy import ProxyChoice, ProxyRules
 
 if TYPE_CHECKING:
-    from fastdl.core.credentials import Credentials
     from fastdl.core.urls import Url
     from fastdl.io.dial import Dialer
     from fastdl.io.http_channel import HttpChannel
@@ -41,10 +40,9 @@ class HttpSession:
     """What the HTTP connections of a run share: settings, proxies, cookies. Safe for threads. Raises UsageError for a
     proxy URL, a --cacert, --cert or --key that cannot be used."""
 
-    def __init__(self, settings: Settings, dialer: Dialer, credentials: Credentials) -> None:
+    def __init__(self, settings: Settings, dialer: Dialer) -> None:
         self.settings = settings
         self.dialer = dialer
-        self.credentials = credentials
         self._proxies = ProxyRules(settings)
 
     def proxy_for(self, url: Url) -> ProxyChoice | None:

@@ -13,7 +13,6 @@ import functools
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -99,8 +98,7 @@ class HttpChannel:
         self._asked = request
 
     def receive_head(self) -> Head:
-        """Connect if need be, send the request and read the head of its answer. Cookies that it sets are kept for the
-        run. Raises every kind of NetworkError."""
+        """Connect if need be, send the request and read the head of its answer. Raises every kind of NetworkError."""
         request, self._asked = self._asked, None
         if request is None:
             raise ValueError("receive_head without send")
@@ -117,7 +115,6 @@ class HttpChannel:
         if self._way.absolute_form and head.status == 407 and self._way.proxy is not None:
             self.close()
             raise tunnel.refusal(self._way.proxy, 407)
-        self._session.credentials.store_cookies(request.url, head.all("set-cookie"), time.time())
         return head
 
     def read_into(self, view: memoryview) -> int:

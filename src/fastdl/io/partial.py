@@ -67,6 +67,8 @@ class Partial:
     def open(cls, final: str, *, fresh: bool = False, writer: Kind = "auto") -> Partial:
         """Lock the target and look at what an earlier run left; `fresh`: pass it over. The folder is made if
         missing. Raises TargetBusy if the lock is held, DiskError if the disk refuses."""
+        if not files.is_writable(final):
+            raise BadName(f"Cannot create {final}", "the name has characters that no file system takes")
         partial = cls(files.long_path(final), writer)
         if not os.path.basename(partial.final):
             raise BadName(f"Cannot create {final}", "it is a folder")

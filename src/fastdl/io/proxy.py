@@ -152,13 +152,10 @@ class _NoProxy:
             return any(
                 (host == name or host.endswith("." + name)) and wanted in (None, port) for name, wanted in self._names
             )
-        return any(
-            address.version == net.version and address in net and wanted in (None, port)
-            for net, wanted in self._networks
-        )
+        return any(address in network and wanted in (None, port) for network, wanted in self._networks)
 
 
 def _split_port(item: str) -> tuple[str, int | None]:
-    """ "host:8080" and "[::1]:8080", but not "2001:db8::1", which has no port."""
+    """Host and port of an entry: "host:8080", "[::1]:8080"; "2001:db8::1" has no port."""
     match = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d{1,5})", item, re.ASCII)
     return (match[1], int(match[2])) if match else (item, None)

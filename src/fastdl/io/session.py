@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Callable
 
 from fastdl.core.limit import DelayLimit, TokenBucket, block_for, burst_for
+from fastdl.core.response import Head
 from fastdl.core.urls import Url
 from fastdl.errors import TlsFailed
 from fastdl.io.channel import Channel
 from fastdl.io.delay import DelayProbe
 from fastdl.io.dial import Dialer
 from fastdl.io.dns import Resolver
-from fastdl.io.http import HttpSession
+from fastdl.io.http import HttpSession, Link
 from fastdl.io.pool import ConnectionPool
 from fastdl.io.secrets import load_credentials
+from fastdl.io.tunnel import refusal
 from fastdl.io.wire import WireChannel
 from fastdl.settings import Settings
 
@@ -37,7 +39,7 @@ class Session:
         self.pool = ConnectionPool(settings.per_host)
         self.resolver = Resolver(settings.family)
         self.dialer = Dialer(settings, self.resolver)
-        self._http = HttpSession(settings, self.dialer, self.credentials)
+        self._http = HttpSession(settings, self.dialer)
         self._crowd: Counter[str] = Counter()  # downloads that are running, by host
         self._http_only: set[str] = set()  # hosts that insist on HTTP/2
         self._lock = threading.Lock()
@@ -73,15 +75,7 @@ class Session:
                     raise
                 link = None
             if link is not None:
-                return WireChannel(
-                    link.sock,
-                    rtt=link.rtt,
-                    peer=link.peer,
-                    timeout=self.settings.timeout,
-                    absolute_form=link.absolute_form,
-                    extra_headers=link.proxy_headers,
-                    on_close=lambda: self.pool.leave(url.host),
-                )
+                return self._wire(url, link)
         http2 = True if url.netloc in self._http_only else None
         return self._http.open(url, http2=http2, turn=turn, avoid=avoid, on_close=lambda: self.pool.leave(url.host))
 
@@ -90,6 +84,37 @@ class Session:
         if not self.pool.admit(url.host):
             raise NoSlot
         return self._http.open(url, digest=login, on_close=lambda: self.pool.leave(url.host))
+
+    def answered(self, url: Url, channel: Channel, head: Head) -> Channel:
+        """The connection to go on with after a head from `url`: where httpx's engine got a plain HTTP/1.1 response, our
+        own reader takes its socket over, which costs a fraction of the time. Raises ProxyFailed for a proxy's 407."""
+        proxy = self._http.proxy_for(url) if head.status == 407 else None
+        if proxy is not None:
+            raise refusal(proxy, 407)
+        if isinstance(channel, WireChannel):
+            if channel.answered == 1 and url.scheme == "https":
+                channel.keep_tls_session(url.host)
+            return channel
+        take_over = getattr(channel, "take_over", None)
+        taken = take_over() if take_over is not None and head.status in (200, 206) else None
+        if taken is None:
+            return channel
+        return self._wire(url, Link(taken[0], channel.rtt, channel.peer, *_by_proxy(channel)), taken[1], head)
+
+    def _wire(self, url: Url, link: Link, leftover: bytes = b"", head: Head | None = None) -> WireChannel:
+        channel = WireChannel(
+            link.sock,
+            rtt=link.rtt,
+            peer=link.peer,
+            timeout=self.settings.timeout,
+            absolute_form=link.absolute_form,
+            extra_headers=link.proxy_headers,
+            leftover=leftover,
+            on_close=lambda: self.pool.leave(url.host),
+        )
+        if head is not None:
+            channel.adopt(head)
+        return channel
 
     def insist_on_http2(self, url: Url) -> bool:
         """The server answered that it wants HTTP/2 (505, 426): later connections use it. False if that was known."""
@@ -154,3 +179,8 @@ class Session:
         if self._probe is not None:
             self._probe.stop()
         self.pool.close()
+
+
+def _by_proxy(channel: Channel) -> tuple[bool, tuple[tuple[str, str], ...]]:
+    """How requests on a connection of httpx's engine are to be written for its proxy."""
+    return getattr(channel, "absolute_form", False), getattr(channel, "proxy_headers", ())

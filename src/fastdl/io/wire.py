@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -17,58 +18,13 @@ from fastdl.core.response import Head, content_length
 from fastdl.errors import ConnectionLost, NetworkError, ProtocolViolation, TimedOut
 from fastdl.io.channel import Request
 from fastdl.io.chunked import ChunkedDecoder
+from fastdl.io.heads import end_of_head, parse_head
 
 MOST_HEAD = 64 * 1024  # bytes of one response head
-MOST_FIELDS = 256
+MOST_EMPTY_LINES = 8  # before a status line
 MOST_INTERIM = 16  # 1xx responses before a final one (RFC 9110, section 15.2 sets no bound)
-_TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _UNTIL_CLOSE = -1
 _NO_BODY = frozenset({204, 304})
-
-
-def parse_head(raw: bytes) -> Head:
-    """Parse a response head, status line to the last field line, without the empty line that ends it.
-
-    Bare LF line ends are accepted (RFC 9112, section 2.2), folded lines, NUL and bare CR are not. Raises
-    ProtocolViolation."""
-    if b"\0" in raw:
-        raise ProtocolViolation("The server sent a broken answer", "NUL in the response head")
-    lines = [line[:-1] if line.endswith(b"\r") else line for line in raw.split(b"\n")]
-    if any(b"\r" in line for line in lines):
-        raise ProtocolViolation("The server sent a broken answer", "bare CR in the response head")
-    status, reason, version = _parse_status(lines[0])
-    if len(lines) - 1 > MOST_FIELDS:
-        raise ProtocolViolation("The server sent a broken answer", f"more than {MOST_FIELDS} header fields")
-    return Head(status, reason, tuple(_parse_field(line) for line in lines[1:]), version)
-
-
-def _parse_status(line: bytes) -> tuple[int, str, str]:
-    parts = line.split(b" ", 2)
-    version = parts[0]
-    well_formed = len(version) == 8 and version[:5] == b"HTTP/" and version[5:6].isdigit() and version[6:7] == b"."
-    if not well_formed or not version[7:8].isdigit() or version[5:6] != b"1":
-        raise ProtocolViolation("The server does not speak HTTP/1.1", "its answer begins with something else")
-    if len(parts) < 2 or len(parts[1]) != 3 or not parts[1].isdigit() or parts[1][0:1] == b"0":
-        raise ProtocolViolation("The server sent a broken answer", "malformed status line")
-    reason = parts[2].decode("latin-1") if len(parts) > 2 else ""
-    return int(parts[1]), reason[:100], "HTTP/1.0" if version[7:8] == b"0" else "HTTP/1.1"
-
-
-def _parse_field(line: bytes) -> tuple[str, str]:
-    name, colon, value = line.partition(b":")
-    if not colon or not name or not _TOKEN.issuperset(name):
-        # Also catches folded lines and white space before the colon (RFC 9112, sections 5.1 and 5.2).
-        raise ProtocolViolation("The server sent a broken answer", "malformed header field")
-    return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
-
-
-def _end_of_head(data: bytearray, start: int) -> tuple[int, int]:
-    """(end of the last field line, start of the body), or (-1, -1) while the head is not whole."""
-    found = data.find(b"\n\r\n", start)
-    bare = data.find(b"\n\n", start)
-    if found >= 0 and (bare < 0 or found < bare):
-        return found, found + 3
-    return (bare, bare + 2) if bare >= 0 else (-1, -1)
 
 
 class WireChannel:
@@ -89,7 +45,6 @@ class WireChannel:
         """`timeout`: seconds without a byte until TimedOut. `absolute_form` and `extra_headers` are for plain HTTP
         through a proxy (RFC 9112, section 3.2.2); `leftover` was read from the socket already."""
         self._sock = sock
-        self._tls = isinstance(sock, ssl.SSLSocket)
         self._data = bytearray(leftover)
         self._absolute_form = absolute_form
         self._extra = extra_headers
@@ -98,9 +53,9 @@ class WireChannel:
         self._left = 0  # bytes of the current body still to come; _UNTIL_CLOSE: to the end of the connection
         self._chunked: ChunkedDecoder | None = None
         self._timeout = timeout
+        self._head_time = max(60.0, 4 * timeout)  # seconds that one head may take
         self.rtt = rtt
         self.peer = peer
-        self.pipelines = True
         self._keep = True  # the server keeps the connection open after the current body
         self.answered = 0
         sock.settimeout(timeout)
@@ -123,8 +78,12 @@ class WireChannel:
 
     def receive_head(self) -> Head:
         """See Channel. Raises ConnectionLost, TimedOut, ProtocolViolation."""
+        if self._left and self.read_into(memoryview(bytearray(1))):
+            # (The last chunk of a chunked body may be unread still, and is no byte of it.)
+            raise ProtocolViolation("The server sent a broken answer", "more bytes than its range has")
+        until = time.monotonic() + self._head_time
         for _ in range(MOST_INTERIM):
-            head = self._read_head()
+            head = self._read_head(until)
             if head.status >= 200:
                 self._begin_body(head)
                 self.answered += 1
@@ -135,14 +94,15 @@ class WireChannel:
                 raise ProtocolViolation("The server sent a broken answer", "101 to a request without Upgrade")
         raise ProtocolViolation("The server sent a broken answer", "endless 1xx responses")
 
-    def _read_head(self) -> Head:
-        searched = 0
+    def _read_head(self, until: float) -> Head:
+        searched = empty = 0
         while True:
             # An empty line or two before the status line is tolerated, as RFC 9112 (2.2) asks of servers.
-            if not searched and bytes(self._data[:1]) in (b"\r", b"\n"):
-                del self._data[: 2 if self._data[:2] == b"\r\n" else 1]
+            if not searched and empty < 2 * MOST_EMPTY_LINES and bytes(self._data[:1]) in (b"\r", b"\n"):
+                del self._data[:1]
+                empty += 1
                 continue
-            end, body = _end_of_head(self._data, max(0, searched - 3))
+            end, body = end_of_head(self._data, max(0, searched - 3))
             if end >= 0:
                 raw = bytes(self._data[:end])
                 del self._data[:body]
@@ -152,8 +112,11 @@ class WireChannel:
             searched = len(self._data)
             if searched > MOST_HEAD:
                 break
-            if searched >= 5 and not self._data.startswith(b"HTTP/"):
+            if not b"HTTP/".startswith(bytes(self._data[:5])):
                 raise ProtocolViolation("The server does not speak HTTP/1.1", "its answer begins with something else")
+            if time.monotonic() > until:
+                # A byte now and then keeps the socket's time-out away for ever.
+                raise TimedOut("The server went silent", f"no whole response head within {self._head_time:g} s")
             self._fill("before the response")
         raise ProtocolViolation("The server sent a broken answer", f"a response head of more than {MOST_HEAD} bytes")
 
@@ -236,6 +199,11 @@ class WireChannel:
             self._fill("in the middle of a chunked body")
 
     @property
+    def pipelines(self) -> bool:
+        """See Channel. Nothing may be sent after the server has said that it will close (RFC 9112, section 9.6)."""
+        return self._keep
+
+    @property
     def reusable(self) -> bool:
         """See Channel."""
         return self._keep and self._left == 0 and not self._asked and not self._data
@@ -278,9 +246,17 @@ class WireChannel:
             return False
         return False
 
+    def keep_tls_session(self, host: str) -> None:
+        """Remember the TLS session for shorter handshakes to `host`."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            from fastdl.io import trust_store
+
+            trust_store.keep_session(self._sock, host)
+
     def adopt(self, head: Head) -> None:
         """Go on with a response whose head another client has read from this socket."""
         self._begin_body(head)
+        self.answered += 1
 
     def _fault(self, error: OSError) -> NetworkError:
         """What an error of the socket means."""
