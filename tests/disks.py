@@ -13,7 +13,8 @@ import pytest
 
 import fastdl
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(fastdl.__file__).parents[1])}
+_PLACES = (str(Path(fastdl.__file__).parents[1]), str(Path(__file__).parent))
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(_PLACES)}
 
 
 def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:

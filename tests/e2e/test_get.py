@@ -110,7 +110,8 @@ def test_several_connections(fastdl: Runner, serve: Serve) -> None:
     result = fastdl.get("--json", *_SPLIT, server.url(), expected=["file.bin"])
     assert result.code == 0
     assert (fastdl.cwd / "file.bin").read_bytes() == app.bytes()
-    assert app.peak == 4, "a slow server is worth four connections, and -x 4 allows no more"
+    assert len({exchange.connection for exchange in server.log if exchange.body > 0}) >= 4, "four are worth it here"
+    assert app.peak <= 5, "-x 4 allows no more; a server may notice late that one was given up"
     assert server.body_sent < app.size * 1.1
 
 
@@ -176,12 +177,12 @@ def test_existing_overwrite_only_when_whole(fastdl: Runner, serve: Serve, app: F
     assert taken.read_bytes() == b"mine"
 
 
-def test_existing_skip(fastdl: Runner, serve: Serve, app: FileApp, taken: Path) -> None:
-    server = serve(app)
+def test_existing_skip(fastdl: Runner, serve: Serve, taken: Path) -> None:
+    server = serve(FileApp(size=3_000_000, rate=3e6))
     result = fastdl.get("--skip-existing", server.url(), expected=["file.bin"])
     assert result.code == 0
     assert taken.read_bytes() == b"mine"
-    assert server.body_sent < app.size or server.log == []
+    assert server.body_sent < 1_500_000
 
 
 def test_existing_auto_rename(fastdl: Runner, serve: Serve, app: FileApp, taken: Path) -> None:
@@ -245,12 +246,12 @@ def test_newer_replaces(fastdl: Runner, serve: Serve, app: FileApp) -> None:
 
 
 def test_newer_by_its_date_alone(fastdl: Runner, serve: Serve) -> None:
-    app = FileApp(size=50_000, etag=None)
+    app = FileApp(size=2_000_000, etag=None, rate=4e6)
     server = serve(app)
     assert fastdl.get("-N", server.url()).code == 0
     sent = server.body_sent
     assert fastdl.get("-N", server.url()).code == 0
-    assert server.body_sent - sent < app.size, "not newer"
+    assert server.body_sent - sent < 1_000_000, "not newer"
     app.change()
     app.last_modified = "Wed, 03 Jan 2024 03:04:05 GMT"
     assert fastdl.get("-N", server.url()).code == 0
@@ -390,7 +391,7 @@ def test_mirror_when_the_origin_is_gone(fastdl: Runner, serve: Serve, state: str
 
 
 def test_mirror_that_lies_with_a_digest(fastdl: Runner, serve: Serve) -> None:
-    """Same size, other bytes: the digest fails, and either the origin mends it or it is exit 5. Never the wrong file."""
+    """Same size, other bytes: the digest fails; either the origin mends it, or it is exit 5. Never the wrong file."""
     origin, mirror = FileApp(size=2 << 20, rate=1e6), FileApp(size=2 << 20, seed=99, rate=1e6)
     digest = f"sha256:{origin.sha256()}"
     result = fastdl.get("-k", "128k", "--checksum", digest, "-m", serve(mirror).url(), serve(origin).url())

@@ -498,6 +498,7 @@ def test_goes_on_where_another_client_stopped() -> None:
     line = Line(leftover=b"01")
     head = parse_head(b"HTTP/1.1 206 x\r\nContent-Length: 5\r\nContent-Range: bytes 0-4/10")
     line.channel.adopt(head)
+    assert line.channel.answered == 1
     line.far.sendall(b"234" + part(5, 10))
     assert body(line.channel) == b"01234"
     assert line.channel.receive_head().status == 206

@@ -128,7 +128,7 @@ class FileApp:
             reply.add(name, value)
         if request.method not in ("GET", "HEAD"):
             return self.short(405)
-        if self.etag is not None and request.get("if-none-match") == self.etag:
+        if self._unchanged(request):
             reply.status, reply.end = 304, 0
             return reply
         if self.ranges:
@@ -136,6 +136,13 @@ class FileApp:
             self._apply_range(request, reply)
         reply.add("Content-Length", str(reply.length))
         return reply
+
+    def _unchanged(self, request: Request) -> bool:
+        """RFC 9110 13.2.2: If-None-Match decides; If-Modified-Since only where it is absent."""
+        tag, since = request.get("if-none-match"), request.get("if-modified-since")
+        if tag is not None:
+            return self.etag is not None and self.etag in (part.strip() for part in tag.split(","))
+        return since is not None and since == self.last_modified
 
     def _apply_range(self, request: Request, reply: Reply) -> None:
         asked, condition = request.range, request.get("if-range")

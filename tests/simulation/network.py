@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -18,6 +19,7 @@ from simulation.content import Version
 
 DATE = ("date", "Wed, 05 Jun 2024 10:00:00 GMT")
 FIRST_WINDOW = 14600  # bytes that a new TCP connection sends in its first round trip (RFC 6928)
+LOOK = 0.1  # seconds between two looks at `cancelled` while connecting
 BUFFERED = 0.1  # seconds of a body that may wait for a reader who is busy elsewhere
 
 
@@ -158,12 +160,17 @@ class Network:
         self.tokens: Counter[tuple[float, int]] = Counter()
         self.ranges: list[int] = []  # bytes asked for, request by request
 
-    def connect(self, server: Server) -> Steps[Channel]:
+    def connect(self, server: Server, cancelled: Callable[[], bool]) -> Steps[Channel]:
         """Open a connection. Raises ConnectFailed and TimedOut."""
         clock = self.clock
         kind = server.outage(clock.now)
         if kind == "hang":
-            yield self.connect_timeout
+            waited = 0.0
+            while waited < self.connect_timeout:
+                yield LOOK
+                waited += LOOK
+                if cancelled():
+                    raise ConnectFailed("Given up")
             raise TimedOut("No connection")
         yield server.rtt
         self.connects += 1
@@ -285,9 +292,11 @@ def _twist(kind: str, request: Request, response: Response) -> Response:
         fields.pop("content-range")
         fields["content-length"] = str(version.size)
         return Response(Head(200, "", tuple(fields.items()), "HTTP/1.1"), 0, version.size, version)
-    elif kind == "wrong start":
-        start = response.start + 1
-        fields["content-range"] = f"bytes {start}-{start + response.length - 1}/{version.size + 1}"
+    elif kind == "wrong start" and response.length > 1:
+        end = response.start + response.length
+        response.length -= 1
+        fields["content-length"] = str(response.length)
+        fields["content-range"] = f"bytes {response.start + 1}-{end - 1}/{version.size}"
     elif kind == "wrong total":
         end = response.start + response.length - 1
         fields["content-range"] = f"bytes {response.start}-{end}/{version.size + 1000}"

@@ -66,8 +66,10 @@ def draw(seed: int) -> Scenario:
             _common(r, place, settings, rate, size)
             _doom(r, place, size, rate)
         elif mood == "good" and index == 0:
-            _common(r, place, settings, rate, size)  # of a file that its origin changes nobody can ask that it ends well
+            _common(r, place, settings, rate, size)
             _doom(r, place, size, rate)
+            # Nobody can ask for a good end where the origin itself speaks of another file, or leads others astray.
+            place.server.quirks = [q for q in place.server.quirks if not q.kind.startswith("wrong")]
         else:
             _anything(r, place, version, rate, size)
     if mood == "good" and settings.limits.retries < 4:

@@ -272,7 +272,7 @@ class Worker:
             if not pool.admit(server.host):
                 raise NoSlot
             try:
-                channel = yield from self.attempt.network.connect(server)
+                channel = yield from self.attempt.network.connect(server, self._cancelled)
             except NetworkError:
                 pool.open[server.host] -= 1
                 raise
@@ -303,7 +303,6 @@ class Worker:
             return
         yield from self.attempt.hesitate()
         self.attempt.accept(verdict)
-        yield from self.attempt.hesitate()
         if place.validators is None:
             place.validators = validators_of(head)
             place.content_type = head.get("content-type") or ""
@@ -329,7 +328,8 @@ class Worker:
         elif action is Action.NO_RANGES:
             error, fault = Refused("The server serves no ranges", verdict.why), Fault.NO_RANGES
         elif verdict.broken:
-            error, fault = ProtocolViolation("The server sent a broken answer", verdict.why), Fault.LOST
+            error = ProtocolViolation("The server sent a broken answer", verdict.why)
+            fault = Fault.BAD_RANGE if action is Action.BAD_RANGE else Fault.LOST
         else:
             error = HttpStatus("The server refused", verdict.why, status=head.status)
             faults = {Action.BUSY: Fault.BUSY, Action.DENIED: Fault.DENIED, Action.REFUSED: Fault.REFUSED}
@@ -387,9 +387,10 @@ class Worker:
         return attempt.watch.stored(number)
 
     def _body_ended(self) -> Steps[None]:
-        lease = self.attempt.core.workers[self.number].lease
-        whole = lease is not None and lease.end == UNKNOWN_END
-        if not whole and not self._ask.ranged:
+        state = self.attempt.core.workers[self.number]
+        whole = state.lease is not None and state.lease.end == UNKNOWN_END
+        over = state.asked_end is None or state.offset >= state.asked_end
+        if not whole and (not self._ask.ranged or not over):
             raise ConnectionLost("The server closed the connection")
         yield from self.attempt.hesitate()
         what = f"body of {self.number} over"

@@ -175,7 +175,7 @@ def _bounded_texts(header: JournalHeader) -> JournalHeader:
         url=header.url[:200] + "..." if cut else header.url,
         masked=header.masked or cut,
         url_key=_bounded(header.url_key, 512),
-        name=_bounded(header.name, 2048),
+        name=_bounded(header.name, 1600),
         etag=None if header.etag is None else _bounded(header.etag, 512),
         last_modified=None if header.last_modified is None else _bounded(header.last_modified, 512),
         digest=None if header.digest is None else _bounded(header.digest, 512),

@@ -20,6 +20,7 @@ LOW_LATENCY = 0.002
 WASTE_FLOOR = 4 * MIB
 WASTE_SHARE = 0.02
 BAD_RANGES = 3  # unusable answers to range requests, in a row, after which a source is asked for the whole file
+LINGER = 0.15  # seconds until a server has surely noticed that a connection was closed
 STALL = 2.0
 LATE_HEAD = 5.0
 

@@ -162,6 +162,7 @@ class Worker:
     rate: float | None = None
     counted: int = 0  # bytes since the last tick
     progressed: bool = False  # kept a byte since its last request
+    connected: bool = False  # holds a connection, as far as is known here
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +206,7 @@ class Scheduler:
         self.over = False
         self.overlap = 0  # bytes fetched again before the first gap, to compare: no validator vouches for the rest
         self._jitter = jitter
+        self._cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
         self._ticked: float | None = None
         self._hedged = 0
 
@@ -312,6 +314,7 @@ class Scheduler:
         if worker.phase is not Phase.ASKED or lease is None:
             return []
         worker.phase = Phase.FLOWING
+        worker.connected = True
         worker.last = now
         source.rtt = rtt
         source.ranges = ranged if ranged is not None else source.ranges
@@ -481,6 +484,10 @@ class Scheduler:
                 worker.lease = Lease(end, stop, end, [worker.id])
                 return [Read(worker.id, fresh=False)]
         worker.phase = Phase.IDLE
+        if open_end is None or open_end > end:
+            self._cuts.append((now, source.id))
+            worker.connected = False
+            return []
         if self.single or self.over or now < source.ready or source.error is not None or self._surplus(worker):
             return []
         best = max((s.rate or 0.0 for s in self.sources if s.error is None), default=0.0)
@@ -494,7 +501,8 @@ class Scheduler:
         """The current lease is complete and the answer to the queued request comes next."""
         worker = self.workers[worker_id]
         queued = worker.queued
-        assert queued is not None
+        if queued is None:  # it was taken back: the worker is being stopped
+            return self.ended(worker_id, now)
         worker.queued = None
         stopping = worker.phase is Phase.STOPPING
         self._first_rate(worker, now)
@@ -521,6 +529,7 @@ class Scheduler:
             worker.lease.pending = 0
         self._release(worker)
         worker.phase = Phase.IDLE
+        worker.connected = False
         if self.over:
             return []
         if failure.fault is Fault.FATAL:
@@ -675,19 +684,32 @@ class Scheduler:
 
     def _free_source(self, now: float) -> Source | None:
         """The source for one more connection: the one whose connections bring most, after those not tried yet."""
-        busy = list(self._busy())
+        busy = [w for w in self.workers.values() if w.phase is not Phase.IDLE]  # who is being stopped counts
+        cut = self._cut_lately(now)
         best: tuple[float, int] | None = None
         for source in self.sources:
             if source.error is not None or now < source.ready or source.ranges is False:
                 continue
             mine = sum(1 for w in busy if w.source == source.id)
             on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
+            on_host += sum(1 for id_ in cut if self.sources[id_].host == source.host)
             if mine >= source.limit or on_host >= self.host_share or (mine and now < source.more):
                 continue
             worth = (source.rate if source.rate is not None else 1e12) / (mine + 1)
             if best is None or worth > best[0]:
                 best = (worth, source.id)
         return self.sources[best[1]] if best is not None else None
+
+    def _in_use(self, now: float) -> int:
+        """Connections that are in use, or that a server may still count."""
+        active = sum(1 for worker in self.workers.values() if worker.phase is not Phase.IDLE)
+        return active + len(self._cut_lately(now))
+
+    def _cut_lately(self, now: float) -> list[int]:
+        """Sources of connections that were closed in mid-body a moment ago: the server may not know it yet, and would
+        see more connections than it was promised."""
+        self._cuts = [cut for cut in self._cuts if now - cut[0] < plan.LINGER]
+        return [source for _, source in self._cuts]
 
     def _expand(self, now: float) -> list[Instruction]:
         """Give work to idle workers, and open connections as far as they are allowed and find work."""
@@ -699,7 +721,7 @@ class Scheduler:
             return self._expand_single(now)
         instructions: list[Instruction] = []
         allowed = self.growth.allowed if self.growth is not None else 1
-        while len(list(self._busy())) < allowed:
+        while self._in_use(now) < allowed:
             source = self._free_source(now)
             if source is None:
                 break
@@ -724,12 +746,19 @@ class Scheduler:
         return []
 
     def _idle_worker(self, source: Source) -> Worker:
-        """An idle worker, preferably one that holds a connection to this source."""
-        idle = [w for w in self.workers.values() if w.phase is Phase.IDLE]
-        for worker in idle:
+        """An idle worker: the nearer its connection leads to this source the better, and one that has a connection is
+        better than one that has none. A host's connections are counted, those of idle workers too: a fresh worker might
+        wait for a place for ever while they hold all of them."""
+
+        def far(worker: Worker) -> int:
+            if not worker.connected:
+                return 3
             if worker.source == source.id:
-                return worker
-        return idle[0] if idle else self._slot()
+                return 0
+            return 1 if self.sources[worker.source].host == source.host else 2
+
+        idle = [w for w in self.workers.values() if w.phase is Phase.IDLE]
+        return min(idle, key=far) if idle else self._slot()
 
     def _work_for(self, source: Source, now: float, worker: Worker | None = None) -> Fetch | None:
         worker = worker or self._idle_worker(source)

@@ -53,12 +53,14 @@ class Attempt:
         counters: Tracker,
         *,
         accept: Callable[[Attempt, int, Place, Answer, Verdict], None],
+        not_modified: Callable[[], None],
         on_tick: Callable[[Attempt, float], None],
         on_failure: Callable[[Place, Failure], None],
         extra_headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """`accept` is called with the first usable head of each answer, before its bytes are stored; it sets `sink`.
-        `on_tick` is called by the running thread, about twenty times a second, without the lock."""
+        `not_modified` is called for a 304 to `extra_headers`, `on_tick` by the running thread, about twenty times a
+        second, without the lock."""
         self.session = session
         self.places = places
         self.tracker = counters
@@ -68,6 +70,7 @@ class Attempt:
         self.outcome: Finish | Restart | GiveUp | None = None
         self.error: BaseException | None = None
         self._accept = accept
+        self.not_modified = not_modified
         self._on_tick = on_tick
         self._on_failure = on_failure
         self._extra = extra_headers

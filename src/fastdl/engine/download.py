@@ -25,10 +25,13 @@ from fastdl.errors import (
     Interrupted,
     ObjectChanged,
     SizeMismatch,
+    TargetBusy,
+    TargetExists,
     TimedOut,
     TooLarge,
 )
 from fastdl.events import Ended, Named, Note, Observer, Progressed, Started
+from fastdl.io.channel import Channel
 from fastdl.io.contact import Answer, Place
 from fastdl.io.partial import Partial
 from fastdl.io.session import Session
@@ -43,6 +46,11 @@ OVERLAP = 64 * 1024  # bytes fetched again where no strong validator vouches for
 FLUSH_SECONDS = 30.0  # how often a long download is flushed, so that a power loss costs little
 FLUSH_BYTES = 64 * 1024 * 1024
 PROGRESS_SECONDS = 0.1
+SAMPLE = 64 * 1024  # bytes of an existing file that are compared with the server's
+
+
+class _AskAgain(Exception):
+    """The first response was used up to look at it."""
 
 
 class Download:
@@ -58,6 +66,7 @@ class Download:
         self._attempt: Attempt | None = None
         self._stopped: FastdlError | None = None
         self._partial: Partial | None = None
+        self._differs = False  # an existing file looked like the server's, and is another one
         self._digest: Digest | None = None
         self._places: list[Place] = []
         self._hashers: dict[str, Hasher] = {}
@@ -137,7 +146,8 @@ class Download:
             elif isinstance(outcome, Restart):
                 if self._stdout is not None and self._stdout.front > 0:
                     raise ObjectChanged("The file changed during the download", "part of it went to stdout already")
-                self._note("warning", f"{outcome.why}: beginning again from nothing")
+                if outcome.why:
+                    self._note("warning", f"{outcome.why}: beginning again from nothing")
             else:
                 raise self._stopped or TimedOut("The time is over", f"--max-time {settings.max_time:g} s", "")
             claims = None
@@ -149,7 +159,7 @@ class Download:
         """Open what an earlier run left of this URL; the bytes that it holds, or None."""
         settings = self.settings
         path = target.path_of(settings, None, given, given)
-        if settings.output is not None:
+        if settings.output is not None or "." in os.path.basename(given.path):
             target.settle_before(settings, path, self._digest)
         if not settings.resume:
             return None
@@ -182,6 +192,7 @@ class Download:
             limits,
             self._counters,
             accept=self._accept,
+            not_modified=self._not_modified,
             on_tick=self._tick,
             on_failure=self._failed,
             extra_headers=self._conditions() if claims is None else (),
@@ -204,7 +215,10 @@ class Download:
         if claims is not None and self._size is not None and claims.total == self._size:
             self._continue_whole(attempt)
         if self._stopped is None:
-            attempt.run(begin, self._deadline)
+            try:
+                attempt.run(begin, self._deadline)
+            except _AskAgain:
+                return Restart("")
         if self._stopped is not None:
             raise self._stopped
         return attempt.outcome
@@ -264,6 +278,11 @@ class Download:
         shown = self._path or "-"
         self._observer(Named(self.job, shown, self._size, self._result.resumed_bytes))
 
+    def _not_modified(self) -> None:
+        """304 to the conditions of -N."""
+        given = self._places[0].given
+        raise target.AlreadyThere(target.path_of(self.settings, None, given, given), "the server's file is not newer")
+
     def _to_stdout(self, attempt: Attempt) -> None:
         def moved(front: int) -> None:
             attempt.core.horizon = front + STDOUT_WINDOW
@@ -283,11 +302,11 @@ class Download:
             header = partial.header
             assert header is not None
         else:
-            path = self._settle(disposition, answer.url, found)
+            path = self._settle(disposition, answer, found)
             if self._partial is None or self._path != path:
                 if self._partial is not None:
                     self._partial.close()
-                self._partial = Partial.open(path)
+                self._partial, path = self._open(path)
             self._path = path
             partial, header = self._partial, None
         sources = list(header.sources) if header is not None else []
@@ -313,12 +332,38 @@ class Download:
         self._begin_digests(partial)
         attempt.sink = PartialSink(partial, ids)
 
-    def _settle(self, disposition: str | None, final: Url, found: Validators) -> str:
+    def _open(self, path: str) -> tuple[Partial, str]:
+        """Lock the target; where another download of this moment has it, --auto-rename takes the next name."""
+        while True:
+            try:
+                return Partial.open(path), path
+            except TargetBusy:
+                if not self.settings.auto_rename:
+                    raise
+                path = target.free_path(path)
+
+    def _settle(self, disposition: str | None, answer: Answer, found: Validators) -> str:
         settings, given = self.settings, self._places[0].given
-        path = target.path_of(settings, disposition, given, final)
+        path = target.path_of(settings, disposition, given, answer.url)
         remote = target.Remote(self._size, found, target.modified_time(found))
         remembered = self._state().etag(self._key, path) if settings.newer and os.path.isfile(path) else None
-        return target.settle(settings, path, self._digest, remote, remembered)
+        return target.settle(
+            settings, path, self._digest, remote, remembered, lambda: self._same_start(path, answer.channel)
+        )
+
+    def _same_start(self, path: str, channel: Channel) -> bool:
+        """Whether the response begins with the bytes of an existing file. If not, it has to be asked for again."""
+        if self._differs:
+            return False
+        buffer = memoryview(bytearray(SAMPLE))
+        count = channel.read_into(buffer)
+        with open(path, "rb") as file:
+            if file.read(count) == buffer[:count]:
+                return True
+        self._differs = True
+        if self.settings.auto_rename:
+            raise _AskAgain
+        return False
 
     def _algorithms(self) -> list[str]:
         names = [self._digest.algorithm] if self._digest is not None else []
@@ -408,7 +453,14 @@ class Download:
         modified = target.modified_time(self._validators) if settings.remote_time else None
         replace = settings.overwrite or settings.newer
         assert self._path is not None
-        partial.finish(self._path, size=size, replace=replace, mtime=modified, durable=settings.durable)
+        while True:
+            try:
+                partial.finish(self._path, size=size, replace=replace, mtime=modified, durable=settings.durable)
+                break
+            except TargetExists:  # it appeared while we were downloading
+                if not settings.auto_rename:
+                    raise
+                self._path = target.free_path(self._path)
         if settings.newer and self._validators.etag is not None:
             self._state().note_etag(self._key, self._path, self._validators.etag, size)
 

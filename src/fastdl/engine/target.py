@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -79,10 +80,18 @@ def settle_before(settings: Settings, path: str, digest: Digest | None) -> None:
         raise AlreadyThere(path, f"its {digest.algorithm} is the expected one")
 
 
-def settle(settings: Settings, path: str, digest: Digest | None, remote: Remote, remembered: str | None) -> str:
+def settle(
+    settings: Settings,
+    path: str,
+    digest: Digest | None,
+    remote: Remote,
+    remembered: str | None,
+    same_start: Callable[[], bool],
+) -> str:
     """What becomes of an existing file now that the server has answered; returns the path to use.
 
-    `remembered` is the ETag that -N noted for the file. Raises AlreadyThere, TargetExists."""
+    `remembered` is the ETag that -N noted for the file; `same_start` compares its first bytes with the server's, which
+    uses the response up if they differ. Raises AlreadyThere, TargetExists."""
     settle_before(settings, path, digest)
     if not os.path.lexists(path):
         return path
@@ -94,15 +103,15 @@ def settle(settings: Settings, path: str, digest: Digest | None, remote: Remote,
         return path
     if settings.overwrite:
         return path
-    if digest is None and is_this_file(path, remote):
-        raise AlreadyThere(path, "size and time are those of the server's file")
+    if digest is None and is_this_file(path, remote) and same_start():
+        raise AlreadyThere(path, "it is the server's file by size, time and first bytes")
     if settings.auto_rename:
         return free_path(path)
     raise TargetExists(f"{path} exists")
 
 
 def is_this_file(path: str, remote: Remote) -> bool:
-    """Whether an existing file is the server's by size and time (rsync's quick check)."""
+    """Whether an existing file may be the server's: size and time agree (rsync's quick check)."""
     there = os.stat(path)
     return remote.size == there.st_size and remote.modified is not None and int(there.st_mtime) == int(remote.modified)
 

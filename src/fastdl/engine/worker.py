@@ -70,7 +70,7 @@ class WorkerThread(threading.Thread):
 
     def run(self) -> None:
         """See Thread."""
-        while (order := self.inbox.get()) is not None:
+        while (order := self._next_order()) is not None:
             try:
                 self._carry_out(order)
             except Aborted:
@@ -90,6 +90,11 @@ class WorkerThread(threading.Thread):
         if not self.aborted:
             self._contact.leave()
         self._contact.drop()
+
+    def _next_order(self) -> Fetch | Read | None:
+        if self.inbox.empty():
+            self._contact.rest()
+        return self.inbox.get()
 
     def _fail(self, failure: Failure) -> None:
         if self._cancelled() and failure.fault is Fault.LOST:
@@ -134,6 +139,8 @@ class WorkerThread(threading.Thread):
         if self._cancelled():
             raise Aborted
         place, head = self._place, answer.head
+        if head.status == 304 and self._attempt.extra_headers(place):
+            self._attempt.not_modified()
         verdict = judge(self._ask, head, self._attempt.known(place, answer.url), time.time())
         if verdict.action not in (Action.USE, Action.WHOLE, Action.EMPTY):
             self._reject(answer, verdict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ from dataclasses import dataclass, field
 from fastdl.core.redirect import REDIRECTS, next_url
 from fastdl.core.response import Head, Validators
 from fastdl.core.urls import Url
-from fastdl.errors import ConnectionLost
+from fastdl.errors import ConnectionLost, NetworkError
 from fastdl.io.channel import Channel, Request
 from fastdl.io.session import Session
 
 _SMALL_BODY = 64 * 1024  # bytes: a redirect's body up to this is read, so that the connection can be used again
+_MOST_READS = 16  # steps in which such a body has to come
 
 
 @dataclass(slots=True)
@@ -79,19 +81,21 @@ class Contact:
     ) -> Head:
         used = self._connect(place, url)
         request = self.request(place, url, start, end, ranged, extra)
-        try:
-            head = self._send(place, request)
-        except ConnectionLost:
-            # The server may close an idle connection at the very moment we use it (RFC 9112, section 9.3.1).
-            if not used or self._cancelled():
-                raise
-            self.drop()
-            self._connect(place, url, fresh=True)
-            head = self._send(place, request)
+        while True:
+            try:
+                head = self._send(place, request)
+                break
+            except ConnectionLost:
+                # The server may close an idle connection at the very moment we use it (RFC 9112, section 9.3.1). Each
+                # turn uses up one that was idle.
+                if not used or self._cancelled():
+                    raise
+                self.drop()
+                used = self._connect(place, url)
         if head.status in (426, 505) and self._session.insist_on_http2(url):
             self.drop()
             return self._exchange(place, url, start, end, ranged, extra)
-        if head.status == 401 and "digest" in (head.get("www-authenticate") or "").lower():
+        if head.status == 401 and any("digest" in value.lower() for value in head.all("www-authenticate")):
             return self._with_digest(place, request, head)
         return head
 
@@ -104,6 +108,7 @@ class Contact:
         self.opened += 1
         self._origin = request.url.origin
         self._url = request.url
+        self._check_wanted()
         return self._send(place, request)
 
     def _send(self, place: Place, request: Request) -> Head:
@@ -125,10 +130,10 @@ class Contact:
         if_range = place.validators.strong if place.validators is not None and start > 0 else None
         return Request(url, start, end, ranged, if_range, (*headers, *extra))
 
-    def _connect(self, place: Place, url: Url, fresh: bool = False) -> bool:
+    def _connect(self, place: Place, url: Url) -> bool:
         """Have a connection to the URL's origin; true if it was used before."""
         if self.channel is not None:
-            if self._origin == url.origin and self.channel.reusable and not fresh:
+            if self._origin == url.origin and self.channel.reusable:
                 return True
             self.leave()
         self.channel = self._session.channel(
@@ -137,18 +142,35 @@ class Contact:
         self._origin = url.origin
         self._url = url
         self.opened += self.channel.answered == 0
+        self._check_wanted()
         return self.channel.answered > 0
+
+    def _check_wanted(self) -> None:
+        """An abort that came while there was no connection has found nothing to break off."""
+        if self._cancelled():
+            raise ConnectionLost("The connection was given up")
 
     def _finish_body(self) -> None:
         """Read the rest of a small body that is of no interest, or drop the connection."""
         assert self.channel is not None
         left = self.channel.body_left
-        if left is None or left > _SMALL_BODY or not self.channel.reusable:
+        if left == 0 or (left is not None and left <= _SMALL_BODY and self._read_away()):
+            return  # if it is not reusable all the same, the next request takes another one
+        self.drop()
+
+    def _read_away(self) -> bool:
+        """Read the rest of a body; whether that worked, in a few steps (it may drip)."""
+        assert self.channel is not None
+        scrap = memoryview(bytearray(_SMALL_BODY))
+        with contextlib.suppress(NetworkError):
+            return any(self.channel.read_into(scrap) == 0 for _ in range(_MOST_READS))
+        return False
+
+    def rest(self) -> None:
+        """Nothing is to be done for now: a connection whose body was not read to its end is closed at once, so that the
+        server stops sending."""
+        if self.channel is not None and not self.channel.reusable:
             self.drop()
-            return
-        scrap = memoryview(bytearray(16 * 1024))
-        while self.channel.read_into(scrap):
-            pass
 
     def leave(self) -> None:
         """Give the connection back for others to use, if it is in a state for that."""

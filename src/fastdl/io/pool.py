@@ -20,6 +20,7 @@ class ConnectionPool:
         self._per_host = per_host
         self._open: Counter[str] = Counter()
         self._idle: dict[Origin, list[WireChannel]] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     def take_idle(self, origin: Origin) -> WireChannel | None:
@@ -57,14 +58,15 @@ class ConnectionPool:
             channel.close()
             return
         with self._lock:
-            if sum(len(channels) for channels in self._idle.values()) < _MOST_IDLE:
+            if not self._closed and sum(len(channels) for channels in self._idle.values()) < _MOST_IDLE:
                 self._idle.setdefault(origin, []).append(channel)
                 return
         channel.close()
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections; none is kept from now on."""
         with self._lock:
+            self._closed = True
             channels = [channel for waiting in self._idle.values() for channel in waiting]
             self._idle.clear()
         for channel in channels:

@@ -83,7 +83,11 @@ class Session:
         """A connection that answers a Digest challenge (RFC 7616) with `login`. Raises NoSlot and NetworkErrors."""
         if not self.pool.admit(url.host):
             raise NoSlot
-        return self._http.open(url, digest=login, on_close=lambda: self.pool.leave(url.host))
+        try:
+            return self._http.open(url, digest=login, on_close=lambda: self.pool.leave(url.host))
+        except BaseException:
+            self.pool.leave(url.host)
+            raise
 
     def answered(self, url: Url, channel: Channel, head: Head) -> Channel:
         """The connection to go on with after a head from `url`: where httpx's engine got a plain HTTP/1.1 response, our

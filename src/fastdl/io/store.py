@@ -43,16 +43,18 @@ class Store:
         try:
             with self._open() as db:
                 row = db.execute(
-                    "select etag, size from etags where url_key = ? and path = ?", (url_key, os.path.abspath(path))
+                    "select etag, size from etags where url_key = ? and path = ?", (url_key, _text(path))
                 ).fetchone()
             return str(row[0]) if row is not None and row[1] == os.stat(path).st_size else None
-        except (sqlite3.Error, OSError):
-            self._set_aside()
-            return None
+        except sqlite3.Error as error:
+            self._set_aside(error)
+        except OSError:
+            pass
+        return None
 
     def note_etag(self, url_key: str, path: str, etag: str, size: int) -> None:
         """Remember the ETag of the file that now stands at `path`."""
-        row = (url_key, os.path.abspath(path), etag, size, time.time())
+        row = (url_key, _text(path), etag, size, time.time())
         for _ in range(2):
             try:
                 with self._open() as db:
@@ -63,15 +65,22 @@ class Store:
                         (_MOST_ETAGS,),
                     )
                 return
-            except sqlite3.DatabaseError:
-                self._set_aside()
-            except OSError:
+            except sqlite3.Error as error:
+                self._set_aside(error)
+            except (OSError, OverflowError):
                 return
 
-    def _set_aside(self) -> None:
-        """A file that is no database of ours gets another name; a locked one stays."""
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        """A file that is damaged, or no database at all, gets another name; one that is locked or full stays."""
+        if type(error) is not sqlite3.DatabaseError:  # its subclasses are about the use of a sound file
+            return
         with contextlib.suppress(OSError):
-            with open(self._path, "rb") as file:
-                start = file.read(16)
-            if start and start != b"SQLite format 3\0":
-                os.replace(self._path, self._path + ".damaged")
+            os.replace(self._path, self._path + ".damaged")
+        for ending in ("-wal", "-shm"):  # SQLite would play an old log into the new file
+            with contextlib.suppress(OSError):
+                os.remove(self._path + ending)
+
+
+def _text(path: str) -> str:
+    """The absolute path as text that SQLite takes: names of other encodings have surrogates in them."""
+    return os.path.abspath(path).encode("utf-8", "backslashreplace").decode()

@@ -135,6 +135,6 @@ if sys.platform == "win32":
             try:
                 return action()
             except OSError as error:
-                if error.winerror not in _PASSING or time.monotonic() > until:
+                if getattr(error, "winerror", None) not in _PASSING or time.monotonic() > until:
                     raise
                 time.sleep(0.05)

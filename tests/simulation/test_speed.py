@@ -1,0 +1,236 @@
+"""How well the scheduler uses a network, in virtual time: bounds against the fluid ideal, and against needless requests."""
+
+from __future__ import annotations
+
+import random
+from math import inf
+
+import pytest
+
+from fastdl.core.scheduler import Limits
+from simulation.clock import Clock
+from simulation.content import Version
+from simulation.network import Change, Network, Outage, Quirk, Server
+from simulation.shell import Outcome, Place, Settings, download
+
+KIB = 1024
+MIB = 1024 * KIB
+MBIT = 1e6 / 8
+
+
+def server(size: int, host: str = "one", **rest: object) -> Server:
+    """An honest server with a strong ETag."""
+    return Server(host, [(0.0, Version(1, size, '"v1"'))], **rest)  # type: ignore[arg-type]
+
+
+def play(
+    *servers: Server,
+    connections: int | None = None,
+    per_host: int = 8,
+    timeout: float = 30.0,
+    total: float = inf,
+    block: int = 64 * KIB,
+    seed: int = 1,
+) -> Outcome:
+    """Download from these servers, the first of them the origin. It must end well."""
+    clock, chance = Clock(), random.Random(seed)
+    places = [Place(one, mirror=index > 0) for index, one in enumerate(servers)]
+    settings = Settings(Limits(connections, per_host), timeout=timeout)
+    outcome = download(clock, Network(clock, chance, total=total, block=block), places, settings, chance)
+    assert outcome.error is None, outcome.error
+    return outcome
+
+
+def requests(outcome: Outcome) -> int:
+    """Requests of all attempts."""
+    return sum(attempt.watch.fetches + attempt.watch.pipelined for attempt in outcome.attempts)
+
+
+def connects(outcome: Outcome) -> int:
+    """Connections that were opened."""
+    return sum(sum(attempt.watch.connects.values()) for attempt in outcome.attempts)
+
+
+def wasted(outcome: Outcome) -> int:
+    """Bytes that came and were not kept."""
+    watch = outcome.attempts[-1].watch
+    return watch.hedge_waste + watch.abort_waste + watch.overrun_waste
+
+
+# --- good weather ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rtt", [0.0005, 0.02, 0.08, 0.3])
+@pytest.mark.parametrize("size", [MIB, 20 * MIB, 200 * MIB])
+def test_even_connections_end_together(size: int, rtt: float) -> None:
+    rate = size / 8 / 5
+    outcome = play(server(size, rtt=rtt, rate=rate), connections=8)
+    ideal = 5 + 2 * rtt
+    assert outcome.seconds <= 1.05 * ideal + 4 * rtt + 0.1
+    assert connects(outcome) == 8
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_uneven_connections_end_together(seed: int) -> None:
+    r = random.Random(seed)
+    size = 64 * MIB
+    rates = [10 ** r.uniform(5.0, 6.7) for _ in range(8)]
+    one = server(size, rtt=0.05, changes=[Change(0.0, index, rate) for index, rate in enumerate(rates)])
+    outcome = play(one, connections=8)
+    assert outcome.seconds <= 1.1 * size / sum(rates) + 0.3
+
+
+def test_a_long_fat_link_with_slow_start() -> None:
+    size = 100 * MIB
+    outcome = play(server(size, rtt=0.08, rate=12.5e6, total=100e6, slow_start=True))
+    # 8 windows that double side by side fill 100 MB/s after about 0.6 s, and until then half of that comes through.
+    assert outcome.seconds <= size / 100e6 + 1.2
+    assert requests(outcome) <= 120
+
+
+def test_one_connection_asks_little() -> None:
+    outcome = play(server(100 * MIB, rate=10e6), connections=1)
+    assert requests(outcome) == 1
+    assert outcome.seconds <= 10.6
+
+
+def test_no_storm_of_small_requests() -> None:
+    size = 512 * MIB
+    outcome = play(server(size, rtt=0.03, rate=4e6), connections=8, block=256 * KIB)
+    assert requests(outcome) <= 8 * 20 + 60
+    assert wasted(outcome) <= 4 * MIB
+
+
+def test_a_small_file_is_one_request() -> None:
+    outcome = play(server(20 * KIB, rtt=0.1))
+    assert requests(outcome) == 1 and connects(outcome) == 1
+
+
+# --- two mirrors -----------------------------------------------------------------------------------------
+
+
+def test_two_mirrors_bring_their_sum() -> None:
+    size = 200 * MIB
+    fast = server(size, "fast", rtt=0.08, rate=inf, total=200 * MBIT)
+    slow = server(size, "slow", rtt=0.08, rate=inf, total=50 * MBIT)
+    outcome = play(fast, slow)
+    assert size / outcome.seconds >= 0.9 * 250 * MBIT
+
+
+def test_two_mirrors_bring_their_sum_when_the_slow_one_is_the_origin() -> None:
+    size = 200 * MIB
+    fast = server(size, "fast", rtt=0.08, rate=inf, total=200 * MBIT)
+    slow = server(size, "slow", rtt=0.08, rate=inf, total=50 * MBIT)
+    outcome = play(slow, fast)
+    assert size / outcome.seconds >= 0.9 * 250 * MBIT
+
+
+def test_a_mirror_falls_silent_half_way() -> None:
+    size = 64 * MIB
+    one = server(size, "one", rtt=0.05, rate=1e6)
+    two = server(size, "two", rtt=0.05, rate=1e6, outages=[], changes=[Change(2.0, None, 0.0)])
+    outcome = play(one, two)
+    left = size - 2 * 16e6
+    assert outcome.seconds <= 1.15 * (2 + left / 8e6) + 2.5
+
+
+def test_a_mirror_dies_half_way() -> None:
+    size = 64 * MIB
+    one = server(size, "one", rtt=0.05, rate=1e6)
+    two = server(size, "two", rtt=0.05, rate=1e6, outages=[Outage(2.0, inf, "reset")])
+    outcome = play(one, two)
+    left = size - 2 * 16e6
+    assert outcome.seconds <= 1.1 * (2 + left / 8e6)
+
+
+# --- bad weather -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0.5, 2.0, 4.0, 4.9])
+def test_one_connection_becomes_very_slow(at: float) -> None:
+    size, rate = 40 * MIB, 1 * MIB
+    one = server(size, rtt=0.05, rate=rate, changes=[Change(at, 3, rate / 50)])
+    outcome = play(one, connections=8)
+    ideal = at + max(0.0, size - 8 * rate * at) / (7 * rate + rate / 50)
+    assert outcome.seconds <= 1.15 * ideal + 0.2
+
+
+@pytest.mark.parametrize("number", [0, 3, 7])
+@pytest.mark.parametrize("at", [0.5, 2.0, 4.0, 4.9])
+def test_one_connection_falls_silent(at: float, number: int) -> None:
+    size, rate = 40 * MIB, 1 * MIB
+    one = server(size, rtt=0.05, rate=rate, changes=[Change(at, number, 0.0)])
+    outcome = play(one, connections=8)
+    ideal = at + max(0.0, size - 8 * rate * at) / (7 * rate)
+    assert outcome.seconds <= 1.15 * ideal + 0.3
+
+
+def test_all_but_one_connection_fall_silent() -> None:
+    size, rate = 40 * MIB, 1 * MIB
+    one = server(size, rtt=0.05, rate=rate, changes=[Change(2.0, index, 0.0) for index in range(7)])
+    outcome = play(one, connections=8)
+    # New connections work: it takes some seconds to see that the old ones do not.
+    assert outcome.seconds <= 5.0 + 3.5
+
+
+def test_a_connection_whose_head_never_comes() -> None:
+    size, rate = 40 * MIB, 1 * MIB
+    outcome = play(server(size, rtt=0.05, rate=rate, quirks=[Quirk("hang", 1.0, 1, after=4)]), connections=8)
+    assert outcome.seconds <= 1.3 * 5.0
+
+
+def test_the_only_connection_falls_silent() -> None:
+    size = 10 * MIB
+    outcome = play(server(size, rate=MIB, changes=[Change(2.0, 0, 0.0)]), connections=1, timeout=5.0)
+    assert outcome.seconds <= 10 + 5 + 1.5
+
+
+def test_a_server_of_two_connections() -> None:
+    size = 40 * MIB
+    for beyond in ("429", "503", "reset", "refuse"):
+        outcome = play(server(size, rtt=0.05, rate=MIB, limit=2, beyond=beyond))
+        assert outcome.seconds <= 1.1 * 20 + 1.0, beyond
+        assert requests(outcome) <= 90, beyond
+
+
+def test_a_short_outage_costs_little_more_than_itself() -> None:
+    size, rate = 80 * MIB, 1 * MIB
+    for kind in ("reset", "503", "refuse"):
+        one = server(size, rtt=0.05, rate=rate, outages=[Outage(3.0, 4.5, kind)])
+        outcome = play(one, connections=8)
+        assert outcome.seconds <= 10 + 1.5 + 2.5, kind
+
+
+def test_single_failures_do_not_cost_connections_for_good() -> None:
+    size, rate = 160 * MIB, 1 * MIB
+    one = server(size, rtt=0.05, rate=rate, quirks=[Quirk("500", 0.3, 6, after=10)])
+    outcome = play(one, connections=8)
+    assert outcome.seconds <= 1.15 * 20
+
+
+def test_a_server_that_answers_short() -> None:
+    size = 40 * MIB
+    outcome = play(server(size, rtt=0.05, rate=MIB, quirks=[Quirk("short", 1.0, inf)]), connections=8)
+    assert outcome.seconds <= 1.2 * 5
+    assert requests(outcome) <= 250
+
+
+def test_a_server_that_closes_after_every_answer() -> None:
+    size = 40 * MIB
+    outcome = play(server(size, rtt=0.05, rate=MIB, keeps=1), connections=8)
+    assert outcome.seconds <= 1.2 * 5
+
+
+@pytest.mark.parametrize("way", ["close", "hang"])
+def test_a_server_that_knows_no_pipelining(way: str) -> None:
+    size = 80 * MIB
+    outcome = play(server(size, rtt=0.05, rate=MIB, pipelining=way), connections=8)
+    assert outcome.seconds <= 1.3 * 10
+
+
+def test_a_server_without_ranges() -> None:
+    size = 20 * MIB
+    for accepts in (True, False):
+        outcome = play(server(size, rate=2 * MIB, ranges=False, accepts=accepts))
+        assert outcome.seconds <= 10.5
+        assert requests(outcome) <= (2 if accepts else 1)
