@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import socket
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,22 +66,26 @@ def test_what_a_command_prints_does_not_disturb_the_figures() -> None:
     assert run.peak > MIB
 
 
-def test_a_time_out_ends_the_command_too(tmp_path: Path) -> None:
-    note = tmp_path / "pid"
-    code = f"import os, signal; open({str(note)!r}, 'w').write(str(os.getpid())); signal.pause()"
-    with pytest.raises(RunFailed, match="took more than"):
-        measure(python(code), timeout=3)
-    pid = int(note.read_text())
-    with pytest.raises(ProcessLookupError):
-        # The group was killed; a zombie may be left for init, which answers signal 0, so its state decides.
-        _must_run(pid)
+def test_a_time_out_ends_the_command_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.Popen.communicate
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        alive: list[socket.socket] = []
 
+        def as_if_too_long(process: Any, timeout: float | None = None) -> Any:
+            if alive:
+                return real(process, timeout=60)
+            alive.append(listener.accept()[0])  # now the command itself runs
+            raise subprocess.TimeoutExpired("", 3)
 
-def _must_run(pid: int) -> None:
-    os.kill(pid, 0)
-    state = Path(f"/proc/{pid}/stat")
-    if state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z":
-        raise ProcessLookupError(pid)
+        monkeypatch.setattr(subprocess.Popen, "communicate", as_if_too_long)
+        address = listener.getsockname()
+        code = f"import signal, socket; s = socket.create_connection({address!r}); signal.pause()"
+        with pytest.raises(RunFailed, match="waiter took more than 3 s"):
+            measure(python(code), timeout=3, name="waiter")
+        with alive[0] as connection:
+            connection.settimeout(60)
+            assert connection.recv(1) == b""  # its end of the connection is gone, and so is the command
 
 
 def test_flushing_is_timed_apart_and_a_missing_file_costs_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,7 +44,7 @@ def test_the_form_is_the_only_one_for_its_bytes(steps: list[tuple[bool, tuple[in
     ranges, model = built(steps)
     pieces = list(ranges)
     assert all(start < end for start, end in pieces)
-    assert all(left.end < right.start for left, right in zip(pieces, pieces[1:], strict=False))
+    assert all(left.end < right.start for left, right in pairwise(pieces))
     assert len(ranges) == len(pieces)
     assert ranges == RangeSet((offset, offset + 1) for offset in sorted(model, reverse=True))
 

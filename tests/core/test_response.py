@@ -71,7 +71,8 @@ TABLE: list[tuple[str, str, Ask, Head, Known, Action, dict[str, Any]]] = [
     ("beyond its own total", "14.4", MIDDLE, part("bytes 100-199/199"), NEW, Action.BAD_RANGE, {"broken": True}),
     ("another start", "15.3.7", MIDDLE, part("bytes 0-99/1000"), FILE, Action.BAD_RANGE, {"broken": True}),
     ("an earlier start that holds it", "15.3.7", MIDDLE, part("bytes 50-199/1000"), FILE, Action.BAD_RANGE, {}),
-    ("ends beyond what was asked", "15.3.7", MIDDLE, part("bytes 100-200/1000"), FILE, Action.BAD_RANGE, {"broken": True}),
+    ("ends beyond what was asked", "15.3.7", MIDDLE, part("bytes 100-200/1000"), FILE, Action.BAD_RANGE,
+     {"broken": True}),
     ("beyond the known size, total hidden", "14.4", REST, part("bytes 100-1000/*"), FILE, Action.BAD_RANGE,
      {"broken": True}),
     ("no total at all", "14.4", FIRST, part("bytes 0-99/*"), NEW, Action.BAD_RANGE, {"broken": True}),
@@ -153,9 +154,7 @@ TABLE: list[tuple[str, str, Ask, Head, Known, Action, dict[str, Any]]] = [
 @pytest.mark.parametrize(("section", "ask", "answer", "known", "action", "fields"), [
     pytest.param(*row[1:], id=row[0]) for row in TABLE
 ])  # fmt: skip
-def test_table(
-    section: str, ask: Ask, answer: Head, known: Known, action: Action, fields: dict[str, Any]
-) -> None:
+def test_table(section: str, ask: Ask, answer: Head, known: Known, action: Action, fields: dict[str, Any]) -> None:
     verdict = judge(ask, answer, known, NOW)
     assert verdict.action is action, (section, verdict)
     assert {name: getattr(verdict, name) for name in fields} == fields, section
@@ -186,7 +185,9 @@ def test_statuses(statuses: tuple[int, ...], action: Action) -> None:
 
 # --- for every head ----------------------------------------------------------------------------------------
 
-NUMBER = st.sampled_from(["0", "1", "99", "100", "199", "200", "999", "1000", "1001", "9" * 19, "9" * 30, "-1", "", "x"])
+NUMBER = st.sampled_from(
+    ["0", "1", "99", "100", "199", "200", "999", "1000", "1001", "-1", "x", "", "9" * 19, "9" * 30]
+)
 PLACE = st.builds("bytes {}-{}/{}".format, NUMBER, NUMBER, NUMBER | st.just("*")) | st.text(max_size=12)
 FIELD = (
     st.tuples(st.just("content-range"), PLACE)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastdl.core.retry import FIRST_WAIT, LONGEST_WAIT, backoff, http_date, retry_after
+from fastdl.core.dates import http_date
+from fastdl.core.retry import FIRST_WAIT, LONGEST_WAIT, backoff, retry_after
 
 NOW = 784111777.0 - 100  # a hundred seconds before the RFC's example date
 

@@ -16,6 +16,7 @@ from fastdl.core.journal import JournalHeader, encode_header, header_copies
 from fastdl.core.response import Validators
 from fastdl.core.urls import mask, parse_url, url_key
 from fastdl.core.verify import Digest
+from fastdl.engine import target
 from fastdl.engine.target import (
     AlreadyThere,
     Remote,
@@ -23,7 +24,6 @@ from fastdl.engine.target import (
     free_path,
     modified_time,
     path_of,
-    settle,
     settle_before,
     unfinished,
 )
@@ -46,6 +46,14 @@ SAME = remote()
 OTHER_SIZE = remote(size=99)
 OLDER, NEWER = remote(modified=THEN - 10), remote(modified=THEN + 10)
 UNDATED = remote(modified=None)
+
+
+def settle(
+    settings: Settings, path: str, digest: Digest | None, says: Remote, remembered: str | None, same: bool = True
+) -> str:
+    return target.settle(settings, path, digest, says, remembered, lambda: same)
+
+
 KEPT, ERROR, REPLACED, RENAMED = "kept", "error", "replaced", "renamed"
 
 # options, the expected digest, what the server says, the remembered ETag, what becomes of the file
@@ -116,6 +124,13 @@ def test_table(
     else:
         assert settle(settings, path, digest, says, remembered) == path.replace("file.", "file.1.")
     assert Path(path).read_bytes() == DATA
+
+
+def test_size_and_time_may_lie(path: str) -> None:
+    """Equal size and time, but other first bytes: another file."""
+    with pytest.raises(TargetExists):
+        settle(Settings(), path, None, SAME, None, same=False)
+    assert settle(Settings(auto_rename=True), path, None, SAME, None, same=False).endswith("file.1.tar.gz")
 
 
 def test_nothing_is_there(tmp_path: Path) -> None:

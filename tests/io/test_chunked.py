@@ -24,7 +24,7 @@ def decode(pieces: list[bytes], window: int = 7) -> tuple[bytes, bool, bytes]:
 RIGHT = [
     (b"0\r\n\r\n", b""),
     (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
-    (b"5;a=b;c=\"d e\"\r\nhello\r\n0;last\r\n\r\n", b"hello"),
+    (b'5;a=b;c="d e"\r\nhello\r\n0;last\r\n\r\n', b"hello"),
     (b"5 \t;x\r\nhello\r\n0\r\n\r\n", b"hello"),
     (b"0005\r\nhello\r\nA\r\n0123456789\r\n000\r\n\r\n", b"hello0123456789"),
     (b"a\r\n\r\n0\r\n\r\n\r\n0\r\n0\r\n\r\n", b"\r\n0\r\n\r\n\r\n0"),

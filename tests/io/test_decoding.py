@@ -77,10 +77,8 @@ def test_ends_early(coding: str, encode: Callable[[bytes], bytes]) -> None:
             decode(coding, coded[:cut])
 
 
-@EACH
+@pytest.mark.parametrize(("coding", "encode"), CODINGS[:2])
 def test_a_second_member_ends_early(coding: str, encode: Callable[[bytes], bytes]) -> None:
-    if "gzip" not in coding:
-        return
     coded = encode(b"one")
     for cut in range(1, len(coded)):
         with pytest.raises(ConnectionLost):
@@ -101,7 +99,7 @@ def test_no_such_coding_at_all(coding: str, encode: Callable[[bytes], bytes]) ->
         decode(coding, b"\xff\xffplain text that is labelled as coded" * 10)
 
 
-@pytest.mark.parametrize(("coding", "encode"), CODINGS[:1] + CODINGS[2:])
+@pytest.mark.parametrize(("coding", "encode"), CODINGS[2:])
 def test_more_behind_the_end(coding: str, encode: Callable[[bytes], bytes]) -> None:
     with pytest.raises(ProtocolViolation):
         decode(coding, encode(b"data") + b"\xffstray")

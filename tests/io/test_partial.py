@@ -250,6 +250,25 @@ def test_taking_back_and_forgetting(final: str) -> None:
     one.close()
 
 
+def test_a_flush_reaches_data_then_its_name_then_the_journal(final: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its name in the folder the data is lost all the same; that is flushed once."""
+    one = Partial.open(final)
+    one.begin(HEADER)
+    slot = put(one, 0, 1000)
+    done: list[str] = []
+
+    def flushed(fd: int) -> None:
+        done.extend(path for path in (one.data_path, one.journal_path) if os.path.samestat(os.stat(path), os.fstat(fd)))
+
+    monkeypatch.setattr(disk, "flush_data", flushed)
+    monkeypatch.setattr(disk, "flush_folder", done.append)
+    one.flush()
+    one.record(slot, 0, 1000, 0)
+    one.flush()
+    assert done == [one.data_path, one.folder, one.journal_path, one.data_path, one.journal_path]
+    one.close()
+
+
 def test_a_flush_of_before_says_nothing_of_a_run_that_came_after(final: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the device is flushed, a range is forgotten and fetched anew into the very same slot."""
     one = Partial.open(final)

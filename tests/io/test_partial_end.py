@@ -94,6 +94,15 @@ def test_no_room_leaves_nothing_behind(final: str, tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_no_room_to_begin_again_leaves_nothing_behind(final: str, tmp_path: Path) -> None:
+    half(final)
+    one = Partial.open(final)
+    with pytest.raises(NoSpace):
+        one.begin(replace(HEADER, size=1 << 60))
+    one.close()
+    assert names(tmp_path) == []
+
+
 def test_no_room_to_go_on_keeps_what_is_there(final: str, monkeypatch: pytest.MonkeyPatch) -> None:
     half(final)
     one = Partial.open(final)
@@ -331,11 +340,13 @@ class Killed(BaseException):
     pass
 
 
-def killed_in_finish(final: str, monkeypatch: pytest.MonkeyPatch, spot: tuple[object, str], durable: bool) -> None:
+def killed_in_finish(
+    final: str, monkeypatch: pytest.MonkeyPatch, spot: tuple[object, str], durable: bool, one: Partial | None = None
+) -> None:
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    one = whole(final)
+    one = one or whole(final)
     with monkeypatch.context() as patch:
         patch.setattr(*spot, die)
         with pytest.raises(Killed):
@@ -355,6 +366,16 @@ def test_killed_between_the_rename_and_the_journal(
     assert one.finished is not None and one.finished.etag == '"1"'
     one.close()
     assert names(tmp_path) == ["file"] and Path(final).read_bytes() == CONTENT
+
+
+def test_a_size_that_only_the_end_told_is_known_after_a_kill_too(final: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Partial.open(final)
+    one.begin(replace(HEADER, size=None))
+    put(one, 0, SIZE)
+    killed_in_finish(final, monkeypatch, (files, "remove"), True, one)
+    again = Partial.open(final)
+    assert again.finished is not None and again.finished.size == SIZE
+    again.close()
 
 
 @posix_only

@@ -93,9 +93,7 @@ def test_a_log_of_the_damaged_file_does_not_come_back(folder: Path, file: Path) 
     assert not any(item.name == "state.sqlite3-wal" and item.read_bytes() == b"old" for item in folder.iterdir())
 
 
-def test_a_locked_file_stays_and_is_passed_over(
-    folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_locked_file_stays_and_is_passed_over(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(str(folder))
     store.note_etag(KEY, str(file), '"v1"', 5)
     connect = sqlite3.connect

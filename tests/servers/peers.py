@@ -1,7 +1,8 @@
 """Records what curl and aria2 make of every misbehaviour: `python -m servers.peers` (in tests/) writes peers.json.
 
-Per case and tool: [exit code, "right" | "wrong" | "none"], where "wrong" means that bytes stand under the final name
-which are not the file. A reading aid for the verdicts of the table and no test: the tools' versions differ.
+Per case and tool: [exit code, "right" | "wrong" | "none", "met" | "unmet"]; "wrong" means that bytes stand under the
+final name which are not the file, "unmet" that the tool never asked in a way that shows the misbehaviour. A reading aid
+for the verdicts of the table and no test: the tools' versions differ.
 """
 
 from __future__ import annotations
@@ -44,11 +45,12 @@ def observe(case: Case, tool: str) -> list[object]:
             code = subprocess.run(command, cwd=folder, capture_output=True, timeout=_TIME, check=False).returncode
         except subprocess.TimeoutExpired:
             code = -1
+        met = "met" if app.met else "unmet"
         saved = Path(folder, case.saved)
         if not saved.exists() or Path(folder, case.saved + ".aria2").exists():
-            return [code, "none"]
+            return [code, "none", met]
         right = saved.read_bytes() in (app.bytes(), *app.versions)
-        return [code, "right" if right else "wrong"]
+        return [code, "right" if right else "wrong", met]
 
 
 def main() -> None:

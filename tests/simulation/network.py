@@ -70,6 +70,7 @@ class Server:
     limit: float = inf  # connections at once
     beyond: str = "429"  # what the next one gets: a status, reset, refuse or hang
     retry_after: str | None = None
+    most: float = inf  # bytes that it sends in one answer to a range request
     pipelining: str = "good"  # or: close (after the current body), hang, 400
     per_node: int = 1  # nodes that disagree about the ETag
     keeps: float = inf  # requests answered on one connection
@@ -254,6 +255,7 @@ def _honest(channel: Channel, request: Request, version: Version) -> Response:
         if request.start >= version.size:
             return Response(_head(416, *fields, ("content-range", f"bytes */{version.size}"), ("content-length", "0")))
         end = version.size if request.end is None else min(request.end, version.size)
+        end = int(min(end, request.start + server.most))
         fields.append(("content-range", f"bytes {request.start}-{end - 1}/{version.size}"))
         fields.append(("content-length", str(end - request.start)))
         return Response(_head(206, *fields), request.start, end - request.start, version)

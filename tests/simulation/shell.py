@@ -176,6 +176,8 @@ class Worker:
     def run(self) -> Steps[None]:
         """Carry out orders until None comes."""
         while True:
+            if not self.inbox and self.channel is not None and not self.channel.reusable:
+                self._drop()
             while not self.inbox:
                 self.waits = True
                 yield None
@@ -245,25 +247,22 @@ class Worker:
         return (yield from self._exchange(place.server, Request(start, end, ranged, if_range, place.token)))
 
     def _exchange(self, server: Server, request: Request) -> Steps[Head]:
-        used = yield from self._connect(server, fresh=False)
-        channel = self.channel
-        assert channel is not None
-        try:
-            channel.send(request)
-            return (yield from channel.receive_head())
-        except ConnectionLost:
-            if not used or self._cancelled():
-                raise
-            self._drop()
-        yield from self._connect(server, fresh=True)
-        channel = self.channel
-        assert channel is not None
-        channel.send(request)
-        return (yield from channel.receive_head())
+        used = yield from self._connect(server)
+        while True:
+            channel = self.channel
+            assert channel is not None
+            try:
+                channel.send(request)
+                return (yield from channel.receive_head())
+            except ConnectionLost:
+                if not used or self._cancelled():
+                    raise
+                self._drop()
+                used = yield from self._connect(server)
 
-    def _connect(self, server: Server, fresh: bool) -> Steps[bool]:
+    def _connect(self, server: Server) -> Steps[bool]:
         if self.channel is not None:
-            if self.channel.server is server and self.channel.reusable and not fresh:
+            if self.channel.server is server and self.channel.reusable:
                 return True
             self._leave()
         pool = self.attempt.pool
@@ -279,6 +278,8 @@ class Worker:
             self.attempt.watch.connected(self._source)
         channel.task = self.task
         self.channel = channel
+        if self._cancelled():
+            raise ConnectionLost("The connection was given up")
         return channel.answered > 0
 
     def _leave(self) -> None:

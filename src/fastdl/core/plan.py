@@ -19,10 +19,14 @@ FEW_CONNECTIONS = 4  # what a link without latency begins with: more connections
 LOW_LATENCY = 0.002
 WASTE_FLOOR = 4 * MIB
 WASTE_SHARE = 0.02
+FIRST_HOLD = 1.0  # seconds after a refusal until a source may have one connection more; doubled where that fails
+LONGEST_HOLD = 64.0
+STUMBLES = 2  # requests lost that were sent before the body in front had ended, after which none is sent so any more
 BAD_RANGES = 3  # unusable answers to range requests, in a row, after which a source is asked for the whole file
 LINGER = 0.15  # seconds until a server has surely noticed that a connection was closed
 STALL = 2.0
 LATE_HEAD = 5.0
+FIRST_BYTE = 0.5  # seconds after its head in which nothing is concluded from a body that has not begun
 
 
 def floor_for(rate: float, min_split: int | None) -> int:

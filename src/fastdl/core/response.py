@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from fastdl.core.retry import http_date, retry_after
+from fastdl.core.dates import http_date
+from fastdl.core.retry import retry_after
 
 
 @dataclass(frozen=True, slots=True)

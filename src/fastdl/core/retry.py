@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timezone
-from email.utils import parsedate_to_datetime
+from fastdl.core.dates import http_date
 
 FIRST_WAIT = 0.5  # seconds
 LONGEST_WAIT = 30.0  # seconds
 LONGEST_RETRY_AFTER = 600.0  # seconds; a server that asks for more is taken to have refused
-_LONGEST_DATE = 64  # characters
 
 
 def backoff(failures: int, jitter: float) -> float:
@@ -30,14 +28,3 @@ def retry_after(value: str | None, wall_clock: float) -> float | None:
     moment = http_date(text)
     return None if moment is None else max(0.0, moment - wall_clock)
 
-
-def http_date(text: str | None) -> float | None:
-    """An HTTP date, in its obsolete forms too (RFC 9110, section 5.6.7), as Unix time; None if it makes no sense."""
-    if text is None or len(text) > _LONGEST_DATE:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-        # asctime's form names no zone: all of HTTP's dates are in UTC, never in the local time of this machine.
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=timezone.utc)).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

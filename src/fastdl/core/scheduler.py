@@ -115,6 +115,11 @@ class Source:
     bad_ranges: int = 0  # in a row
     ready: float = 0.0  # not asked before this time
     more: float = 0.0  # no further connection beside those that flow before this time
+    failed: float = -1.0  # when it last failed without serving anybody
+    hold: float = plan.FIRST_HOLD  # seconds after a refusal until one connection more is tried
+    relented: bool = False  # one more was tried, and no refusal has come since
+    again: float = 0.0  # when that will be
+    stumbles: int = 0  # requests sent before the body in front had ended, and lost
     served: bool = False
     error: FastdlError | None = None  # set: not used any more
 
@@ -157,12 +162,15 @@ class Worker:
     offset: int = 0
     asked_end: int | None = None
     since: float = 0.0
+    begun: float = 0.0  # when the first body came on this connection
     last: float = 0.0
     gap: float = 0.0  # the longest usual pause between blocks, seconds
     rate: float | None = None
-    counted: int = 0  # bytes since the last tick
+    counted: int = 0  # bytes since `measured`
+    measured: float = 0.0
     progressed: bool = False  # kept a byte since its last request
     connected: bool = False  # holds a connection, as far as is known here
+    hurried: bool = False  # its request was sent before the body in front had ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +215,7 @@ class Scheduler:
         self.overlap = 0  # bytes fetched again before the first gap, to compare: no validator vouches for the rest
         self._jitter = jitter
         self._cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
-        self._ticked: float | None = None
+        self._heard = 0.0  # when a byte last came, on whatever connection
         self._hedged = 0
 
     # --- beginning ---------------------------------------------------------------------------------------
@@ -281,7 +289,7 @@ class Scheduler:
         worker.offset = lease.frontier
         worker.asked_end = end
         worker.since = worker.last = now
-        worker.progressed = False
+        worker.progressed = worker.hurried = False
         lease.holders.append(worker.id)
         return Fetch(worker.id, source.id, lease.frontier, end, True)
 
@@ -316,6 +324,10 @@ class Scheduler:
         worker.phase = Phase.FLOWING
         worker.connected = True
         worker.last = now
+        if not worker.hurried:
+            worker.counted, worker.measured = 0, now
+        if worker.rate is None:
+            worker.begun = now
         source.rtt = rtt
         source.ranges = ranged if ranged is not None else source.ranges
         source.bad_ranges = 0
@@ -358,7 +370,7 @@ class Scheduler:
         offset = worker.offset
         worker.offset = offset + count
         worker.gap = max(now - worker.last, worker.gap * 0.95)
-        worker.last = now
+        worker.last = self._heard = now
         worker.counted += count
         if lease is None or worker.phase is not Phase.FLOWING:
             self.wasted += count
@@ -399,8 +411,10 @@ class Scheduler:
         lease = worker.lease
         if lease is None or worker.queued is not None or worker.asked_end != lease.end or len(lease.holders) > 1:
             return False
-        rtt = self.sources[worker.source].rtt
-        return lease.end - worker.offset < (worker.rate or 0.0) * 2 * rtt + plan.SMALLEST
+        source = self.sources[worker.source]
+        if source.stumbles >= plan.STUMBLES:
+            return False
+        return lease.end - worker.offset < (worker.rate or 0.0) * 2 * source.rtt + plan.SMALLEST
 
     def queue_next(self, worker_id: int, now: float) -> Range | None:
         """Reserve the range for the request that goes out before the current body ends; None if there is none."""
@@ -517,6 +531,7 @@ class Scheduler:
         worker.asked_end = queued.end
         worker.since = now
         worker.progressed = False
+        worker.hurried = True
         return [*instructions, Read(worker_id, fresh=True)]
 
     def failed(self, worker_id: int, failure: Failure, now: float) -> list[Instruction]:
@@ -530,6 +545,8 @@ class Scheduler:
         self._release(worker)
         worker.phase = Phase.IDLE
         worker.connected = False
+        worker.rate = None
+        worker.gap = 0.0
         if self.over:
             return []
         if failure.fault is Fault.FATAL:
@@ -539,7 +556,7 @@ class Scheduler:
             self.over = True
             return [Restart(failure.error.what)]
         if not stopping and failure.fault is not Fault.ABORTED:
-            self._blame(source, failure, progressed, now)
+            self._blame(worker, failure, progressed, now)
         if self._complete():
             return self._finish()
         if all(s.error is not None for s in self.sources):
@@ -547,12 +564,15 @@ class Scheduler:
             return [GiveUp(self.sources[0].error or failure.error)]
         return self._expand(now)
 
-    def _blame(self, source: Source, failure: Failure, progressed: bool, now: float) -> None:
+    def _blame(self, worker: Worker, failure: Failure, progressed: bool, now: float) -> None:
         """What a failure says about its source: fewer connections, a pause, or not to be used any more."""
-        flowing = sum(1 for w in self.workers.values() if w.source == source.id and w.phase is Phase.FLOWING)
+        source = self.sources[worker.source]
+        others = [w for w in self._busy() if w.source == source.id]
+        flowing = sum(1 for w in others if w.phase is Phase.FLOWING)
         fault = failure.fault
         if fault is Fault.NO_SLOT:
-            source.ready = now + 0.1
+            source.more = now + 0.1
+            source.ready = source.ready if others else now + 0.1
             return
         if fault is Fault.BAD_RANGE:
             source.bad_ranges += 1
@@ -578,19 +598,34 @@ class Scheduler:
         if progressed:
             source.ready = max(source.ready, now + (failure.wait or 0.0))
             return
+        if worker.hurried and fault is Fault.LOST:
+            source.stumbles += 1
+            return
+        if worker.since < source.failed:
+            return  # it was under way when another one failed, and tells nothing new
         if flowing and fault is not Fault.EXPIRED:
-            source.limit = max(1, flowing)  # it serves others at this moment: one connection too many
             pause = failure.wait if failure.wait is not None else retry.backoff(1, self._jitter())
             source.more = max(source.more, now + min(pause, retry.LONGEST_RETRY_AFTER))
+            self._refused(source, len(others), now)
             return
         source.fails += 1
+        source.failed = now
         if source.fails > self.limits.retries or (failure.wait or 0.0) > retry.LONGEST_RETRY_AFTER:
             source.error = failure.error
             return
         if fault is Fault.BUSY:
             source.limit = 1
+            source.again = now + source.hold
         pause = 0.0 if fault is Fault.EXPIRED and source.fails == 1 else retry.backoff(source.fails, self._jitter())
         source.ready = now + (failure.wait if failure.wait is not None else pause)
+
+    def _refused(self, source: Source, served: int, now: float) -> None:
+        """The source serves `served` connections at this moment, and not one more."""
+        source.limit = max(1, served)
+        if source.relented:
+            source.hold = min(source.hold * 2, plan.LONGEST_HOLD)
+        source.relented = False
+        source.again = max(source.more, now + source.hold)
 
     def _complete(self) -> bool:
         return self.size is not None and not self.over and self.done.total == self.size
@@ -614,10 +649,21 @@ class Scheduler:
                 instructions += self._contact(now)
             return instructions
         instructions += self._replace_stalled(now)
+        self._relent(now)
         if self.growth is not None:
             total = sum(w.rate or 0.0 for w in self._busy())
             self.growth.review(total, len(list(self._busy())), now)
         return instructions + self._expand(now)
+
+    def _relent(self, now: float) -> None:
+        """A refusal does not hold for ever: allow a source more connections, ever more rarely where that fails."""
+        for source in self.sources:
+            if source.limit < plan.MOST_CONNECTIONS and not source.fails and now >= source.again:
+                if source.relented:  # and the last one more was well received
+                    source.hold = max(source.hold / 2, plan.FIRST_HOLD)
+                source.relented = True
+                source.limit += max(1, source.limit // 2)
+                source.again = now + source.hold
 
     def front(self) -> int:
         """Every byte below it is stored: how far digests and ordered output may go."""
@@ -638,17 +684,18 @@ class Scheduler:
         return (w for w in self.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING))
 
     def _measure(self, now: float) -> None:
-        passed = now - self._ticked if self._ticked is not None else 0.0
-        if self._ticked is not None and passed < 0.02:
-            return
-        self._ticked = now
+        """The mean rate of what has come so far, and after a while that of the last 0.7 s, the newest counting most."""
         for worker in self.workers.values():
-            counted, worker.counted = worker.counted, 0
-            if worker.phase is not Phase.FLOWING or passed <= 0:
+            span = now - worker.measured
+            if worker.phase is not Phase.FLOWING or span < 0.02 or (worker.rate is None and not worker.counted):
                 continue
-            current = counted / min(passed, max(now - worker.since, 0.001))
-            weight = min(1.0, passed / 0.7)
-            worker.rate = current if worker.rate is None else worker.rate + weight * (current - worker.rate)
+            current = worker.counted / span
+            worker.counted, worker.measured = 0, now
+            if worker.rate is None:
+                worker.rate = current
+            else:
+                weight = span / min(0.7, now - worker.begun) if now - worker.begun > span else 1.0
+                worker.rate += min(1.0, weight) * (current - worker.rate)
             source = self.sources[worker.source]
             if current > 0:
                 source.rate = current if source.rate is None else source.rate + 0.2 * (worker.rate - source.rate)
@@ -658,17 +705,27 @@ class Scheduler:
         instructions: list[Instruction] = []
         for worker in list(self._busy()):
             silent = now - max(worker.last, worker.since)
-            patience = plan.LATE_HEAD if worker.phase is Phase.ASKED else max(plan.STALL, 4 * min(worker.gap, 5.0))
+            patience = max(plan.STALL, 4 * min(worker.gap, 5.0))
+            if worker.phase is Phase.ASKED and not worker.hurried:
+                patience = plan.LATE_HEAD
             if silent <= patience or worker.lease is None or worker.lease.pending or self.single:
                 continue
-            if not any(
-                now - other.last < 1.0 and other.phase is Phase.FLOWING for other in self._busy() if other is not worker
-            ):
-                continue
+            if self._heard < max(worker.last, worker.since) + 0.5:
+                continue  # nobody has heard anything since: it is not this connection's fault
+            if worker.phase is Phase.ASKED:
+                self._blame_unanswered(worker, now)
             self._release(worker)
             worker.phase = Phase.STOPPING
             instructions.append(Abort(worker.id))
         return instructions
+
+    def _blame_unanswered(self, worker: Worker, now: float) -> None:
+        """A request got no answer while others were served: too hasty, or one connection too many."""
+        source = self.sources[worker.source]
+        if worker.hurried:
+            source.stumbles += 1
+        else:
+            self._refused(source, sum(1 for w in self._busy() if w.source == source.id) - 1, now)
 
     # --- giving out work ---------------------------------------------------------------------------------
 
@@ -693,8 +750,8 @@ class Scheduler:
             mine = sum(1 for w in busy if w.source == source.id)
             on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
             on_host += sum(1 for id_ in cut if self.sources[id_].host == source.host)
-            if mine >= source.limit or on_host >= self.host_share or (mine and now < source.more):
-                continue
+            if mine >= source.limit or on_host >= self.host_share or (mine and (source.fails or now < source.more)):
+                continue  # who is in doubt (`fails`) is asked by one connection until a byte comes
             worth = (source.rate if source.rate is not None else 1e12) / (mine + 1)
             if best is None or worth > best[0]:
                 best = (worth, source.id)
@@ -768,7 +825,7 @@ class Scheduler:
         if piece is not None:
             return self._ask(worker, source, Lease(piece.start, piece.end, piece.start), piece.end, now)
         latency = source.rtt * (1 if held else 3)
-        stolen = self._steal(source, latency)
+        stolen = self._steal(source, latency, now)
         if stolen is not None:
             return self._ask(worker, source, stolen, stolen.end, now)
         lease = self._hedge(source, latency, now)
@@ -805,26 +862,26 @@ class Scheduler:
         rates = [w.rate for w in self._busy() if w.rate is not None]
         return sum(rates) / len(rates) if rates else None
 
-    def _victims(self) -> list[tuple[float, Worker, Lease]]:
-        """Workers that hold a range alone, with the seconds they still need, the longest first."""
+    def _victims(self, now: float) -> list[tuple[float, Worker, Lease]]:
+        """Workers that hold a range alone, with the seconds they still need for it, the longest first."""
         found = []
         for worker in self._busy():
             lease = worker.lease
-            if lease is None or lease.end == UNKNOWN_END or len(lease.holders) != 1 or worker.queued is not None:
+            if lease is None or lease.end == UNKNOWN_END or len(lease.holders) != 1:
                 continue
-            if worker.rate is None and worker.phase is Phase.FLOWING:
+            if worker.rate is None and worker.phase is Phase.FLOWING and now - worker.last < plan.FIRST_BYTE:
                 continue
             found.append((lease.left / max(worker.rate or 0.0, 1.0), worker, lease))
         return sorted(found, key=lambda item: -item[0])
 
-    def _steal(self, source: Source, latency: float) -> Lease | None:
+    def _steal(self, source: Source, latency: float, now: float) -> Lease | None:
         """Part of the range of the worker that needs longest, cut where both will end at the same time."""
         rate = self._rate_of(source)
         if rate is None or rate <= 0:
             return None
-        for seconds, victim, lease in self._victims():
-            if victim.phase is not Phase.FLOWING:
-                continue
+        for seconds, victim, lease in self._victims(now):
+            if victim.phase is not Phase.FLOWING or victim.queued is not None:
+                continue  # who has sent its next request must read this body to its end
             slow = max(victim.rate or 0.0, 1.0)
             part = plan.split(lease.left, slow, rate, latency)
             floor = plan.floor_for(min(rate, slow * 8), self.limits.min_split)
@@ -845,7 +902,7 @@ class Scheduler:
         if rate is None or self.size is None:
             return None
         budget = plan.waste_budget(self.size) - self._hedged
-        for seconds, victim, lease in self._victims():
+        for seconds, victim, lease in self._victims(now):
             if victim.phase is Phase.ASKED and now - victim.since < max(0.5, 4 * latency):
                 continue
             if seconds > max(0.2, 2 * (latency + lease.left / max(rate, 1.0))) and lease.left <= budget:

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from fastdl.core import tracker
 from fastdl.core.ranges import Range
 from fastdl.core.response import Known, Verdict, own_codings
 from fastdl.core.scheduler import (
@@ -31,7 +30,7 @@ from fastdl.core.scheduler import (
 )
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import Url
-from fastdl.engine.sinks import Sink
+from fastdl.engine.sinks import STDOUT_WINDOW, Sink
 from fastdl.engine.worker import WorkerThread
 from fastdl.io.contact import Answer, Place
 from fastdl.io.session import Session
@@ -52,11 +51,12 @@ class Attempt:
         limits: Limits,
         counters: Tracker,
         *,
-        accept: Callable[[Attempt, int, Place, Answer, Verdict], None],
+        accept: Callable[[Attempt, Answer, Verdict], None],
         not_modified: Callable[[], None],
         on_tick: Callable[[Attempt, float], None],
         on_failure: Callable[[Place, Failure], None],
         extra_headers: tuple[tuple[str, str], ...] = (),
+        resumed: bool = False,
     ) -> None:
         """`accept` is called with the first usable head of each answer, before its bytes are stored; it sets `sink`.
         `not_modified` is called for a 304 to `extra_headers`, `on_tick` by the running thread, about twenty times a
@@ -66,7 +66,7 @@ class Attempt:
         self.tracker = counters
         self.core = Scheduler([place.given.host for place in places], limits, random.random)
         self.stopping = False
-        self.resumed = False
+        self.resumed = resumed
         self.outcome: Finish | Restart | GiveUp | None = None
         self.error: BaseException | None = None
         self._accept = accept
@@ -149,10 +149,14 @@ class Attempt:
 
     # --- what workers ask --------------------------------------------------------------------------------
 
-    def accept(self, source: int, place: Place, answer: Answer, verdict: Verdict) -> None:
+    def accept(self, answer: Answer, verdict: Verdict) -> None:
         """A usable head came. One at a time: the first one settles name, size and target."""
         with self._accepting:
-            self._accept(self, source, place, answer, verdict)
+            self._accept(self, answer, verdict)
+
+    def front_moved(self, front: int) -> None:
+        """Output in order has come to `front`: more may be asked for."""
+        self.core.horizon = front + STDOUT_WINDOW
 
     def known(self, place: Place, url: Url) -> Known:
         """What the judge may know when it looks at an answer of `place`."""
@@ -223,7 +227,3 @@ class Attempt:
             busy = [w for w in self.core.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING)]
             sources = len({w.source for w in busy})
             return self.core.stored_bytes(), self.core.size, len(busy), sources, self.core.front()
-
-    def bytes_kept(self) -> int:
-        """Bytes that this attempt and earlier ones of this run have stored."""
-        return self.tracker.total(tracker.BYTES)

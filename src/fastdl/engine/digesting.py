@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 
 from fastdl.core.verify import Hasher
-from fastdl.errors import DiskError
+from fastdl.errors import DiskError, Interrupted
 from fastdl.io.partial import Partial
 
 _BLOCK = 1024 * 1024
@@ -65,7 +65,8 @@ class FollowingDigest:
             self._wake.notify_all()
 
     def finish(self, size: int) -> None:
-        """Wait until all `size` bytes are hashed. Raises DiskError where they cannot be read."""
+        """Wait until all `size` bytes are hashed. Raises DiskError where they cannot be read, Interrupted if `stop` was
+        called meanwhile."""
         if not self._hashers:
             return
         if self._thread is None:
@@ -80,6 +81,8 @@ class FollowingDigest:
         self.stop()
         if self._error is not None:
             raise self._error
+        if self._done < size:
+            raise Interrupted("The check of the file was interrupted")  # never the digest of a part for the whole's
 
     def stop(self) -> None:
         """End the thread; nothing is read afterwards."""

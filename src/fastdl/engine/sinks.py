@@ -14,7 +14,7 @@ from fastdl.errors import DiskError
 from fastdl.io.partial import Partial
 
 RECORD_BYTES = 1024 * 1024  # journaled at least this often
-RECORD_SECONDS = 0.02  # so that a kill loses no more than this much of each connection's work
+RECORD_SECONDS = 0.01  # so that a kill loses no more than this much of each connection's work
 STDOUT_WINDOW = 16 * 1024 * 1024  # bytes that may wait in memory for their turn
 
 
@@ -114,9 +114,8 @@ class StdoutSink:
                 block = self._waiting.pop(self.front)
                 self._emit(block)
                 self.front += len(block)
-            front = self.front
-        if front != before:
-            self._front_moved(front)
+            if self.front != before:
+                self._front_moved(self.front)  # under the lock: it never goes back
 
     def _emit(self, block: bytes) -> None:
         try:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
+from fastdl.core.dates import http_date
 from fastdl.core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, decode_header
 from fastdl.core.naming import SafeName, choose_name, renamed
 from fastdl.core.response import Validators
 from fastdl.core.urls import Url, mask
 from fastdl.core.verify import Digest, new_hasher
-from fastdl.errors import BadName, TargetExists
+from fastdl.errors import BadName, DiskError, TargetExists
+from fastdl.io.disk import disk_error
 from fastdl.io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
 from fastdl.settings import Settings
 
@@ -22,12 +24,13 @@ _MOST_RENAMES = 10_000
 
 
 class AlreadyThere(Exception):
-    """Nothing needs to be fetched; the message says why, `path` is the file."""
+    """Nothing needs to be fetched; the message says why, `path` is the file, `verified` says that its digest agrees."""
 
-    def __init__(self, path: str, why: str) -> None:
+    def __init__(self, path: str, why: str, *, verified: bool = False) -> None:
         super().__init__(why)
         self.path = path
         self.why = why
+        self.verified = verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,7 @@ class Remote:
 
 def modified_time(validators: Validators) -> float | None:
     """Last-Modified as Unix time, None if there is none or it makes no sense."""
-    try:
-        return parsedate_to_datetime(validators.last_modified or "").timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    return http_date(validators.last_modified)
 
 
 def path_of(settings: Settings, disposition: str | None, given: Url, final: Url) -> str:
@@ -76,8 +76,8 @@ def settle_before(settings: Settings, path: str, digest: Digest | None) -> None:
         return
     if settings.skip_existing:
         raise AlreadyThere(path, "it exists")
-    if digest is not None and os.path.isfile(path) and file_digest(path, digest.algorithm) == digest.value:
-        raise AlreadyThere(path, f"its {digest.algorithm} is the expected one")
+    if digest is not None and _has_digest(path, digest):
+        raise AlreadyThere(path, f"its {digest.algorithm} is the expected one", verified=True)
 
 
 def settle(
@@ -98,7 +98,8 @@ def settle(
     if os.path.isdir(path):
         raise BadName(f"{path} is a folder")
     if settings.newer:
-        if not _is_newer(path, remote, remembered):
+        # A file with another digest than the expected one is wrong, however new it is.
+        if digest is None and not _is_newer(path, remote, remembered):
             raise AlreadyThere(path, "the server's file is not newer")
         return path
     if settings.overwrite:
@@ -110,14 +111,33 @@ def settle(
     raise TargetExists(f"{path} exists")
 
 
+def _has_digest(path: str, digest: Digest) -> bool:
+    try:
+        return os.path.isfile(path) and file_digest(path, digest.algorithm) == digest.value
+    except DiskError:
+        return False  # what cannot be read is not known to be this file
+
+
+def _stat(path: str) -> os.stat_result | None:
+    """None where a link leads nowhere."""
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
+
+
 def is_this_file(path: str, remote: Remote) -> bool:
     """Whether an existing file may be the server's: size and time agree (rsync's quick check)."""
-    there = os.stat(path)
+    there = _stat(path)
+    if there is None or not stat.S_ISREG(there.st_mode):
+        return False
     return remote.size == there.st_size and remote.modified is not None and int(there.st_mtime) == int(remote.modified)
 
 
 def _is_newer(path: str, remote: Remote, remembered: str | None) -> bool:
-    there = os.stat(path)
+    there = _stat(path)
+    if there is None:
+        return True
     if remembered is not None and remote.validators.etag is not None:
         return remembered != remote.validators.etag
     if remote.size is not None and remote.size != there.st_size:
@@ -126,11 +146,14 @@ def _is_newer(path: str, remote: Remote, remembered: str | None) -> bool:
 
 
 def file_digest(path: str, algorithm: str) -> bytes:
-    """The digest of a file on disk."""
+    """The digest of a file on disk. Raises DiskError where it cannot be read."""
     hasher = new_hasher(algorithm)
-    with open(path, "rb") as file:
-        while block := file.read(1024 * 1024):
-            hasher.update(block)
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1024 * 1024):
+                hasher.update(block)
+    except OSError as error:
+        raise disk_error(error, "read", path) from error
     return hasher.digest()
 
 

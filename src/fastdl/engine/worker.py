@@ -28,8 +28,8 @@ from fastdl.io.session import BLOCK, NoSlot
 if TYPE_CHECKING:
     from fastdl.engine.attempt import Attempt
 
-_SMALL_READ = 16 * 1024  # bytes: a TLS record
-_FILL_SECONDS = 0.02  # how long small reads (TLS records) are gathered into one block
+_RECORD = 16 * 1024  # bytes: the largest TLS record (RFC 8446, section 5.1)
+_FILL_SECONDS = 0.005  # how long TLS records are gathered into one block: what waits is lost if we are killed
 
 
 class Aborted(Exception):
@@ -57,6 +57,7 @@ class WorkerThread(threading.Thread):
         self._queued: Ask | None = None
         self._decoder: Decoder | None = None
         self._broken: NetworkError | None = None
+        self._secure = False
 
     def _cancelled(self) -> bool:
         return self.aborted or self._attempt.stopping
@@ -146,11 +147,12 @@ class WorkerThread(threading.Thread):
             self._reject(answer, verdict)
             return
         coding = verdict.coding
-        self._attempt.accept(self._source, place, answer, verdict)
+        self._attempt.accept(answer, verdict)
         if place.validators is None:
             place.validators = validators_of(head)
             place.content_type = head.get("content-type") or ""
         self._decoder = decoder_for(coding) if coding else None
+        self._secure = answer.url.scheme == "https"
         end = verdict.start + verdict.length if verdict.length is not None else None
         ranged = _serves_ranges(verdict, head)
         rtt = answer.channel.rtt
@@ -221,7 +223,7 @@ class WorkerThread(threading.Thread):
         attempt.post(lambda core, now: core.ended(number, now))
 
     def _fill(self) -> int:
-        """Read a block. Records of TLS are small: they are gathered until the block is full or 20 ms have passed."""
+        """Read a block. Records of TLS are small: they are gathered into larger ones."""
         channel, buffer = self._contact.channel, self._buffer
         assert channel is not None and buffer is not None
         if self._broken is not None:
@@ -230,7 +232,7 @@ class WorkerThread(threading.Thread):
         if self._decoder is not None:
             return self._decoder.read(channel.read_into, buffer[:block])
         count = channel.read_into(buffer[:block])
-        if 0 < count <= _SMALL_READ and block == BLOCK:
+        if 0 < count <= _RECORD and block == BLOCK and self._secure:
             count = self._fill_more(channel, buffer, count)
         return count
 

@@ -7,8 +7,8 @@ therefore names its boot; where it differs from this one, only what was flushed 
 from __future__ import annotations
 
 import functools
+import os
 import sys
-import uuid
 
 
 @functools.cache
@@ -18,7 +18,7 @@ def boot_identity() -> str:
     try:
         return _identity()
     except (OSError, ValueError, ImportError, AttributeError):
-        return f"unknown-{uuid.uuid4()}"
+        return f"unknown-{os.urandom(16).hex()}"
 
 
 def _identity() -> str:

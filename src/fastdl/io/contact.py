@@ -30,6 +30,10 @@ class Place:
     content_type: str | None = None
     slow_peers: set[str] = field(default_factory=set)
 
+    def forget(self) -> None:
+        """What was learned of it is not to be relied on any more."""
+        self.final = self.validators = self.content_type = None
+
     @property
     def given_for(self) -> Url | None:
         """The URL whose origin may be told secrets."""

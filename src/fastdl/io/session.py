@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fastdl.core.limit import DelayLimit, TokenBucket, block_for, burst_for
 from fastdl.core.response import Head
@@ -134,10 +135,16 @@ class Session:
         else:
             channel.close()
 
-    def join(self, host: str, change: int = 1) -> None:
-        """A download from `host` begins (or, with -1, ends)."""
+    @contextlib.contextmanager
+    def crowd(self, host: str) -> Iterator[None]:
+        """While it lasts, a download from `host` is running."""
         with self._lock:
-            self._crowd[host] += change
+            self._crowd[host] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._crowd[host] -= 1
 
     def share(self, host: str) -> int:
         """How many of a host's connections one of the downloads that are running may have."""

@@ -43,7 +43,10 @@ def open_writer(fd: int, size: int | None, allocated: bool, kind: Kind = "auto")
     """The writer for a file of `size` bytes (None: unknown). Mapped windows only where the blocks are `allocated`,
     whatever was asked for. The caller keeps the fd and closes it after the writer.
 
-    FIGURES
+    auto is positional everywhere. Measured on Linux (2 cores, 1 GiB from 4 threads in blocks of 256 KiB, 15 rounds in
+    random order, windows / pwrite): ext4 with reserved blocks 1.4 (best) to 2.4 (median) of the time, 1.8 to 2.8 of
+    the CPU, 1.2 to 1.5 with the flush; memory disk 1.7 to 2.4 and 2.0. A store into a new page makes the kernel clear
+    it first, 4 KiB a fault. On Windows the file has holes (io/disk.py), so that nothing may be mapped there.
     """
     if kind == "mmap" and allocated and size:
         return MappedWriter(fd, size)

@@ -1,0 +1,64 @@
+"""What is done about twenty times a second while a download runs: progress, the digest behind the front, flushes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from fastdl.engine.attempt import Attempt
+from fastdl.engine.landing import Landing
+from fastdl.errors import FastdlError, TooLarge
+from fastdl.events import Event, Progressed
+from fastdl.io.partial import Partial
+
+PROGRESS_SECONDS = 0.1
+FLUSH_SECONDS = 30.0  # how often a long download is flushed, so that a power loss costs little
+FLUSH_BYTES = 64 * 1024 * 1024
+DIGEST_BYTES = 8 * 1024 * 1024  # smaller files are hashed at their end: not worth a thread
+SPEED_SECONDS = 1.5  # over which the speed is averaged
+
+
+class Watch:
+    """Watches one attempt."""
+
+    def __init__(self, job: int, landing: Landing, max_size: int | None, now: float, done: int) -> None:
+        """`done` bytes were there at the time `now` (seconds)."""
+        self._job = job
+        self._landing = landing
+        self._max_size = max_size
+        self._shown = 0.0
+        self._at, self._done = now, done
+        self._flushed_at, self._flushed = now, done
+        self._speed = 0.0
+
+    def look(self, attempt: Attempt, now: float, tell: Callable[[Event], None] | None) -> None:
+        """Take the facts of this moment; `tell` gets the progress (None: there is no file to speak of yet)."""
+        if now - self._shown < PROGRESS_SECONDS:
+            return
+        self._shown = now
+        done, size, connections, sources, front = attempt.facts()
+        if self._max_size is not None and done > self._max_size:
+            attempt.crash(TooLarge("The file is larger than --max-size", f"the limit is {self._max_size} bytes"))
+        if size is None or size > DIGEST_BYTES:
+            self._landing.advance(front)
+        if now > self._at:
+            weight = min(1.0, (now - self._at) / SPEED_SECONDS)
+            self._speed += weight * ((done - self._done) / (now - self._at) - self._speed)
+            self._at, self._done = now, done
+        if tell is not None:
+            tell(Progressed(self._job, done, size, max(0.0, self._speed), connections, sources))
+            self._flush(now, done)
+
+    def _flush(self, now: float, done: int) -> None:
+        partial = self._landing.partial
+        if partial is None or now - self._flushed_at < FLUSH_SECONDS or done - self._flushed < FLUSH_BYTES:
+            return
+        self._flushed_at, self._flushed = now, done
+        threading.Thread(target=_flush, args=(partial,), name="fastdl-flush", daemon=True).start()
+
+
+def _flush(partial: Partial) -> None:
+    try:
+        partial.flush()
+    except (FastdlError, OSError):
+        return  # the same fault meets the next write, which reports it
