@@ -56,7 +56,7 @@ def _side_by_side(downloads: list[Download], jobs: int) -> list[Result]:
             while thread.is_alive():
                 thread.join(0.1)  # with a bound, so that Ctrl-C gets through on Windows too
     except (KeyboardInterrupt, FastdlError) as error:
-        stopped = error if isinstance(error, FastdlError) else Interrupted("Interrupted")
+        stopped = error if isinstance(error, FastdlError) else Interrupted("interrupted")
         _stop(downloads, stopped, threads)
         for download in downloads:
             results.setdefault(download.job, Result(download.url, error=stopped))

@@ -26,8 +26,9 @@ def test_every_option_reaches_settings_and_every_setting_has_an_option() -> None
 def test_defaults_that_are_shown_are_the_defaults() -> None:
     settings = Settings()
     shown = {option.key: option.default for option in OPTIONS if option.default.isdigit()}
-    assert shown == {key: str(int(getattr(settings, key))) for key in ("per_host", "jobs", "timeout",
-                                                                       "connect_timeout", "retries")}
+    assert shown == {
+        key: str(int(getattr(settings, key))) for key in ("per_host", "jobs", "timeout", "connect_timeout", "retries")
+    }
     assert all(getattr(settings, option.key) is True for option in OPTIONS if option.negatable)
 
 

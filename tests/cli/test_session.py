@@ -81,9 +81,10 @@ def test_the_last_line_of_a_file() -> None:
     assert "idle.example.com" not in err
     assert err.count("\n") == 1
     assert "no digest known" in told(Settings(), result())[1]
-    assert "md5 not checked (published by the origin)" in told(
-        Settings(), result(digest=DigestReport("md5", "00", "origin", False))
-    )[1]
+    assert (
+        "md5 not checked (published by the origin)"
+        in told(Settings(), result(digest=DigestReport("md5", "00", "origin", False)))[1]
+    )
     assert told(Settings(), result(kept="it is there already"))[1] == "f.bin: it is there already\n"
 
 

@@ -34,7 +34,9 @@ def test_forms(text: str, expected: float) -> None:
     assert http_date(text) == expected
 
 
-@pytest.mark.parametrize("text", [None, "", "0", "soon", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT"])
+@pytest.mark.parametrize(
+    "text", [None, "", "0", "soon", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT"]
+)
 def test_nonsense(text: str | None) -> None:
     assert http_date(text) is None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.core import plan
@@ -13,12 +13,14 @@ RATES = st.floats(0, 1e10)
 SIZES = st.integers(0, 2**50)
 
 
+@settings(deadline=None)
 @given(RATES, st.none() | st.integers(1, 2**40))
 def test_the_floor(rate: float, min_split: int | None) -> None:
     floor = plan.floor_for(rate, min_split)
     assert floor == min_split if min_split is not None else plan.SMALLEST <= floor <= plan.MIN_SPLIT
 
 
+@settings(deadline=None)
 @given(st.none() | RATES, SIZES, st.floats(0, 1), st.integers(1, 2**30))
 def test_a_guided_range(rate: float | None, remaining: int, share: float, floor: int) -> None:
     """Never below the floor, else never more than a second's worth or half of the worker's share."""
@@ -29,6 +31,7 @@ def test_a_guided_range(rate: float | None, remaining: int, share: float, floor:
         assert taken <= (rate or plan.FIRST_RANGE)
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(1, 64), st.none() | st.integers(1, 2**30))
 def test_the_first_response_runs_within_the_file(size: int, connections: int, min_split: int | None) -> None:
     first = plan.first_territory(size, connections, min_split)
@@ -42,6 +45,7 @@ def test_one_connection_is_one_plain_stream() -> None:
     assert plan.first_territory(10**12, 1, None) == 10**12
 
 
+@settings(deadline=None)
 @given(SIZES, st.floats(1, 1e10), st.floats(1, 1e10), st.floats(0, 100))
 def test_a_split_lets_both_end_together(remaining: int, victim: float, thief: float, latency: float) -> None:
     taken = plan.split(remaining, victim, thief, latency)
@@ -59,6 +63,7 @@ def test_a_split_of_what_does_not_flow() -> None:
     assert plan.split(1000, 5.0, 0.0, 0.1) == 0
 
 
+@settings(deadline=None)
 @given(SIZES)
 def test_the_waste_budget(size: int) -> None:
     assert plan.waste_budget(size) == max(4 * MIB, int(size * 0.02))
@@ -103,6 +108,7 @@ def test_stays_where_it_no_longer_pays() -> None:
     assert growth.allowed == 8
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.integers(0, 40), st.floats(0, 10)), max_size=30), st.integers(1, 30))
 def test_never_more_than_allowed(steps: list[tuple[float, int, float]], per_host: int) -> None:
     growth, now = Growth.begin(0.0001, None, per_host, 1, 0.0), 0.0

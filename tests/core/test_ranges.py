@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.core.ranges import Range, RangeSet
@@ -30,6 +30,7 @@ def bytes_of(ranges: RangeSet) -> set[int]:
     return {offset for start, end in ranges for offset in range(start, end)}
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_adding_and_removing_is_that_of_sets(steps: list[tuple[bool, tuple[int, int]]]) -> None:
     ranges, model = built(steps)
@@ -38,6 +39,7 @@ def test_adding_and_removing_is_that_of_sets(steps: list[tuple[bool, tuple[int, 
     assert bool(ranges) is bool(model)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_the_form_is_the_only_one_for_its_bytes(steps: list[tuple[bool, tuple[int, int]]]) -> None:
     """Sorted, none empty, none touching: so equal sets are equal lists."""
@@ -49,6 +51,7 @@ def test_the_form_is_the_only_one_for_its_bytes(steps: list[tuple[bool, tuple[in
     assert ranges == RangeSet((offset, offset + 1) for offset in sorted(model, reverse=True))
 
 
+@settings(deadline=None)
 @given(STEPS, PIECE)
 def test_questions(steps: list[tuple[bool, tuple[int, int]]], piece: tuple[int, int]) -> None:
     ranges, model = built(steps)
@@ -64,6 +67,7 @@ def test_questions(steps: list[tuple[bool, tuple[int, int]]], piece: tuple[int, 
     assert (first.start if first is not None else None) == min(model, default=None)
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(0, TOP))
 def test_done_and_missing_add_up_to_the_file(steps: list[tuple[bool, tuple[int, int]]], size: int) -> None:
     """Invariant 4: no byte in both, none in neither."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.core.response import (
@@ -210,6 +210,7 @@ KNOWN = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from([FIRST, MIDDLE, REST, PLAIN, Ask(999, 1000, True)]), HEADS, KNOWN)
 def test_any_head_gets_a_verdict(ask: Ask, answer: Head, known: Known) -> None:
     verdict = judge(ask, answer, known, NOW)

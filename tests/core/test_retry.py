@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.core.dates import http_date
@@ -46,6 +46,7 @@ def test_an_absurd_number_stays_absurd_and_harmless(digits: int) -> None:
     assert wait is not None and 1e9 < wait < float("inf")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d+:\d+:\d+ .{0,8}"))
 def test_any_text_gives_seconds_or_nothing(value: str) -> None:
     wait = retry_after(value, NOW)
@@ -58,6 +59,7 @@ def test_a_long_date_is_none() -> None:
     assert http_date("Sun, 06 Nov 1994 08:49:37 GMT" + " " * 100) is None
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_back_off_grows_to_a_bound_and_is_never_zero(failures: int, jitter: float) -> None:
     wait = backoff(failures, jitter)

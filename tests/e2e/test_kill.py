@@ -24,6 +24,7 @@ _DOWNLOADS = 7  # per test, at once three
 _BY_BYTES, _BY_TIME, _AT_END = 6, 2, 1  # kills per download: 9; four tests of seven downloads: 252
 _SNDBUF = 32768  # what the kernel holds for a client that is dead counts as sent: keep it small
 _PATIENCE = 30.0  # seconds
+_ENDS = (0, 7)  # 7: the kill came after the renaming, and the whole file is there already
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,18 @@ class Fate:
     kills: int
     ratio: float
     right: bool
+    code: int
+    files: frozenset[str]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> bool:
-    """SIGKILL; false where the process had ended by itself."""
+    """SIGKILL; false where the process had ended by itself, which may only be with success."""
     alive = process.poll() is None
     if alive:
         process.kill()
-    process.communicate()
+    _, err = process.communicate()
+    assert b"Traceback" not in err, err.decode(errors="replace")
+    assert alive or process.returncode in _ENDS, err.decode(errors="replace")
     return alive and process.returncode != 0
 
 
@@ -94,8 +99,9 @@ def _live(folder: Path, seed: int, app: FileApp, options: tuple[str, ...]) -> Fa
             _sound(runner.cwd, app)
         last = runner(*arguments, timeout=_PATIENCE, expected=["file.bin"])
         sent = server.body_sent
-    right = last.code == 0 and last.files == {"file.bin"} and (runner.cwd / "file.bin").read_bytes() == app.bytes()
-    return Fate(kills, sent / app.size, right)
+    whole = (runner.cwd / "file.bin").read_bytes() == app.bytes()
+    right = whole and last.code in _ENDS and last.files == {"file.bin"}
+    return Fate(kills, sent / app.size, right, last.code, frozenset(last.files))
 
 
 _SERVERS = {

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.engine import sinks
@@ -30,6 +30,7 @@ class FakePartial:
         self.there = bytearray(size)
         self.claims: list[Claim] = []
         self.slots: list[tuple[int, int]] = []
+        self.ended: list[int] = []
         self.full = False
 
     def write(self, offset: int, view: memoryview) -> None:
@@ -42,8 +43,11 @@ class FakePartial:
         self.slots.append((start, source))
         return len(self.slots) - 1
 
+    def end_run(self, slot: int) -> None:
+        self.ended.append(slot)
+
     def record(self, slot: int, start: int, end: int, source: int) -> None:
-        assert self.slots[slot] == (start, source)
+        assert self.slots[slot] == (start, source) and slot not in self.ended
         assert all(self.there[start:end]) and start < end
         self.claims.append((slot, start, end, source))
 
@@ -141,6 +145,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_claims_are_exactly_what_was_written(steps: list[tuple[int, bool, int, int, float]]) -> None:
     """Whatever the workers do: in the end every byte is claimed once, by the source that it came from."""

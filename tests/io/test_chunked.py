@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.errors import ProtocolViolation
@@ -75,6 +75,7 @@ def test_wrong_ones_are_refused(coded: bytes) -> None:
         decode([bytes([byte]) for byte in coded])
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=8), st.data(), st.integers(1, 50))
 def test_what_was_coded_comes_out(chunks: list[bytes], data: st.DataObject, window: int) -> None:
     coded = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
@@ -105,6 +106,7 @@ def reference(coded: bytes) -> bytes | None:
             return out
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([b"0", b"1", b"3", b"\r\n", b"\r\n", b";x", b"\n", b"\r", b"abc", b" "]), max_size=14))
 def test_equals_the_reference(parts: list[bytes]) -> None:
     coded = b"".join(parts)

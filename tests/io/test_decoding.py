@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.errors import ConnectionLost, IntegrityError, ProtocolViolation
@@ -62,6 +62,7 @@ def test_comes_out_as_it_was(coding: str, encode: Callable[[bytes], bytes], step
         assert decode(coding, encode(plain), step, window) == plain
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 50), st.integers(1, 50))
 def test_several_members(members: list[bytes], step: int, window: int) -> None:
     """RFC 1952, section 2.2: a file may consist of several, one behind the other."""
@@ -121,6 +122,7 @@ def test_a_bomb_stops_and_stays_small(coding: str, encode: Callable[[bytes], byt
     assert given <= 65 * 1024 * 1024
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate"]), st.integers(1, 20))
 def test_any_bytes_end_in_an_error_of_ours(coded: bytes, coding: str, step: int) -> None:
     try:

@@ -128,7 +128,7 @@ def test_a_reservation_that_is_refused_is_no_space(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(disk, "_reserve", refuse)
-    with pytest.raises(NoSpace, match="No room"):
+    with pytest.raises(NoSpace, match="no room"):
         disk.preallocate(fd, 10, str(tmp_path / "data"))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.errors import ConnectionLost, ProtocolViolation
@@ -121,6 +121,7 @@ BITS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(BITS, max_size=12).map(b"".join) | st.binary(max_size=60))
 def test_any_bytes_are_a_head_or_a_violation(raw: bytes) -> None:
     try:
@@ -133,6 +134,7 @@ def test_any_bytes_are_a_head_or_a_violation(raw: bytes) -> None:
         assert not set(value) & set("\r\n\0")
 
 
+@settings(deadline=None)
 @given(st.lists(BITS, max_size=20).map(b"".join), st.lists(st.integers(1, 9), min_size=1, max_size=5))
 def test_a_stream_is_read_alike_however_it_is_cut(raw: bytes, steps: list[int]) -> None:
     """Byte by byte or at once: the same heads, the same end."""

@@ -352,9 +352,7 @@ def go_on(channel: HttpChannel, url: str, head: Any) -> WireChannel:
 
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("end", [None, 10])
-def test_take_over(
-    session: Callable[..., HttpSession], certificates: Certificates, tls: bool, end: int | None
-) -> None:
+def test_take_over(session: Callable[..., HttpSession], certificates: Certificates, tls: bool, end: int | None) -> None:
     called: list[int] = []
     with RawServer(serve_ranges, tls=certificates.context() if tls else None) as server:
         url = server.url()
@@ -431,7 +429,8 @@ def digest_server(seen: list[str], *, junk: int = 0, algorithm: str = "SHA-256")
             challenge = f'Digest realm="r", nonce="n{len(seen)}", qop="auth", algorithm={algorithm}'
             connection.send(
                 f"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=x\r\nWWW-Authenticate: {challenge}\r\n"
-                f"Content-Length: {junk}\r\n\r\n".encode() + bytes(junk)
+                f"Content-Length: {junk}\r\n\r\n".encode()
+                + bytes(junk)
             )
 
     def expected(fields: dict[str, str], target: str) -> str:

@@ -112,12 +112,8 @@ def test_old_versions_are_not_offered(certificates: Certificates, peer: Callable
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-@pytest.mark.parametrize(
-    ("host", "why"), [("wrong.example", "another host"), ("127.0.0.9", "another address")]
-)
-def test_the_wrong_host(
-    certificates: Certificates, peer: Callable[..., socket.socket], host: str, why: str
-) -> None:
+@pytest.mark.parametrize(("host", "why"), [("wrong.example", "another host"), ("127.0.0.9", "another address")])
+def test_the_wrong_host(certificates: Certificates, peer: Callable[..., socket.socket], host: str, why: str) -> None:
     context = client_context(Settings(cacert=str(certificates.ca)), HTTP11)
     with pytest.raises(TlsFailed, match=why) as caught:
         wrap(peer(serve(certificates.context())), host, context, soon())

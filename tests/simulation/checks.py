@@ -23,6 +23,8 @@ from fastdl.core.scheduler import (
     Scheduler,
 )
 
+from fastdl.errors import NetworkError
+
 if TYPE_CHECKING:
     from simulation.clock import Clock
     from simulation.content import Disk
@@ -43,6 +45,7 @@ class Watch:
         self.connects: Counter[int] = Counter()  # by source
         self.aborts = 0
         self.in_vain: Counter[int] = Counter()  # by source: failures since its last new byte
+        self.beside: Counter[int] = Counter()  # the same while others were served
         self.faults: Counter[Fault] = Counter()
         self.hedge_waste = 0  # bytes that two fetched
         self.abort_waste = 0  # bytes that came after nobody wanted them
@@ -72,7 +75,7 @@ class Watch:
         else:
             self.compared += placement.known
         if placement.keep:
-            self.in_vain[worker.source] = 0
+            self.in_vain[worker.source] = self.beside[worker.source] = 0
         return placement
 
     def stored(self, worker_id: int) -> bool:
@@ -106,10 +109,15 @@ class Watch:
         worker = self.core.workers[worker_id]
         if worker.phase is Phase.STOPPING or worker.progressed or self.core.over:
             return
-        self.in_vain[source] += 1
-        # Connections that were under way when the first of them failed may fail as well.
-        most = self.limits.retries + self.limits.per_host
-        assert self.in_vain[source] <= most, f"source {source} failed {self.in_vain[source]} times without a new byte"
+        if worker.hurried and isinstance(failure.error, NetworkError):
+            return  # the server cannot do with requests that come early, which says nothing about the others
+        beside = any(w.source == source and w.phase is Phase.FLOWING for w in self.core.workers.values())
+        counter = self.beside if beside else self.in_vain
+        counter[source] += 1
+        # Connections that were under way when the first of them failed may fail as well; a redirect's target that has
+        # expired is looked up again at once. While others are served, one more is tried ever more rarely.
+        most = self.limits.per_host + (8 if beside else self.limits.retries + 2)
+        assert counter[source] <= most, f"source {source} failed {counter[source]} times without a new byte"
 
     def step(self, instructions: list[Instruction]) -> None:
         """The scheduler has answered an event."""
@@ -125,6 +133,8 @@ class Watch:
                 assert core.over, f"{instruction}, and yet it is not over"
                 if isinstance(instruction, Finish):
                     self._whole()
+                else:
+                    return  # what a worker had taken charge of when it found that the file is another one is lost
         self._adds_up()
 
     def _fetch(self, fetch: Fetch) -> None:

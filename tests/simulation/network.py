@@ -399,9 +399,7 @@ class Channel:
             self._flow(False)
             return 0
         clock = self.network.clock
-        share = min(
-            self.server.total / max(1, self.server.flowing), self.network.total / max(1, self.network.flowing)
-        )
+        share = min(self.server.total / max(1, self.server.flowing), self.network.total / max(1, self.network.flowing))
         rate = min(share, self.server.rate_of(self.number, clock.now)[0])
         if self.server.slow_start:
             rate = min(rate, (FIRST_WINDOW + self._bytes) / self.rtt)

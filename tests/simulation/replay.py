@@ -17,7 +17,9 @@ def main(seed: int, states: bool) -> None:
     scenario = draw(seed)
     print(scenario.mood, scenario.settings)
     for place in scenario.places:
-        print({name: getattr(place.server, name) for name in place.server.__dataclass_fields__}, place.front is not None)
+        print(
+            {name: getattr(place.server, name) for name in place.server.__dataclass_fields__}, place.front is not None
+        )
     if scenario.claims is not None:
         print(scenario.claims)
 
@@ -48,8 +50,10 @@ def _state(core: Scheduler) -> None:
         leases = f"{_lease(worker.lease)} then {_lease(worker.queued)}"
         print(f"           {worker.id} of {worker.source} {worker.phase.value} {leases} at {worker.offset}, {rate}")
     for source in core.sources:
-        print(f"           source {source.id}: fails {source.fails}, limit {source.limit}, ready {source.ready:.3f},"
-              f" ranges {source.ranges}, rate {source.rate}, {source.error}")
+        print(
+            f"           source {source.id}: fails {source.fails}, limit {source.limit}, ready {source.ready:.3f},"
+            f" ranges {source.ranges}, rate {source.rate}, {source.error}"
+        )
 
 
 def _lease(lease: Lease | None) -> str:

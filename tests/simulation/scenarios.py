@@ -68,10 +68,13 @@ def draw(seed: int) -> Scenario:
         elif mood == "good" and index == 0:
             _common(r, place, settings, rate, size)
             _doom(r, place, size, rate)
-            # Nobody can ask for a good end where the origin itself speaks of another file, or leads others astray.
-            place.server.quirks = [q for q in place.server.quirks if not q.kind.startswith("wrong")]
         else:
             _anything(r, place, version, rate, size)
+    if mood == "good":
+        for place in places:  # whoever speaks first decides which file it is: let that not be a liar
+            place.server.quirks = [
+                q for q in place.server.quirks if not q.kind.startswith("wrong") or place is places[best]
+            ]
     if mood == "good" and settings.limits.retries < 4:
         settings.limits = replace(settings.limits, retries=8)
     if r.random() < 0.2 and settings.window is None:
@@ -151,7 +154,9 @@ def _common(r: random.Random, place: Place, settings: Settings, rate: float, siz
             server.quirks.append(Quirk("late", 0.3, r.choice((1, 4)), r.choice((0.5, 2.0, 6.0))))
         elif kind == 4:
             start = r.uniform(0, seconds)
-            server.outages.append(Outage(start, start + r.uniform(0.1, 2.0), r.choice(("503", "500", "reset", "refuse"))))
+            server.outages.append(
+                Outage(start, start + r.uniform(0.1, 2.0), r.choice(("503", "500", "reset", "refuse")))
+            )
         elif kind == 5:
             server.quirks.append(Quirk("short", r.choice((0.3, 1.0)), r.choice((3, inf))))
         elif kind == 6:
@@ -211,13 +216,15 @@ def _anything(r: random.Random, place: Place, version: Version, rate: float, siz
         trick = r.choice(("wrong start", "wrong total", "wrong etag", "no content-range", "multipart", "too long"))
         server.quirks.append(Quirk(trick, r.choice((0.3, 1.0)), inf))
     elif kind == 5:
-        server.quirks.append(Quirk(r.choice(("cut", "hang", "500", "503", "html", "whole", "404")), r.choice((0.3, 1.0))))
+        server.quirks.append(
+            Quirk(r.choice(("cut", "hang", "500", "503", "html", "whole", "404")), r.choice((0.3, 1.0)))
+        )
     elif kind == 6:
         server.quirks.append(Quirk("403", 1.0, inf, after=r.randrange(1, 10)))
     elif kind == 7:
         server.quirks.append(Quirk("stall", 1.0, inf, inf))
     elif kind == 8:
-        server.retry_after = r.choice(("100", "1000", "0"))
+        server.retry_after = r.choice(("20", "1000", "0"))
         server.quirks.append(Quirk("429", 0.5, inf))
     if kind == 1 and not any((version.etag, version.modified)) and server.versions[-1][1].size == size:
         server.versions.pop()

@@ -81,10 +81,11 @@ def unfinished(folder: str) -> list[Unfinished]:
 
 
 def _read(folder: str, name: str) -> Unfinished:
+    from fastdl.io import files
     from fastdl.io.boot import boot_identity
 
     try:
-        with open(os.path.join(folder, name + JOURNAL), "rb") as file:
+        with os.fdopen(files.open_plain(os.path.join(folder, name + JOURNAL)), "rb") as file:
             header = decode_header(file.read(HEADER_SIZE))
             slots = decode_slots(file.read())
         data_size = os.path.getsize(os.path.join(folder, name + ".fastdl"))

@@ -27,4 +27,3 @@ def retry_after(value: str | None, wall_clock: float) -> float | None:
         return float(text.lstrip("0")[:12] or 0)
     moment = http_date(text)
     return None if moment is None else max(0.0, moment - wall_clock)
-

@@ -17,9 +17,10 @@ from enum import Enum
 
 from fastdl.core import plan, retry
 from fastdl.core.ranges import Range, RangeSet
-from fastdl.errors import FastdlError
+from fastdl.errors import FastdlError, NetworkError
 
 UNKNOWN_END = 1 << 62  # the end of a lease while the size of the file is not known
+FOREVER = float("inf")
 FORGIVEN = 3  # whole answers in a row, without a byte between, from a source that did serve ranges before
 
 
@@ -384,7 +385,8 @@ class Scheduler:
             lease.frontier += keep
             lease.pending += 1
             source = self.sources[worker.source]
-            source.fails = 0
+            if worker.since >= source.failed:  # an older body says nothing about new requests
+                source.fails = 0
             source.served = True
             worker.progressed = True
         return Placement(offset, known, keep, comparable)
@@ -591,14 +593,14 @@ class Scheduler:
             return
         if self.limits.retries == 0:
             if flowing:
-                source.limit = flowing
+                source.limit, source.again = len(others), FOREVER
             else:
                 source.error = failure.error
             return
         if progressed:
             source.ready = max(source.ready, now + (failure.wait or 0.0))
             return
-        if worker.hurried and fault is Fault.LOST:
+        if worker.hurried and fault is Fault.LOST and isinstance(failure.error, NetworkError):
             source.stumbles += 1
             return
         if worker.since < source.failed:

@@ -57,7 +57,7 @@ class FollowingDigest:
     def _hash(self, view: memoryview) -> None:
         count = self._partial.read_into(self._done, view)
         if count == 0:
-            raise DiskError("The partial download is shorter than it was", "something else changed it")
+            raise DiskError("the partial download is shorter than it was", "something else changed it")
         for hasher in self._hashers:
             hasher.update(view[:count])
         with self._wake:
@@ -71,23 +71,27 @@ class FollowingDigest:
             return
         if self._thread is None:
             buffer = memoryview(bytearray(min(_BLOCK, max(size, 1))))
-            while self._done < size:
-                self._hash(buffer[: size - self._done])
-            return
-        self.advance(size)
-        with self._wake:
             while self._done < size and not self._stop:
-                self._wake.wait(0.1)
-        self.stop()
+                self._hash(buffer[: size - self._done])
+        else:
+            self.advance(size)
+            with self._wake:
+                while self._done < size and not self._stop:
+                    self._wake.wait(0.1)
+            self.stop()
         if self._error is not None:
             raise self._error
         if self._done < size:
-            raise Interrupted("The check of the file was interrupted")  # never the digest of a part for the whole's
+            raise Interrupted("the check of the file was interrupted")  # never the digest of a part for the whole's
 
-    def stop(self) -> None:
-        """End the thread; nothing is read afterwards."""
+    def interrupt(self) -> None:
+        """From any thread: end soon; `finish` then raises Interrupted."""
         with self._wake:
             self._stop = True
             self._wake.notify_all()
+
+    def stop(self) -> None:
+        """End the thread; nothing is read afterwards."""
+        self.interrupt()
         if self._thread is not None:
             self._thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from typing import Literal
@@ -53,6 +54,8 @@ class Download:
         attempt = self._attempt
         if attempt is not None:
             attempt.stop()
+        if self._landing is not None:
+            self._landing.stop()
 
     # --- the steps ---------------------------------------------------------------------------------------
 
@@ -63,13 +66,11 @@ class Download:
         try:
             self._prepare()
             with self.session.crowd(self._places[0].given.host):
-                self._fetch(began)
-        except target.AlreadyThere as kept:
-            self._keep(kept)
+                self._fetch_unless_there(began)
         except FastdlError as error:
-            self._result.error = error
+            self._result.error = self._stopped or error
         except KeyboardInterrupt:
-            self._result.error = Interrupted("Interrupted")
+            self._result.error = Interrupted("interrupted")
         finally:
             if self._landing is not None:
                 self._landing.close()
@@ -77,6 +78,12 @@ class Download:
         self._result.seconds = time.monotonic() - began
         self._observer(Ended(self.job, self._result))
         return self._result
+
+    def _fetch_unless_there(self, began: float) -> None:
+        try:
+            self._fetch(began)
+        except target.AlreadyThere as kept:
+            self._keep(kept)
 
     def _prepare(self) -> None:
         settings = self.settings
@@ -93,7 +100,8 @@ class Download:
 
             self._result.plan = dry_run(self.session, settings, self._places, self._digest)
             return
-        self._landing = landing = Landing(settings, self.url, self._places, self._digest)
+        note = functools.partial(self._note, "info")
+        self._landing = landing = Landing(settings, self.url, self._places, self._digest, note)
         deadline = began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
         for restart in range(RESTARTS + 1):
@@ -106,15 +114,15 @@ class Download:
             elif isinstance(outcome, Restart):
                 self._begin_again(landing, outcome.why)
             else:
-                raise self._stopped or TimedOut("The time is over", f"--max-time {settings.max_time:g} s", "")
+                raise self._stopped or TimedOut("the time is over", f"--max-time {settings.max_time:g} s", "")
             claims = None
             for place in self._places:
                 place.forget()
-        raise ObjectChanged("The file kept changing during the download", f"begun {RESTARTS + 1} times")
+        raise ObjectChanged("the file kept changing during the download", f"begun {RESTARTS + 1} times")
 
     def _begin_again(self, landing: Landing, why: str) -> None:
         if landing.stdout is not None and landing.stdout.front > 0:
-            raise ObjectChanged("The file changed during the download", "part of it went to stdout already")
+            raise ObjectChanged("the file changed during the download", "part of it went to stdout already")
         if why:
             self._note("warning", f"{why}: beginning again from nothing")
 

@@ -25,9 +25,9 @@ def dry_run(session: Session, settings: Settings, places: list[Place], digest: D
         contact.drop()
     verdict = judge(Ask(0, None, True), answer.head, Known(), time.time())
     if verdict.broken:
-        raise ProtocolViolation("The server sent a broken answer", verdict.why)
+        raise ProtocolViolation("the server sent a broken answer", verdict.why)
     if verdict.action not in (Action.USE, Action.WHOLE, Action.EMPTY, Action.NO_RANGES):
-        raise HttpStatus("The server refused", f"{verdict.why} from {answer.url.host}", status=answer.head.status)
+        raise HttpStatus("the server refused", f"{verdict.why} from {answer.url.host}", status=answer.head.status)
     return {
         "url": mask(places[0].given.text),
         "rule": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -20,6 +21,7 @@ from fastdl.errors import DigestMismatch, SizeMismatch, TargetBusy, TargetExists
 from fastdl.io.channel import Channel
 from fastdl.io.contact import Answer, Place
 from fastdl.io.partial import Partial
+from fastdl.io.writers import Kind
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,8 +37,11 @@ class AskAgain(Exception):
 class Landing:
     """One file's target: a partial download that gets its final name at the end, or stdout."""
 
-    def __init__(self, settings: Settings, url: str, places: list[Place], digest: Digest | None) -> None:
-        """`url` is the text as given, `places` are all sources with the origin first, `digest` is the expected one."""
+    def __init__(
+        self, settings: Settings, url: str, places: list[Place], digest: Digest | None, tell: Callable[[str], None]
+    ) -> None:
+        """`url` is the text as given, `places` are all sources with the origin first, `digest` is the expected one;
+        `tell` takes sentences for -v."""
         self.path: str | None = "-" if settings.output == "-" else None
         self.size: int | None = None  # bytes, as far as the servers have said it
         self.validators = Validators()
@@ -47,6 +52,7 @@ class Landing:
         self._key = url_key(url)
         self._places = places
         self._digest = digest
+        self._tell = tell
         self._hashers: dict[str, Hasher] = {}
         self._following: FollowingDigest | None = None
         self._differs = False  # an existing file looked like the server's, and is another one
@@ -61,12 +67,14 @@ class Landing:
         settings, origin = self._settings, self._places[0]
         if settings.output == "-":
             return None
+        found = target.unfinished(settings, origin.given, self._key, self._url) if settings.resume else None
+        if found is not None:
+            self._open(found)
         if settings.output is not None or "." in os.path.basename(origin.given.path):
             target.settle_before(settings, self._expected_path(), self._digest)
-        found = target.unfinished(settings, origin.given, self._key, self._url) if settings.resume else None
-        if found is None:
+        partial = self.partial
+        if found is None or partial is None:
             return None
-        self.partial = partial = Partial.open(found)
         header = partial.header
         if header is None or not target.belongs(header, self._key, self._url) or not partial.claims:
             return None
@@ -77,6 +85,17 @@ class Landing:
         origin.content_type = header.content_type
         return RangeSet((claim.start, claim.end) for claim in partial.claims)
 
+    def _open(self, path: str) -> None:
+        """Lock a partial download and look at it. Raises target.AlreadyThere where an earlier run was killed between
+        the last rename and the removal of its journal."""
+        self.partial = partial = Partial.open(path, writer=_writer())
+        if partial.note:
+            self._tell(partial.note)
+        done = partial.finished
+        wanted = self._digest.text if self._digest is not None else None
+        if done is not None and done.url_key == self._key and (wanted is None or done.digest == wanted):
+            raise target.AlreadyThere(path, "an earlier run had just finished it", verified=wanted is not None)
+
     def _expected_path(self) -> str:
         given = self._places[0].given
         return target.path_of(self._settings, None, given, given)
@@ -84,8 +103,8 @@ class Landing:
     def conditions(self) -> tuple[tuple[str, str], ...]:
         """For -N: the server may answer 304 instead of sending what we have (RFC 9110, section 13.1)."""
         path = self._expected_path()
-        if not self._settings.newer or not os.path.isfile(path):
-            return ()
+        if not self._settings.newer or self._digest is not None or not os.path.isfile(path):
+            return ()  # with a digest, an existing file that has it needs no request, and one that has not is replaced
         etag = self._state().etag(self._key, path)
         if etag is not None:
             return (("If-None-Match", etag),)
@@ -111,7 +130,7 @@ class Landing:
         Raises target.AlreadyThere, AskAgain, TargetExists, TargetBusy, TooLarge, DiskError."""
         limit = self._settings.max_size
         if limit is not None and verdict.size is not None and verdict.size > limit:
-            raise TooLarge(f"The file is larger than --max-size: {verdict.size} bytes", f"the limit is {limit}")
+            raise TooLarge(f"the file is larger than --max-size: {verdict.size} bytes", f"the limit is {limit}")
         self.size = verdict.size if verdict.size is not None else self.size
         found = validators_of(answer.head)
         sink = self._to_stdout(front_moved) if self.path == "-" else self._to_file(answer, found, resumed)
@@ -163,14 +182,17 @@ class Landing:
             if self.path == path:
                 return self.partial
             self.partial.close()
-        self.partial, self.path = self._lock(path)
+        self._lock(path)
+        assert self.partial is not None
         return self.partial
 
-    def _lock(self, path: str) -> tuple[Partial, str]:
+    def _lock(self, path: str) -> None:
         """Where another download of this moment has the target, --auto-rename takes the next name."""
         while True:
             try:
-                return Partial.open(path), path
+                self._open(path)
+                self.path = path
+                return
             except TargetBusy:
                 if not self._settings.auto_rename:
                     raise
@@ -191,7 +213,7 @@ class Landing:
             return False
         buffer = memoryview(bytearray(SAMPLE))
         count = channel.read_into(buffer)
-        with open(path, "rb") as file:
+        with contextlib.suppress(OSError), open(path, "rb") as file:  # what cannot be read is another file
             if file.read(count) == buffer[:count]:
                 return True
         self._differs = True
@@ -224,7 +246,7 @@ class Landing:
         if self.stdout is not None:
             self.stdout.flush()
             if self.stdout.front != size:
-                raise SizeMismatch("Not all bytes came", f"{self.stdout.front} of {size}")
+                raise SizeMismatch("not all bytes came", f"{self.stdout.front} of {size}")
         elif self._following is not None:
             self._following.finish(size)
         return {name: hasher.digest() for name, hasher in self._hashers.items()}
@@ -233,7 +255,7 @@ class Landing:
         """The digest is wrong: nothing of the partial download can be trusted. Raises DigestMismatch."""
         if self.partial is not None:
             self.partial.discard()
-        what = f"The {wanted.algorithm} does not match: the file has {found.hex()}"
+        what = f"the {wanted.algorithm} does not match: the file has {found.hex()}"
         raise DigestMismatch(what, f"expected was {wanted.hex}")
 
     def finish(self) -> None:
@@ -259,6 +281,11 @@ class Landing:
         if settings.newer and self.validators.etag is not None:
             self._state().note_etag(self._key, self.path, self.validators.etag, self.size)
 
+    def stop(self) -> None:
+        """From any thread: a digest that is being waited for ends at once, with Interrupted."""
+        if self._following is not None:
+            self._following.interrupt()
+
     def close(self) -> None:
         """Leave the target; what was downloaded stays for the next run."""
         if self._following is not None:
@@ -273,6 +300,12 @@ class Landing:
 
             self._store = Store(state_dir(os.environ, sys.platform))
         return self._store
+
+
+def _writer() -> Kind:
+    """How bytes are written: FASTDL_WRITER is for those who measure (docs/performance.md)."""
+    kind = os.environ.get("FASTDL_WRITER")
+    return "mmap" if kind == "mmap" else "positional" if kind == "positional" else "auto"
 
 
 def _index(sources: list[str], url: str) -> int:

@@ -61,6 +61,7 @@ class PartialSink:
         if run is None or run.end != offset or run.source != source:
             if run is not None:
                 self._record(run, now)
+                self._partial.end_run(run.slot)
             run = _Run(self._partial.run(offset, self._ids[source]), offset, offset, source, offset, 0.0)
             self._runs[worker] = run
         run.end = offset + len(view)
@@ -121,7 +122,7 @@ class StdoutSink:
         try:
             self._out.write(block)
         except OSError as error:
-            raise DiskError("Cannot write to stdout", error.strerror or "the reader is gone", "") from error
+            raise DiskError("cannot write to stdout", error.strerror or "the reader is gone", "") from error
         for hasher in self._hashers:
             hasher.update(block)
 
@@ -137,4 +138,4 @@ class StdoutSink:
         try:
             self._out.flush()
         except OSError as error:
-            raise DiskError("Cannot write to stdout", error.strerror or "the reader is gone", "") from error
+            raise DiskError("cannot write to stdout", error.strerror or "the reader is gone", "") from error

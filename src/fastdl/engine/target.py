@@ -15,6 +15,7 @@ from fastdl.core.response import Validators
 from fastdl.core.urls import Url, mask
 from fastdl.core.verify import Digest, new_hasher
 from fastdl.errors import BadName, DiskError, TargetExists
+from fastdl.io import files
 from fastdl.io.disk import disk_error
 from fastdl.io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
 from fastdl.settings import Settings
@@ -194,7 +195,7 @@ def belongs(header: JournalHeader, key: str, url_text: str) -> bool:
 def read_header(path: str) -> JournalHeader | None:
     """The header of a journal, None where there is no usable one."""
     try:
-        with open(path, "rb") as file:
+        with os.fdopen(files.open_plain(path), "rb") as file:
             return decode_header(file.read(HEADER_SIZE))
     except (OSError, JournalDamaged):
         return None

@@ -38,7 +38,7 @@ class Watch:
         self._shown = now
         done, size, connections, sources, front = attempt.facts()
         if self._max_size is not None and done > self._max_size:
-            attempt.crash(TooLarge("The file is larger than --max-size", f"the limit is {self._max_size} bytes"))
+            attempt.crash(TooLarge("the file is larger than --max-size", f"the limit is {self._max_size} bytes"))
         if size is None or size > DIGEST_BYTES:
             self._landing.advance(front)
         if now > self._at:

@@ -75,9 +75,9 @@ class WorkerThread(threading.Thread):
             try:
                 self._carry_out(order)
             except Aborted:
-                self._fail(Failure(Fault.ABORTED, ConnectionLost("The connection was given up")))
+                self._fail(Failure(Fault.ABORTED, ConnectionLost("the connection was given up")))
             except NoSlot:
-                self._fail(Failure(Fault.NO_SLOT, ConnectionLost("All connections to the host are in use")))
+                self._fail(Failure(Fault.NO_SLOT, ConnectionLost("all connections to the host are in use")))
             except NetworkError as error:
                 self._fail(Failure(Fault.LOST, error))
             except DifferentBytes as error:
@@ -102,7 +102,10 @@ class WorkerThread(threading.Thread):
             failure = Failure(Fault.ABORTED, failure.error)
         self._contact.drop()
         self._queued = None
-        self._attempt.sink_settle(self.number)
+        try:
+            self._attempt.sink_settle(self.number)
+        except FastdlError as error:
+            failure = Failure(Fault.FATAL, error)
         if failure.fault not in (Fault.ABORTED, Fault.NO_SLOT):
             self._row().add(tracker.ERRORS)
             self._attempt.note_failure(self._place, failure)
@@ -122,6 +125,9 @@ class WorkerThread(threading.Thread):
             try:
                 extra = self._attempt.extra_headers(self._place)
                 answer = self._contact.ask(self._place, order.start, order.end, order.ranged, extra)
+            except NetworkError:
+                self._place.final = None  # a redirector may lead elsewhere by now
+                raise
             finally:
                 self._row().add(tracker.REQUESTS, self._contact.requests - requests)
                 self._row().add(tracker.CONNECTIONS, self._contact.opened - opened)
@@ -169,22 +175,24 @@ class WorkerThread(threading.Thread):
         error: FastdlError
         if action is Action.CHANGED:
             if place.mirror:
-                error = SizeMismatch("The mirror has another file", verdict.why)
+                error = SizeMismatch("the mirror has another file", verdict.why)
                 raise_as = Fault.REFUSED
             else:
-                error, raise_as = ObjectChanged("The file changed during the download", verdict.why), Fault.CHANGED
+                error, raise_as = ObjectChanged("the file changed during the download", verdict.why), Fault.CHANGED
         elif action is Action.NO_RANGES:
-            error, raise_as = Refused("The server serves no ranges", verdict.why), Fault.NO_RANGES
+            error, raise_as = Refused("the server serves no ranges", verdict.why), Fault.NO_RANGES
         elif verdict.broken:
-            error = ProtocolViolation("The server sent a broken answer", why)
+            error = ProtocolViolation("the server sent a broken answer", why)
             raise_as = Fault.BAD_RANGE if action is Action.BAD_RANGE else Fault.LOST
         else:
-            error = HttpStatus("The server refused", why, status=status)
+            error = HttpStatus("the server refused", why, status=status)
             raise_as = {
                 Action.BUSY: Fault.BUSY,
                 Action.DENIED: Fault.DENIED,
                 Action.REFUSED: Fault.REFUSED,
             }.get(action, Fault.LOST)
+            if action is Action.RETRY:
+                place.final = None
             if action is Action.DENIED and place.final is not None and place.final != place.given:
                 # A signed or expired target: the first URL leads to a fresh one.
                 place.final = None
@@ -255,7 +263,7 @@ class WorkerThread(threading.Thread):
         placement = attempt.arrived(number, count)
         known, keep = placement.known, placement.keep
         if known and placement.comparable and not attempt.sink.same(placement.offset, buffer[:known]):
-            raise DifferentBytes("Bytes that came twice differ", "the file changed, or a source lies")
+            raise DifferentBytes("bytes that came twice differ", "the file changed, or a source lies")
         row.add(tracker.WASTED, count - keep)
         complete = False
         if keep:
@@ -273,7 +281,7 @@ class WorkerThread(threading.Thread):
         self._attempt.sink_settle(number)
         whole = self._attempt.of_unknown_size(number)
         if not whole and (not self._ask.ranged or not self._attempt.body_is_over(number)):
-            raise ConnectionLost("The server closed the connection", "before the whole answer had come")
+            raise ConnectionLost("the server closed the connection", "before the whole answer had come")
         self._attempt.post(lambda core, now: core.ended(number, now, whole=whole))
 
     def _check_end(self) -> None:

@@ -41,28 +41,28 @@ class ChunkedDecoder:
         end = data.find(b"\n")
         if end < 0:
             if len(data) > _MOST_LINE:
-                raise ProtocolViolation("The server sent a broken answer", "an endless chunk-size line")
+                raise ProtocolViolation("the server sent a broken answer", "an endless chunk-size line")
             return None
         line = bytes(data[:end])
         del data[: end + 1]
         # A bare LF or CR is a line end for some and none for others (RFC 9112, section 2.2).
         if line.find(b"\r") != len(line) - 1 or not line or len(line) > _MOST_LINE:
-            raise ProtocolViolation("The server sent a broken answer", "a malformed chunk-size line")
+            raise ProtocolViolation("the server sent a broken answer", "a malformed chunk-size line")
         return line[:-1]
 
     def _take(self, line: bytes) -> None:
         if self._in_trailers:
             self._trailers += len(line) + 2
             if self._trailers > _MOST_TRAILERS:
-                raise ProtocolViolation("The server sent a broken answer", "endless trailers")
+                raise ProtocolViolation("the server sent a broken answer", "endless trailers")
             self.done = not line
         elif self._after_chunk:
             if line:
-                raise ProtocolViolation("The server sent a broken answer", "a chunk longer than announced")
+                raise ProtocolViolation("the server sent a broken answer", "a chunk longer than announced")
             self._after_chunk = False
         else:
             size = line.partition(b";")[0].rstrip(b" \t")
             if not size or len(size) > 15 or not _HEX.issuperset(size):
-                raise ProtocolViolation("The server sent a broken answer", "a malformed chunk size")
+                raise ProtocolViolation("the server sent a broken answer", "a malformed chunk size")
             self._left = int(size, 16)
             self._in_trailers = self._left == 0

@@ -152,7 +152,7 @@ class Contact:
     def _check_wanted(self) -> None:
         """An abort that came while there was no connection has found nothing to break off."""
         if self._cancelled():
-            raise ConnectionLost("The connection was given up")
+            raise ConnectionLost("the connection was given up")
 
     def _finish_body(self) -> None:
         """Read the rest of a small body that is of no interest, or drop the connection."""

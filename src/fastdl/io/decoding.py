@@ -40,7 +40,7 @@ class Decoder:
         count = read_into(self._input)
         if count == 0:
             if self._engine is None or not self._engine.eof:
-                raise ConnectionLost("The server closed the connection", "before the coded file had ended")
+                raise ConnectionLost("the server closed the connection", "before the coded file had ended")
             return False
         self._taken += count
         self._pending += self._input[:count]
@@ -56,20 +56,20 @@ class Decoder:
                 self._engine = self._next_member()
             block = self._engine.decompress(self._pending, most)
         except zlib.error:
-            raise ProtocolViolation("The server sent a broken answer", "its content coding is damaged") from None
+            raise ProtocolViolation("the server sent a broken answer", "its content coding is damaged") from None
         self._pending = self._engine.unconsumed_tail or self._engine.unused_data
         # All input may be inside the engine while a full view leaves some of the output in there too.
         self._more = bool(self._pending) or (len(block) == most and not self._engine.eof)
         self._given += len(block)
         if self._given > _FREE and self._given > _MOST_RATIO * self._taken:
             raise IntegrityError(
-                "The server sent a decompression bomb", f"{self._taken} bytes became {self._given}", ""
+                "the server sent a decompression bomb", f"{self._taken} bytes became {self._given}", ""
             )
         return block
 
     def _next_member(self) -> zlib._Decompress:
         if not self._gzip:
-            raise ProtocolViolation("The server sent a broken answer", "bytes behind the end of the coded file")
+            raise ProtocolViolation("the server sent a broken answer", "bytes behind the end of the coded file")
         return zlib.decompressobj(31)  # RFC 1952, section 2.2
 
 

@@ -125,7 +125,7 @@ def _check_free(needed: int, path: str) -> None:
 def _no_space(needed: int, path: str) -> NoSpace:
     free = free_space(path)
     known = "" if free is None else f", {free:,} are free"
-    return NoSpace(f"No room for {shown(path)}", f"{max(needed, 0):,} bytes are needed{known}")
+    return NoSpace(f"no room for {shown(path)}", f"{max(needed, 0):,} bytes are needed{known}")
 
 
 def truncate(fd: int, size: int) -> None:

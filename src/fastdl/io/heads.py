@@ -16,13 +16,13 @@ def parse_head(raw: bytes) -> Head:
     Bare LF line ends are accepted (RFC 9112, section 2.2), folded lines, NUL and bare CR are not. Raises
     ProtocolViolation."""
     if b"\0" in raw:
-        raise ProtocolViolation("The server sent a broken answer", "NUL in the response head")
+        raise ProtocolViolation("the server sent a broken answer", "NUL in the response head")
     lines = [line[:-1] if line.endswith(b"\r") else line for line in raw.split(b"\n")]
     if any(b"\r" in line for line in lines):
-        raise ProtocolViolation("The server sent a broken answer", "bare CR in the response head")
+        raise ProtocolViolation("the server sent a broken answer", "bare CR in the response head")
     status, reason, version = _parse_status(lines[0])
     if len(lines) - 1 > MOST_FIELDS:
-        raise ProtocolViolation("The server sent a broken answer", f"more than {MOST_FIELDS} header fields")
+        raise ProtocolViolation("the server sent a broken answer", f"more than {MOST_FIELDS} header fields")
     return Head(status, reason, tuple(_parse_field(line) for line in lines[1:]), version)
 
 
@@ -31,9 +31,9 @@ def _parse_status(line: bytes) -> tuple[int, str, str]:
     version = parts[0]
     well_formed = len(version) == 8 and version[:5] == b"HTTP/" and version[5:6].isdigit() and version[6:7] == b"."
     if not well_formed or not version[7:8].isdigit() or version[5:6] != b"1":
-        raise ProtocolViolation("The server does not speak HTTP/1.1", "its answer begins with something else")
+        raise ProtocolViolation("the server does not speak HTTP/1.1", "its answer begins with something else")
     if len(parts) < 2 or len(parts[1]) != 3 or not parts[1].isdigit() or parts[1][0:1] == b"0":
-        raise ProtocolViolation("The server sent a broken answer", "malformed status line")
+        raise ProtocolViolation("the server sent a broken answer", "malformed status line")
     reason = parts[2].decode("latin-1") if len(parts) > 2 else ""
     return int(parts[1]), reason[:100], "HTTP/1.0" if version[7:8] == b"0" else "HTTP/1.1"
 
@@ -42,7 +42,7 @@ def _parse_field(line: bytes) -> tuple[str, str]:
     name, colon, value = line.partition(b":")
     if not colon or not name or not _TOKEN.issuperset(name):
         # Also catches folded lines and white space before the colon (RFC 9112, sections 5.1 and 5.2).
-        raise ProtocolViolation("The server sent a broken answer", "malformed header field")
+        raise ProtocolViolation("the server sent a broken answer", "malformed header field")
     return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
 
 

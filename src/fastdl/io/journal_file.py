@@ -80,7 +80,7 @@ class JournalFile:
         self._handle = files.Handle(fd)
         try:
             if not self._locked(fd):
-                raise TargetBusy(f"Another fastdl is downloading to {files.shown(target)}")
+                raise TargetBusy(f"another fastdl is downloading to {files.shown(target)}")
             if files.still_names(self.path, fd) and (created or not self._is_planted(fd)):
                 self.disposable = created or os.fstat(fd).st_size == 0
                 return True

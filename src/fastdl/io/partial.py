@@ -68,10 +68,10 @@ class Partial:
         """Lock the target and look at what an earlier run left; `fresh`: pass it over. The folder is made if
         missing. Raises TargetBusy if the lock is held, DiskError if the disk refuses."""
         if not files.is_writable(final):
-            raise BadName(f"Cannot create {final}", "the name has characters that no file system takes")
+            raise BadName(f"cannot create {final}", "the name has characters that no file system takes")
         partial = cls(files.long_path(final), writer)
         if not os.path.basename(partial.final):
-            raise BadName(f"Cannot create {final}", "it is a folder")
+            raise BadName(f"cannot create {final}", "it is a folder")
         with _worded("create", partial.folder):
             os.makedirs(partial.folder, exist_ok=True)
         with _worded("open", partial.journal_path):
@@ -298,11 +298,11 @@ class Partial:
             state = os.fstat(fd)
             if not files.still_names(self.data_path, fd):
                 os.lstat(self.data_path)  # if it is gone altogether, this says so
-                raise DiskError(f"Cannot rename {files.shown(self.data_path)}", "another file has taken its place")
+                raise DiskError(f"cannot rename {files.shown(self.data_path)}", "another file has taken its place")
             if state.st_size > size:
                 disk.truncate(fd, size)
             elif state.st_size < size:
-                raise DiskError(f"Cannot rename {files.shown(self.data_path)}", "it is shorter than the download")
+                raise DiskError(f"cannot rename {files.shown(self.data_path)}", "it is shorter than the download")
         if self.header is not None and self.header.size != size:
             self.update_header(changed(self.header, size=size))
         if durable:

@@ -80,7 +80,7 @@ class WireChannel:
         """See Channel. Raises ConnectionLost, TimedOut, ProtocolViolation."""
         if self._left and self.read_into(memoryview(bytearray(1))):
             # (The last chunk of a chunked body may be unread still, and is no byte of it.)
-            raise ProtocolViolation("The server sent a broken answer", "more bytes than its range has")
+            raise ProtocolViolation("the server sent a broken answer", "more bytes than its range has")
         until = time.monotonic() + self._head_time
         for _ in range(MOST_INTERIM):
             head = self._read_head(until)
@@ -91,8 +91,8 @@ class WireChannel:
                     self._asked.popleft()
                 return head
             if head.status == 101:
-                raise ProtocolViolation("The server sent a broken answer", "101 to a request without Upgrade")
-        raise ProtocolViolation("The server sent a broken answer", "endless 1xx responses")
+                raise ProtocolViolation("the server sent a broken answer", "101 to a request without Upgrade")
+        raise ProtocolViolation("the server sent a broken answer", "endless 1xx responses")
 
     def _read_head(self, until: float) -> Head:
         searched = empty = 0
@@ -113,12 +113,12 @@ class WireChannel:
             if searched > MOST_HEAD:
                 break
             if not b"HTTP/".startswith(bytes(self._data[:5])):
-                raise ProtocolViolation("The server does not speak HTTP/1.1", "its answer begins with something else")
+                raise ProtocolViolation("the server does not speak HTTP/1.1", "its answer begins with something else")
             if time.monotonic() > until:
                 # A byte now and then keeps the socket's time-out away for ever.
-                raise TimedOut("The server went silent", f"no whole response head within {self._head_time:g} s")
+                raise TimedOut("the server went silent", f"no whole response head within {self._head_time:g} s")
             self._fill("before the response")
-        raise ProtocolViolation("The server sent a broken answer", f"a response head of more than {MOST_HEAD} bytes")
+        raise ProtocolViolation("the server sent a broken answer", f"a response head of more than {MOST_HEAD} bytes")
 
     def _fill(self, when: str) -> None:
         try:
@@ -126,7 +126,7 @@ class WireChannel:
         except OSError as error:
             raise self._fault(error) from None
         if not piece:
-            raise ConnectionLost("The server closed the connection", when)
+            raise ConnectionLost("the server closed the connection", when)
         self._data += piece
 
     def _begin_body(self, head: Head) -> None:
@@ -134,7 +134,7 @@ class WireChannel:
         try:
             length = content_length(head)
         except ValueError as error:
-            raise ProtocolViolation("The server sent a broken answer", str(error)) from None
+            raise ProtocolViolation("the server sent a broken answer", str(error)) from None
         codings = [part.strip().lower() for value in head.all("transfer-encoding") for part in value.split(",")]
         options = [part.strip().lower() for value in head.all("connection") for part in value.split(",")]
         self._keep = "close" not in options and (head.version == "HTTP/1.1" or "keep-alive" in options)
@@ -144,9 +144,9 @@ class WireChannel:
         elif codings:
             if length is not None:
                 # Request smuggling's favourite (RFC 9112, section 6.1): no way to know which of the two holds.
-                raise ProtocolViolation("The server sent a broken answer", "both Content-Length and Transfer-Encoding")
+                raise ProtocolViolation("the server sent a broken answer", "both Content-Length and Transfer-Encoding")
             if codings != ["chunked"] or head.version == "HTTP/1.0":
-                raise ProtocolViolation("The server sent a broken answer", "a transfer coding that was not asked for")
+                raise ProtocolViolation("the server sent a broken answer", "a transfer coding that was not asked for")
             self._chunked = ChunkedDecoder()
             self._left = _UNTIL_CLOSE
         elif length is not None:
@@ -184,7 +184,7 @@ class WireChannel:
         if self._left == _UNTIL_CLOSE and self._chunked is None:
             self._left = 0
             return 0
-        raise ConnectionLost("The server closed the connection", "before the whole answer had come")
+        raise ConnectionLost("the server closed the connection", "before the whole answer had come")
 
     def _read_chunked(self, view: memoryview) -> int:
         decoder = self._chunked
@@ -261,9 +261,9 @@ class WireChannel:
     def _fault(self, error: OSError) -> NetworkError:
         """What an error of the socket means."""
         if isinstance(error, TimeoutError):
-            return TimedOut("The server went silent", f"no byte for {self._timeout:g} s")
+            return TimedOut("the server went silent", f"no byte for {self._timeout:g} s")
         if isinstance(error, ssl.SSLEOFError):
-            return ConnectionLost("The server closed the connection", "without a TLS farewell")
+            return ConnectionLost("the server closed the connection", "without a TLS farewell")
         if isinstance(error, ssl.SSLError):
-            return ConnectionLost("The TLS connection broke", str(error.reason or "TLS error").lower())
-        return ConnectionLost("The connection broke", error.strerror or type(error).__name__)
+            return ConnectionLost("the TLS connection broke", str(error.reason or "TLS error").lower())
+        return ConnectionLost("the connection broke", error.strerror or type(error).__name__)
