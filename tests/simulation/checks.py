@@ -1,4 +1,4 @@
-"""What must hold at every step of a download, whatever the network does (the invariants of docs/architecture.md)."""
+"""What must hold at every step of a download, whatever the network does (invariants: docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from fastdl.core.scheduler import (
     Restart,
     Scheduler,
 )
-
 from fastdl.errors import NetworkError
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Virtual time: a queue of moments, and tasks that sleep in it.
 
-A task is a generator. It yields the seconds that it wants to sleep, or None to sleep until somebody wakes it. Nothing here
-takes real time, and the order of events depends on nothing but the tasks themselves, so a run can be repeated exactly.
+A task is a generator. It yields the seconds that it wants to sleep, or None to sleep until somebody wakes it. Nothing
+here takes real time, and the order of events depends on nothing but the tasks themselves, so a run can be repeated
+exactly.
 """
 
 from __future__ import annotations

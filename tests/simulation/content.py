@@ -1,7 +1,7 @@
 """What the simulated files hold, and the disk that they are stored on.
 
-A byte is known by the version of the file that it comes from and by its offset; comparing those is as strict as comparing
-bytes of files that differ everywhere, and costs nothing. The disk remembers both, and the source of every byte.
+A byte is known by the version of the file that it comes from and by its offset; comparing those is as strict as
+comparing bytes of files that differ everywhere, and costs nothing. The disk remembers both, and who sent every byte.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Simulated servers and the connections to them: honest ones, slow ones, broken ones and liars.
 
-A server's behaviour is data: rates that change, outages, and *quirks*, which strike single answers by chance. Chance comes
-from the scenario's generator alone. Time passes in virtual seconds, bodies in blocks of some ten milliseconds.
+A server's behaviour is data: rates that change, outages, and *quirks*, which strike single answers by chance. Chance
+comes from the scenario's generator alone. Time passes in virtual seconds, bodies in blocks of some ten milliseconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ BUFFERED = 0.1  # seconds of a body that may wait for a reader who is busy elsew
 @dataclass(slots=True)
 class Quirk:
     """Something odd that strikes an answer with a chance of `chance`, `left` times in all, from the server's request
-    number `after` on. `seconds` is how long it lasts where that means something; `share` where in the body it happens."""
+    number `after` on. `seconds` is how long it lasts where that means something, `share` where in the body it
+    happens."""
 
     kind: str
     chance: float = 1.0
@@ -291,7 +292,7 @@ def _twist(kind: str, request: Request, response: Response) -> Response:
         fields["content-length"] = str(response.length)
         fields["content-range"] = f"bytes {response.start}-{response.start + response.length - 1}/{version.size}"
     elif kind == "whole":
-        fields.pop("content-range")
+        fields.pop("content-range", None)
         fields["content-length"] = str(version.size)
         return Response(Head(200, "", tuple(fields.items()), "HTTP/1.1"), 0, version.size, version)
     elif kind == "wrong start" and response.length > 1:
@@ -303,10 +304,10 @@ def _twist(kind: str, request: Request, response: Response) -> Response:
         end = response.start + response.length - 1
         fields["content-range"] = f"bytes {response.start}-{end}/{version.size + 1000}"
     elif kind == "no content-range":
-        fields.pop("content-range")
+        fields.pop("content-range", None)
     elif kind == "multipart":
         fields["content-type"] = "multipart/byteranges; boundary=x"
-        fields.pop("content-range")
+        fields.pop("content-range", None)
     elif kind == "too long" and request.end is not None and request.end < version.size:
         response.length = version.size - response.start
         fields["content-length"] = str(response.length)

@@ -1,6 +1,7 @@
-"""Play one seed and print every event and what the scheduler answered: `PYTHONPATH=src:tests python -m simulation.replay 265`.
+"""Play one seed and print every event and what the scheduler answered.
 
-With a second argument of any kind the state after each event is printed as well.
+`PYTHONPATH=src:tests python -m simulation.replay SEED`, from the root of the repository. With `-v` behind it the state
+after each event is printed as well.
 """
 
 from __future__ import annotations

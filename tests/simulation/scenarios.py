@@ -1,7 +1,7 @@
 """Downloads over faulty networks, drawn from a seed.
 
-Three moods: `good` has one source that serves the file in the end, with faults that every network has; it must end well.
-`hopeless` has none; it must give up. `wild` may be anything; it must end, and never with a wrong file.
+Three moods: `good` has one source that serves the file in the end, with faults that every network has; it must end
+well. `hopeless` has none; it must give up. `wild` may be anything; it must end, and never with a wrong file.
 """
 
 from __future__ import annotations
@@ -62,10 +62,7 @@ def draw(seed: int) -> Scenario:
     for index, place in enumerate(places):
         if mood == "good" and index == best:
             _common(r, place, settings, rate, size)
-        elif mood == "hopeless":
-            _common(r, place, settings, rate, size)
-            _doom(r, place, size, rate)
-        elif mood == "good" and index == 0:
+        elif mood == "hopeless" or (mood == "good" and index == 0):
             _common(r, place, settings, rate, size)
             _doom(r, place, size, rate)
         else:

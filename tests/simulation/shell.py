@@ -1,7 +1,7 @@
 """The shell in virtual time: what engine/worker.py, attempt.py and download.py do, line by line, without threads.
 
-Where the real shell blocks or lets another thread in, the simulated one sleeps, for no time or, by chance, for long. Whoever
-changes the one changes the other.
+Where the real shell blocks or lets another thread in, the simulated one sleeps, for no time or, by chance, for long.
+Whoever changes the one changes the other.
 """
 
 from __future__ import annotations

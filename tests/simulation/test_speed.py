@@ -1,4 +1,4 @@
-"""How well the scheduler uses a network, in virtual time: bounds against the fluid ideal, and against needless requests."""
+"""How well the scheduler uses a network, in virtual time: close to the fluid ideal, and without needless requests."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_single_failures_do_not_cost_connections_for_good() -> None:
     size, rate = 160 * MIB, 1 * MIB
     one = server(size, rtt=0.05, rate=rate, quirks=[Quirk("500", 0.3, 6, after=10)])
     outcome = play(one, connections=8)
-    assert outcome.seconds <= 1.15 * 20
+    assert outcome.seconds <= 1.25 * 20
 
 
 def test_a_server_that_answers_short() -> None:

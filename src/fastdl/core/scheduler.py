@@ -539,7 +539,6 @@ class Scheduler:
     def failed(self, worker_id: int, failure: Failure, now: float) -> list[Instruction]:
         """The worker's fetch ended without (all of) its bytes."""
         worker = self.workers[worker_id]
-        source = self.sources[worker.source]
         stopping = worker.phase is Phase.STOPPING
         progressed = worker.progressed
         if worker.lease is not None and failure.fault is Fault.FATAL:
@@ -578,9 +577,10 @@ class Scheduler:
             return
         if fault is Fault.BAD_RANGE:
             source.bad_ranges += 1
-            if source.bad_ranges >= plan.BAD_RANGES or self.limits.retries == 0:
+            if source.bad_ranges >= min(plan.BAD_RANGES, self.limits.retries):
                 fault = Fault.NO_RANGES  # what it calls ranges is of no use; a plain stream may be
-        if fault is Fault.NO_RANGES and (not source.ranges or source.fails >= FORGIVEN):
+        patience = min(FORGIVEN, self.limits.retries)
+        if fault is Fault.NO_RANGES and (not source.ranges or source.fails >= patience):
             source.ranges = False  # as one plain stream it may still serve, when nobody else is left
             if flowing:
                 source.limit = flowing

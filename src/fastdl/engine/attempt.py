@@ -204,11 +204,6 @@ class Attempt:
         with self._lock:
             return None if self.stopping else self.core.queue_next(worker, time.monotonic())
 
-    def covered(self, worker: int, count: int) -> bool:
-        """Whether `count` bytes that were read but not yet reported complete the worker's lease."""
-        state = self.core.workers[worker]
-        return state.lease is None or state.offset + count >= state.lease.end
-
     def of_unknown_size(self, worker: int) -> bool:
         """Whether the worker reads a file whose size nobody said."""
         lease = self.core.workers[worker].lease

@@ -20,16 +20,12 @@ from fastdl.errors import (
     Refused,
     SizeMismatch,
 )
-from fastdl.io.channel import Channel
 from fastdl.io.contact import Answer, Contact, Place
 from fastdl.io.decoding import Decoder, decoder_for
 from fastdl.io.session import BLOCK, NoSlot
 
 if TYPE_CHECKING:
     from fastdl.engine.attempt import Attempt
-
-_RECORD = 16 * 1024  # bytes: the largest TLS record (RFC 8446, section 5.1)
-_FILL_SECONDS = 0.005  # how long TLS records are gathered into one block: what waits is lost if we are killed
 
 
 class Aborted(Exception):
@@ -56,8 +52,6 @@ class WorkerThread(threading.Thread):
         self._ask = Ask(0, None, True)
         self._queued: Ask | None = None
         self._decoder: Decoder | None = None
-        self._broken: NetworkError | None = None
-        self._secure = False
 
     def _cancelled(self) -> bool:
         return self.aborted or self._attempt.stopping
@@ -117,7 +111,6 @@ class WorkerThread(threading.Thread):
     def _carry_out(self, order: Fetch | Read) -> None:
         if isinstance(order, Fetch):
             self.aborted = False
-            self._broken = None
             self._source = order.source
             self._place = self._attempt.places[order.source]
             self._ask = Ask(order.start, order.end, order.ranged)
@@ -158,7 +151,6 @@ class WorkerThread(threading.Thread):
             place.validators = validators_of(head)
             place.content_type = head.get("content-type") or ""
         self._decoder = decoder_for(coding) if coding else None
-        self._secure = answer.url.scheme == "https"
         end = verdict.start + verdict.length if verdict.length is not None else None
         ranged = _serves_ranges(verdict, head)
         rtt = answer.channel.rtt
@@ -231,30 +223,13 @@ class WorkerThread(threading.Thread):
         attempt.post(lambda core, now: core.ended(number, now))
 
     def _fill(self) -> int:
-        """Read a block. Records of TLS are small: they are gathered into larger ones."""
+        """Read a block."""
         channel, buffer = self._contact.channel, self._buffer
         assert channel is not None and buffer is not None
-        if self._broken is not None:
-            raise self._broken
-        block = self._attempt.session.block()
+        view = buffer[: self._attempt.session.block()]
         if self._decoder is not None:
-            return self._decoder.read(channel.read_into, buffer[:block])
-        count = channel.read_into(buffer[:block])
-        if 0 < count <= _RECORD and block == BLOCK and self._secure:
-            count = self._fill_more(channel, buffer, count)
-        return count
-
-    def _fill_more(self, channel: Channel, buffer: memoryview, count: int) -> int:
-        until = time.monotonic() + _FILL_SECONDS
-        try:
-            while count < BLOCK and not self._attempt.covered(self.number, count):
-                more = channel.read_into(buffer[count:])
-                count += more
-                if more == 0 or time.monotonic() > until:
-                    break
-        except NetworkError as error:
-            self._broken = error  # what came before is stored first; a server may break off after every few bytes
-        return count
+            return self._decoder.read(channel.read_into, view)
+        return channel.read_into(view)
 
     def _store(self, count: int, row: tracker.Row) -> bool:
         """Put a block where it belongs; true when the lease is complete."""

@@ -23,6 +23,8 @@ from fastdl.io.heads import end_of_head, parse_head
 MOST_HEAD = 64 * 1024  # bytes of one response head
 MOST_EMPTY_LINES = 8  # before a status line
 MOST_INTERIM = 16  # 1xx responses before a final one (RFC 9110, section 15.2 sets no bound)
+RECORD = 16 * 1024  # bytes: the largest TLS record (RFC 8446, section 5.1)
+GATHER_SECONDS = 0.005  # how long records are put together: what waits is lost if the process is killed
 _UNTIL_CLOSE = -1
 _NO_BODY = frozenset({204, 304})
 
@@ -57,6 +59,7 @@ class WireChannel:
         self.rtt = rtt
         self.peer = peer
         self._keep = True  # the server keeps the connection open after the current body
+        self._broken: NetworkError | None = None
         self.answered = 0
         sock.settimeout(timeout)
 
@@ -169,14 +172,34 @@ class WireChannel:
             view[:count] = self._data[:count]
             del self._data[:count]
         else:
+            if self._broken is not None:
+                raise self._broken
             try:
                 count = self._sock.recv_into(view, wanted)
             except OSError as error:
                 raise self._fault(error) from None
             if count == 0:
                 return self._closed()
+            if isinstance(self._sock, ssl.SSLSocket) and count <= RECORD < wanted:
+                count = self._gather(view, wanted, count)
         if self._left > 0:
             self._left -= count
+        return count
+
+    def _gather(self, view: memoryview, wanted: int, count: int) -> int:
+        """TLS gives a record a call: a few are put together, since each block that is stored has its price. A fault
+        among them waits until what came before it is stored; some servers break off after every few bytes."""
+        sock = self._sock
+        assert isinstance(sock, ssl.SSLSocket)
+        until = time.monotonic() + GATHER_SECONDS
+        try:
+            while count < wanted and time.monotonic() < until:
+                more = sock.read(wanted - count, view[count:wanted])
+                if not more:
+                    break
+                count += int(more)
+        except OSError as error:
+            self._broken = self._fault(error)
         return count
 
     def _closed(self) -> int:
