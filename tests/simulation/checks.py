@@ -6,22 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from fastdl.core import plan
+from fastdl.core.orders import Abort, Failure, Fault, Fetch, Finish, GiveUp, Instruction, Placement, Restart
 from fastdl.core.ranges import Range
-from fastdl.core.scheduler import (
-    UNKNOWN_END,
-    Abort,
-    Failure,
-    Fault,
-    Fetch,
-    Finish,
-    GiveUp,
-    Instruction,
-    Limits,
-    Phase,
-    Placement,
-    Restart,
-    Scheduler,
-)
+from fastdl.core.scheduler import Scheduler
+from fastdl.core.state import UNKNOWN_END, Limits, Phase
 from fastdl.errors import NetworkError
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from fastdl.core.scheduler import Instruction, Lease, Read, Scheduler
+from fastdl.core.orders import Instruction, Read
+from fastdl.core.scheduler import Scheduler
+from fastdl.core.state import Lease
 from simulation.scenarios import check, draw
 from simulation.shell import Attempt
 

@@ -11,23 +11,11 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fastdl.core.orders import Abort, Failure, Fault, Fetch, Finish, GiveUp, Instruction, Read, Restart
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Action, Ask, Head, Known, Validators, Verdict, judge, validators_of
-from fastdl.core.scheduler import (
-    UNKNOWN_END,
-    Abort,
-    Failure,
-    Fault,
-    Fetch,
-    Finish,
-    GiveUp,
-    Instruction,
-    Limits,
-    Phase,
-    Read,
-    Restart,
-    Scheduler,
-)
+from fastdl.core.scheduler import Scheduler
+from fastdl.core.state import UNKNOWN_END, Limits, Phase
 from fastdl.errors import (
     ConnectionLost,
     FastdlError,

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from fastdl.core.scheduler import Fault
+from fastdl.core.orders import Fault
 from simulation.scenarios import check, draw
 
 CHUNKS, SEEDS = 100, 25  # in chunks, so that pytest-xdist can spread them

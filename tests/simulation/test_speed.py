@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 
-from fastdl.core.scheduler import Limits
+from fastdl.core.state import Limits
 from simulation.clock import Clock
 from simulation.content import Version
 from simulation.network import Change, Network, Outage, Quirk, Server

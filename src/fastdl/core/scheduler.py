@@ -11,215 +11,27 @@ are seen when they come. Stealing lowers the end of a lease; the victim stops th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Sequence
 
-from fastdl.core import plan, retry
+from fastdl.core import health, plan
+from fastdl.core.orders import Abort, Failure, Fault, Fetch, Finish, GiveUp, Instruction, Placement, Read, Restart
+from fastdl.core.queue import WorkQueue
 from fastdl.core.ranges import Range, RangeSet
-from fastdl.errors import FastdlError, NetworkError
-
-UNKNOWN_END = 1 << 62  # the end of a lease while the size of the file is not known
-FOREVER = float("inf")
-FORGIVEN = 3  # whole answers in a row, without a byte between, from a source that did serve ranges before
+from fastdl.core.state import UNKNOWN_END, Lease, Limits, Phase, Source, Worker
 
 
-class Fault(Enum):
-    """Why a fetch ended without its bytes."""
-
-    LOST = "lost"  # connection, time-out, broken answer, 5xx: may pass
-    BUSY = "busy"  # 429, 503: fewer connections, later
-    DENIED = "denied"  # 401, 403, 404, 410 from the URL itself
-    EXPIRED = "expired"  # the same from a redirect's target: resolve again from the first URL
-    REFUSED = "refused"  # final
-    BAD_RANGE = "bad range"  # an answer to a range request that cannot be used as one
-    NO_RANGES = "no ranges"
-    CHANGED = "changed"
-    NO_SLOT = "no slot"  # other downloads hold all connections to this host
-    ABORTED = "aborted"  # the shell carried out an Abort
-    FATAL = "fatal"  # disk, usage: nothing to retry
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A fault with its error for the user and, if the server named one, the seconds to wait."""
-
-    fault: Fault
-    error: FastdlError
-    wait: float | None = None
-
-
-# --- instructions ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Ask `source` for [start, end); end None: to the end of the file; not `ranged`: the whole file, plainly."""
-
-    worker: int
-    source: int
-    start: int
-    end: int | None
-    ranged: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Go on with the connection: the same body (`fresh` false: its range grew) or the answer to the queued request."""
-
-    worker: int
-    fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Make the worker's connection fail; it then reports ABORTED."""
-
-    worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """The object is another one by now: throw everything away and begin again."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Every byte is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """No source is left."""
-
-    error: FastdlError
-
-
-Instruction = Fetch | Read | Abort | Restart | Finish | GiveUp
-
-# --- state -----------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Source:
-    """What is known of one source during this download."""
-
-    id: int
-    host: str
-    limit: int = plan.MOST_CONNECTIONS  # connections that it seems to allow
-    ranges: bool | None = None
-    rate: float | None = None  # bytes a second of one connection
-    rtt: float = 0.05  # seconds
-    fails: int = 0  # in a row, without a new byte
-    bad_ranges: int = 0  # in a row
-    ready: float = 0.0  # not asked before this time
-    more: float = 0.0  # no further connection beside those that flow before this time
-    failed: float = -1.0  # when it last failed without serving anybody
-    hold: float = plan.FIRST_HOLD  # seconds after a refusal until one connection more is tried
-    relented: bool = False  # one more was tried, and no refusal has come since
-    again: float = 0.0  # when that will be
-    stumbles: int = 0  # requests sent before the body in front had ended, and lost
-    served: bool = False
-    error: FastdlError | None = None  # set: not used any more
-
-
-@dataclass(slots=True)
-class Lease:
-    """A range in flight; see the module's text. `pending` counts blocks that are being stored."""
-
-    start: int
-    end: int
-    frontier: int
-    holders: list[int] = field(default_factory=list)
-    pending: int = 0
-    settled: int = 0  # every byte below it is stored
-
-    def __post_init__(self) -> None:
-        self.settled = self.frontier
-
-    @property
-    def left(self) -> int:
-        return self.end - self.frontier
-
-
-class Phase(Enum):
-    IDLE = "idle"
-    ASKED = "asked"  # request sent, no head yet
-    FLOWING = "flowing"
-    STOPPING = "stopping"  # an Abort is on its way
-
-
-@dataclass(slots=True)
-class Worker:
-    """One connection slot. `offset` is where the next body byte belongs, `asked_end` where the body ends."""
-
-    id: int
-    source: int = -1
-    phase: Phase = Phase.IDLE
-    lease: Lease | None = None
-    queued: Lease | None = None
-    offset: int = 0
-    asked_end: int | None = None
-    since: float = 0.0
-    begun: float = 0.0  # when the first body came on this connection
-    last: float = 0.0
-    gap: float = 0.0  # the longest usual pause between blocks, seconds
-    rate: float | None = None
-    counted: int = 0  # bytes since `measured`
-    measured: float = 0.0
-    progressed: bool = False  # kept a byte since its last request
-    connected: bool = False  # holds a connection, as far as is known here
-    hurried: bool = False  # its request was sent before the body in front had ended
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a block of body goes: the first `known` bytes were there already (`comparable`: they are on disk and can be
-    compared), the next `keep` bytes are to be stored at `offset + known`, what follows lies beyond the lease."""
-
-    offset: int
-    known: int
-    keep: int
-    comparable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the user allows: connections (None: auto), connections a host, smallest split (bytes; None: adaptive),
-    retries without progress."""
-
-    connections: int | None = None
-    per_host: int = 8
-    min_split: int | None = None
-    retries: int = 8
-
-
-class Scheduler:
+class Scheduler(WorkQueue):
     """One attempt at one file. `jitter` gives uniform numbers in [0, 1)."""
 
     def __init__(self, hosts: Sequence[str], limits: Limits, jitter: Callable[[], float]) -> None:
-        self.sources = [Source(index, host) for index, host in enumerate(hosts)]
-        self.workers: dict[int, Worker] = {}
-        self.limits = limits
-        self.size: int | None = None
-        self.done = RangeSet()
-        self.pool = RangeSet()
-        self.horizon = UNKNOWN_END  # nothing is asked for beyond it (output in order)
-        self.host_share = limits.per_host  # this download's part of the connections to one host
-        self.wasted = 0
-        self.growth: plan.Growth | None = None
+        super().__init__(hosts, limits)
         self.confirmed = False  # a source has shown which object this is
-        self.single = False  # one plain stream from byte 0: no source serves ranges
         self.over = False
         self.overlap = 0  # bytes fetched again before the first gap, to compare: no validator vouches for the rest
         self._jitter = jitter
-        self._cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
         self._heard = 0.0  # when a byte last came, on whatever connection
-        self._hedged = 0
 
-    # --- beginning ---------------------------------------------------------------------------------------
+    # --- beginning -------------------------------------------------------------------------------------------
 
     def start(self, now: float, size: int | None = None, done: RangeSet | None = None) -> list[Instruction]:
         """Begin, with what an earlier run left if it left something."""
@@ -234,17 +46,17 @@ class Scheduler:
 
     def _contact(self, now: float) -> list[Instruction]:
         """Ask the next source which object there is; the range asked for is useful in itself."""
-        if not self.single and self._no_ranges_left():
+        if not self.single and self.no_ranges_left():
             self.single = True
-        busy = list(self._busy())
+        busy = list(self.busy())
         if busy and (self.single or len(busy) >= (self.limits.connections or plan.MOST_CONNECTIONS)):
             return []
         for source in self.sources:
             if self._may_contact(source, now):
-                worker = self._slot()
+                worker = self.slot()
                 gap = self.pool.first()
                 if self.single:
-                    return [self._ask_whole(worker, source, now)]
+                    return [self.ask_whole(worker, source, now)]
                 if gap is None:
                     start, end = 0, None
                 else:
@@ -255,7 +67,7 @@ class Scheduler:
                 lease = Lease(start, UNKNOWN_END if end is None else end, start)
                 if end is not None:
                     self.pool.remove(start, end)
-                fetch = self._ask(worker, source, lease, end, now)
+                fetch = self.ask(worker, source, lease, end, now)
                 before = self.done.at(start - 1) if start else None
                 if self.overlap and before is not None:
                     worker.offset = max(before.start, start - self.overlap)
@@ -271,46 +83,7 @@ class Scheduler:
         on_host = sum(1 for w in active if self.sources[w.source].host == source.host)
         return on_host < self.host_share and all(w.source != source.id for w in active)
 
-    def _slot(self) -> Worker:
-        """A worker that has nothing to do, a new one if there is none."""
-        for worker in self.workers.values():
-            if worker.phase is Phase.IDLE:
-                return worker
-        worker = Worker(len(self.workers))
-        self.workers[worker.id] = worker
-        return worker
-
-    def _ask(self, worker: Worker, source: Source, lease: Lease, end: int | None, now: float) -> Fetch:
-        if worker.source != source.id:
-            worker.rate = None
-            worker.gap = 0.0
-        worker.source = source.id
-        worker.phase = Phase.ASKED
-        worker.lease = lease
-        worker.offset = lease.frontier
-        worker.asked_end = end
-        worker.since = worker.last = now
-        worker.progressed = worker.hurried = False
-        lease.holders.append(worker.id)
-        return Fetch(worker.id, source.id, lease.frontier, end, True)
-
-    def _ask_whole(self, worker: Worker, source: Source, now: float) -> Fetch:
-        """A plain stream from byte 0. Bytes that are stored up to the first gap are kept and compared as they pass."""
-        front = self._front()
-        end = self.size if self.size is not None else UNKNOWN_END
-        self.wasted += self.done.total - front
-        self.done = RangeSet()
-        self.pool = RangeSet()
-        self._ask(worker, source, Lease(0, end, front), None, now)
-        worker.offset = 0
-        return Fetch(worker.id, source.id, 0, None, False)
-
-    def _front(self) -> int:
-        """The first byte of the file that is not stored."""
-        first = self.done.at(0)
-        return first.end if first is not None else 0
-
-    # --- events ------------------------------------------------------------------------------------------
+    # --- heads -----------------------------------------------------------------------------------------------
 
     def opened(
         self, worker_id: int, now: float, *, size: int | None, end: int | None, ranged: bool | None, rtt: float = 0.05
@@ -359,10 +132,12 @@ class Scheduler:
         others: list[Instruction] = []
         for rival in self.workers.values():
             if rival is not worker and rival.phase is Phase.ASKED and rival.lease is not None:
-                self._release(rival)
+                self.release(rival)
                 rival.phase = Phase.STOPPING
                 others.append(Abort(rival.id))
         return others + self._expand(now)
+
+    # --- blocks ----------------------------------------------------------------------------------------------
 
     def arrived(self, worker_id: int, count: int, now: float) -> Placement:
         """`count` body bytes came; the answer says which of them to store, and takes charge of those."""
@@ -422,13 +197,15 @@ class Scheduler:
         """Reserve the range for the request that goes out before the current body ends; None if there is none."""
         worker = self.workers[worker_id]
         source = self.sources[worker.source]
-        if self.over or source.error is not None or self._surplus(worker):
+        if self.over or source.error is not None or self.surplus(worker):
             return None
-        piece = self._take(worker, source)
+        piece = self.take(worker, source)
         if piece is None:
             return None
         worker.queued = Lease(piece.start, piece.end, piece.start, [worker_id])
         return piece
+
+    # --- ends ------------------------------------------------------------------------------------------------
 
     def ended(self, worker_id: int, now: float, *, whole: bool = False) -> list[Instruction]:
         """The worker's lease is complete, or its body ended. `whole`: the body was the rest of a file of unknown size,
@@ -470,47 +247,34 @@ class Scheduler:
                         other.phase = Phase.STOPPING
                         instructions.append(Abort(other.id))
             lease.holders = [worker.id]
-        self._release(worker)
+        self.release(worker)
         return instructions
-
-    def _release(self, worker: Worker) -> None:
-        """Take all leases from a worker: what is stored is done, the rest goes back to the queue."""
-        for lease in (worker.lease, worker.queued):
-            if lease is None:
-                continue
-            if worker.id in lease.holders:
-                lease.holders.remove(worker.id)
-            if not lease.holders:
-                self.done.add(lease.start, lease.frontier)
-                if lease.end != UNKNOWN_END:
-                    self.pool.add(lease.frontier, lease.end)
-        worker.lease = worker.queued = None
 
     def _go_on(self, worker: Worker, now: float) -> list[Instruction]:
         """After a complete lease: the queued answer, a longer body, or (by `_expand`) new work."""
         end, asked_end = worker.offset, worker.asked_end
         source = self.sources[worker.source]
         open_end = self.size if asked_end is None else asked_end
-        if open_end is not None and open_end > end and not self._surplus(worker):
+        if open_end is not None and open_end > end and not self.surplus(worker):
             piece = self.pool.at(end)
             if piece is not None:
-                size = self._chunk(worker, source, piece)
+                size = self.chunk(worker, source, piece)
                 stop = min(piece.end, end + size, open_end)
                 self.pool.remove(end, stop)
                 worker.lease = Lease(end, stop, end, [worker.id])
                 return [Read(worker.id, fresh=False)]
         worker.phase = Phase.IDLE
         if open_end is None or open_end > end:
-            self._cuts.append((now, source.id))
+            self.cuts.append((now, source.id))
             worker.connected = False
             return []
-        if self.single or self.over or now < source.ready or source.error is not None or self._surplus(worker):
+        if self.single or self.over or now < source.ready or source.error is not None or self.surplus(worker):
             return []
         best = max((s.rate or 0.0 for s in self.sources if s.error is None), default=0.0)
         if (source.rate or best) < best / 8:
             return []
         # Staying on a connection that is open and warm beats a slightly better source: no new slow start.
-        fetch = self._work_for(source, now, worker)
+        fetch = self.work_for(source, now, worker)
         return [fetch] if fetch is not None else []
 
     def follow(self, worker_id: int, now: float) -> list[Instruction]:
@@ -543,7 +307,7 @@ class Scheduler:
         progressed = worker.progressed
         if worker.lease is not None and failure.fault is Fault.FATAL:
             worker.lease.pending = 0
-        self._release(worker)
+        self.release(worker)
         worker.phase = Phase.IDLE
         worker.connected = False
         worker.rate = None
@@ -557,77 +321,13 @@ class Scheduler:
             self.over = True
             return [Restart(failure.error.what)]
         if not stopping and failure.fault is not Fault.ABORTED:
-            self._blame(worker, failure, progressed, now)
+            health.blame(self, worker, failure, progressed, now, self._jitter)
         if self._complete():
             return self._finish()
         if all(s.error is not None for s in self.sources):
             self.over = True
             return [GiveUp(self.sources[0].error or failure.error)]
         return self._expand(now)
-
-    def _blame(self, worker: Worker, failure: Failure, progressed: bool, now: float) -> None:
-        """What a failure says about its source: fewer connections, a pause, or not to be used any more."""
-        source = self.sources[worker.source]
-        others = [w for w in self._busy() if w.source == source.id]
-        flowing = sum(1 for w in others if w.phase is Phase.FLOWING)
-        fault = failure.fault
-        if fault is Fault.NO_SLOT:
-            source.more = now + 0.1
-            source.ready = source.ready if others else now + 0.1
-            return
-        if fault is Fault.BAD_RANGE:
-            source.bad_ranges += 1
-            if source.bad_ranges >= min(plan.BAD_RANGES, self.limits.retries):
-                fault = Fault.NO_RANGES  # what it calls ranges is of no use; a plain stream may be
-        patience = min(FORGIVEN, self.limits.retries)
-        if fault is Fault.NO_RANGES and (not source.ranges or source.fails >= patience):
-            source.ranges = False  # as one plain stream it may still serve, when nobody else is left
-            if flowing:
-                source.limit = flowing
-            elif self._no_ranges_left():
-                self.single = True
-            return
-        final = fault is Fault.REFUSED or (fault is Fault.DENIED and not source.served)
-        if final or not getattr(failure.error, "retryable", True):
-            source.error = failure.error
-            return
-        if self.limits.retries == 0:
-            if flowing:
-                source.limit, source.again = len(others), FOREVER
-            else:
-                source.error = failure.error
-            return
-        if progressed:
-            source.ready = max(source.ready, now + (failure.wait or 0.0))
-            return
-        if worker.hurried and fault is Fault.LOST and isinstance(failure.error, NetworkError):
-            source.stumbles += 1
-            return
-        if worker.since < source.failed:
-            return  # it was under way when another one failed, and tells nothing new
-        if flowing and fault is not Fault.EXPIRED:
-            pause = failure.wait if failure.wait is not None else retry.backoff(1, self._jitter())
-            source.more = max(source.more, now + min(pause, retry.LONGEST_RETRY_AFTER))
-            self._refused(source, len(others), now)
-            return
-        source.fails += 1
-        source.failed = now
-        if source.fails > self.limits.retries or (failure.wait or 0.0) > retry.LONGEST_RETRY_AFTER:
-            source.error = failure.error
-            return
-        if fault is Fault.BUSY:
-            source.limit = 1
-            source.again = now + source.hold
-        pause = 0.0 if fault is Fault.EXPIRED and source.fails == 1 else retry.backoff(source.fails, self._jitter())
-        source.ready = now + (failure.wait if failure.wait is not None else pause)
-
-    def _refused(self, source: Source, served: int, now: float) -> None:
-        """The source serves `served` connections at this moment, and not one more."""
-        source.limit = max(1, served)
-        if source.relented:
-            source.hold = min(source.hold * 2, plan.LONGEST_HOLD)
-        source.relented = False
-        source.again = max(source.more, now + source.hold)
 
     def _complete(self) -> bool:
         return self.size is not None and not self.over and self.done.total == self.size
@@ -638,6 +338,8 @@ class Scheduler:
             Abort(w.id) for w in self.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING)
         ]
         return [*aborts, Finish()]
+
+    # --- time ------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Instruction]:
         """Time passed: rates, stalls, growth, new work. Call it every 50 to 100 ms."""
@@ -651,39 +353,11 @@ class Scheduler:
                 instructions += self._contact(now)
             return instructions
         instructions += self._replace_stalled(now)
-        self._relent(now)
+        health.relent(self, now)
         if self.growth is not None:
-            total = sum(w.rate or 0.0 for w in self._busy())
-            self.growth.review(total, len(list(self._busy())), now)
+            total = sum(w.rate or 0.0 for w in self.busy())
+            self.growth.review(total, len(list(self.busy())), now)
         return instructions + self._expand(now)
-
-    def _relent(self, now: float) -> None:
-        """A refusal does not hold for ever: allow a source more connections, ever more rarely where that fails."""
-        for source in self.sources:
-            if source.limit < plan.MOST_CONNECTIONS and not source.fails and now >= source.again:
-                if source.relented:  # and the last one more was well received
-                    source.hold = max(source.hold / 2, plan.FIRST_HOLD)
-                source.relented = True
-                source.limit += max(1, source.limit // 2)
-                source.again = now + source.hold
-
-    def front(self) -> int:
-        """Every byte below it is stored: how far digests and ordered output may go."""
-        front = self._front()
-        for worker in self.workers.values():
-            if worker.lease is not None and worker.lease.start <= front < worker.lease.settled:
-                return worker.lease.settled
-        return front
-
-    def stored_bytes(self) -> int:
-        """Bytes of the file that are stored, or just being stored."""
-        leases = {id(w.lease): w.lease for w in self.workers.values() if w.lease is not None}
-        return self.done.total + sum(lease.frontier - lease.start for lease in leases.values())
-
-    # --- rates and stalls --------------------------------------------------------------------------------
-
-    def _busy(self) -> Iterator[Worker]:
-        return (w for w in self.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING))
 
     def _measure(self, now: float) -> None:
         """The mean rate of what has come so far, and after a while that of the last 0.7 s, the newest counting most."""
@@ -705,7 +379,7 @@ class Scheduler:
     def _replace_stalled(self, now: float) -> list[Instruction]:
         """A connection that is silent while others flow gives its range back and is closed."""
         instructions: list[Instruction] = []
-        for worker in list(self._busy()):
+        for worker in list(self.busy()):
             silent = now - max(worker.last, worker.since)
             patience = max(plan.STALL, 4 * min(worker.gap, 5.0))
             if worker.phase is Phase.ASKED and not worker.hurried:
@@ -715,199 +389,41 @@ class Scheduler:
             if self._heard < max(worker.last, worker.since) + 0.5:
                 continue  # nobody has heard anything since: it is not this connection's fault
             if worker.phase is Phase.ASKED:
-                self._blame_unanswered(worker, now)
-            self._release(worker)
+                health.blame_unanswered(self, worker, now)
+            self.release(worker)
             worker.phase = Phase.STOPPING
             instructions.append(Abort(worker.id))
         return instructions
 
-    def _blame_unanswered(self, worker: Worker, now: float) -> None:
-        """A request got no answer while others were served: too hasty, or one connection too many."""
-        source = self.sources[worker.source]
-        if worker.hurried:
-            source.stumbles += 1
-        else:
-            self._refused(source, sum(1 for w in self._busy() if w.source == source.id) - 1, now)
-
-    # --- giving out work ---------------------------------------------------------------------------------
-
-    def _surplus(self, worker: Worker) -> bool:
-        """Whether there are more connections to the worker's source than it may have by now."""
-        source = self.sources[worker.source]
-        busy = list(self._busy())
-        mine = sum(1 for w in busy if w.source == source.id)
-        on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
-        allowed = self.growth.allowed if self.growth is not None else 1
-        own = 0 if worker.phase in (Phase.ASKED, Phase.FLOWING) else 1
-        return mine + own > source.limit or on_host + own > self.host_share or len(busy) + own > allowed
-
-    def _free_source(self, now: float) -> Source | None:
-        """The source for one more connection: the one whose connections bring most, after those not tried yet."""
-        busy = [w for w in self.workers.values() if w.phase is not Phase.IDLE]  # who is being stopped counts
-        cut = self._cut_lately(now)
-        best: tuple[float, int] | None = None
-        for source in self.sources:
-            if source.error is not None or now < source.ready or source.ranges is False:
-                continue
-            mine = sum(1 for w in busy if w.source == source.id)
-            on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
-            on_host += sum(1 for id_ in cut if self.sources[id_].host == source.host)
-            if mine >= source.limit or on_host >= self.host_share or (mine and (source.fails or now < source.more)):
-                continue  # who is in doubt (`fails`) is asked by one connection until a byte comes
-            worth = (source.rate if source.rate is not None else 1e12) / (mine + 1)
-            if best is None or worth > best[0]:
-                best = (worth, source.id)
-        return self.sources[best[1]] if best is not None else None
-
-    def _in_use(self, now: float) -> int:
-        """Connections that are in use, or that a server may still count."""
-        active = sum(1 for worker in self.workers.values() if worker.phase is not Phase.IDLE)
-        return active + len(self._cut_lately(now))
-
-    def _cut_lately(self, now: float) -> list[int]:
-        """Sources of connections that were closed in mid-body a moment ago: the server may not know it yet, and would
-        see more connections than it was promised."""
-        self._cuts = [cut for cut in self._cuts if now - cut[0] < plan.LINGER]
-        return [source for _, source in self._cuts]
+    # --- giving out work -------------------------------------------------------------------------------------
 
     def _expand(self, now: float) -> list[Instruction]:
         """Give work to idle workers, and open connections as far as they are allowed and find work."""
         if self.over:
             return []
         if not self.confirmed:
-            return [] if any(True for _ in self._busy()) else self._contact(now)
+            return [] if any(True for _ in self.busy()) else self._contact(now)
         if self.single:
             return self._expand_single(now)
         instructions: list[Instruction] = []
         allowed = self.growth.allowed if self.growth is not None else 1
-        while self._in_use(now) < allowed:
-            source = self._free_source(now)
+        while self.in_use(now) < allowed:
+            source = self.free_source(now)
             if source is None:
                 break
-            fetch = self._work_for(source, now)
+            fetch = self.work_for(source, now)
             if fetch is None:
                 break
             instructions.append(fetch)
-        if not instructions and not any(True for _ in self._busy()) and self._no_ranges_left():
+        if not instructions and not any(True for _ in self.busy()) and self.no_ranges_left():
             self.single = True
             return self._expand_single(now)
         return instructions
-
-    def _no_ranges_left(self) -> bool:
-        return all(s.error is not None or s.ranges is False for s in self.sources)
 
     def _expand_single(self, now: float) -> list[Instruction]:
         if any(w.phase is not Phase.IDLE for w in self.workers.values()):
             return []
         for source in self.sources:
             if source.error is None and now >= source.ready:
-                return [self._ask_whole(self._slot(), source, now)]
+                return [self.ask_whole(self.slot(), source, now)]
         return []
-
-    def _idle_worker(self, source: Source) -> Worker:
-        """An idle worker: the nearer its connection leads to this source the better, and one that has a connection is
-        better than one that has none. A host's connections are counted, those of idle workers too: a fresh worker might
-        wait for a place for ever while they hold all of them."""
-
-        def far(worker: Worker) -> int:
-            if not worker.connected:
-                return 3
-            if worker.source == source.id:
-                return 0
-            return 1 if self.sources[worker.source].host == source.host else 2
-
-        idle = [w for w in self.workers.values() if w.phase is Phase.IDLE]
-        return min(idle, key=far) if idle else self._slot()
-
-    def _work_for(self, source: Source, now: float, worker: Worker | None = None) -> Fetch | None:
-        worker = worker or self._idle_worker(source)
-        held = worker.source == source.id
-        probe = Worker(worker.id, source.id, rate=worker.rate if held else None)
-        piece = self._take(probe, source)
-        if piece is not None:
-            return self._ask(worker, source, Lease(piece.start, piece.end, piece.start), piece.end, now)
-        latency = source.rtt * (1 if held else 3)
-        stolen = self._steal(source, latency, now)
-        if stolen is not None:
-            return self._ask(worker, source, stolen, stolen.end, now)
-        lease = self._hedge(source, latency, now)
-        if lease is not None:
-            return self._ask(worker, source, lease, lease.end, now)
-        return None
-
-    def _take(self, worker: Worker, source: Source) -> Range | None:
-        """Cut the worker's next range off the front of the queue."""
-        piece = self.pool.first()
-        if piece is None or piece.start >= self.horizon or source.ranges is False:
-            return None
-        size = self._chunk(worker, source, piece)
-        end = min(piece.end, piece.start + size, max(self.horizon, piece.start + 1))
-        self.pool.remove(piece.start, end)
-        return Range(piece.start, end)
-
-    def _chunk(self, worker: Worker, source: Source, piece: Range) -> int:
-        rate = worker.rate or source.rate
-        busy = list(self._busy())
-        sources = [w.rate for w in busy if w.rate is not None and w.id != worker.id]
-        count = max(len(busy), self.growth.allowed if self.growth is not None else 1)
-        mean = sum(sources) / len(sources) if sources else rate
-        share = 1 / count
-        if rate and mean:
-            share = min(1.0, rate / (rate + mean * (count - 1)))
-        floor = self.limits.min_split or (plan.floor_for(rate, None) if rate else plan.MIN_SPLIT)
-        size = plan.guided(rate, self.pool.total, share, floor)
-        return piece.size if piece.size - size < floor else size
-
-    def _rate_of(self, source: Source) -> float | None:
-        if source.rate is not None:
-            return source.rate
-        rates = [w.rate for w in self._busy() if w.rate is not None]
-        return sum(rates) / len(rates) if rates else None
-
-    def _victims(self, now: float) -> list[tuple[float, Worker, Lease]]:
-        """Workers that hold a range alone, with the seconds they still need for it, the longest first."""
-        found = []
-        for worker in self._busy():
-            lease = worker.lease
-            if lease is None or lease.end == UNKNOWN_END or len(lease.holders) != 1:
-                continue
-            if worker.rate is None and worker.phase is Phase.FLOWING and now - worker.last < plan.FIRST_BYTE:
-                continue
-            found.append((lease.left / max(worker.rate or 0.0, 1.0), worker, lease))
-        return sorted(found, key=lambda item: -item[0])
-
-    def _steal(self, source: Source, latency: float, now: float) -> Lease | None:
-        """Part of the range of the worker that needs longest, cut where both will end at the same time."""
-        rate = self._rate_of(source)
-        if rate is None or rate <= 0:
-            return None
-        for seconds, victim, lease in self._victims(now):
-            if victim.phase is not Phase.FLOWING or victim.queued is not None:
-                continue  # who has sent its next request must read this body to its end
-            slow = max(victim.rate or 0.0, 1.0)
-            part = plan.split(lease.left, slow, rate, latency)
-            floor = plan.floor_for(min(rate, slow * 8), self.limits.min_split)
-            if lease.left < 2 * floor:
-                continue
-            part = min(max(part, floor), lease.left - floor)
-            if seconds - max((lease.left - part) / slow, latency + part / rate) < max(0.05, 2 * latency):
-                continue
-            cut = lease.end - part
-            stolen = Lease(cut, lease.end, cut)
-            lease.end = cut
-            return stolen
-        return None
-
-    def _hedge(self, source: Source, latency: float, now: float) -> Lease | None:
-        """The range of a worker that would need at least twice as long as this source for its rest."""
-        rate = self._rate_of(source)
-        if rate is None or self.size is None:
-            return None
-        budget = plan.waste_budget(self.size) - self._hedged
-        for seconds, victim, lease in self._victims(now):
-            if victim.phase is Phase.ASKED and now - victim.since < max(0.5, 4 * latency):
-                continue
-            if seconds > max(0.2, 2 * (latency + lease.left / max(rate, 1.0))) and lease.left <= budget:
-                self._hedged += lease.left
-                return lease
-        return None

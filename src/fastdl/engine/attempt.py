@@ -11,23 +11,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from fastdl.core.orders import Abort, Failure, Fetch, Finish, GiveUp, Instruction, Placement, Read, Restart
 from fastdl.core.ranges import Range
 from fastdl.core.response import Known, Verdict, own_codings
-from fastdl.core.scheduler import (
-    UNKNOWN_END,
-    Abort,
-    Failure,
-    Fetch,
-    Finish,
-    GiveUp,
-    Instruction,
-    Limits,
-    Phase,
-    Placement,
-    Read,
-    Restart,
-    Scheduler,
-)
+from fastdl.core.scheduler import Scheduler
+from fastdl.core.state import UNKNOWN_END, Limits, Phase
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import Url
 from fastdl.engine.sinks import STDOUT_WINDOW, Sink

@@ -8,9 +8,11 @@ import time
 from typing import Literal
 
 from fastdl.core import tracker
+from fastdl.core.orders import Failure, Finish, GiveUp, Instruction, Restart
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Action, Verdict
-from fastdl.core.scheduler import Failure, Finish, GiveUp, Instruction, Limits, Restart, Scheduler
+from fastdl.core.scheduler import Scheduler
+from fastdl.core.state import Limits
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import Digest, parse_checksum

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from fastdl.core import tracker
+from fastdl.core.orders import Failure, Fault, Fetch, Read
 from fastdl.core.response import Action, Ask, Head, Verdict, judge, validators_of
-from fastdl.core.scheduler import Failure, Fault, Fetch, Read
 from fastdl.errors import (
     ConnectionLost,
     FastdlError,

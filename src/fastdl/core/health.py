@@ -1,0 +1,102 @@
+"""What failures say about a source: fewer connections, a pause, no ranges, or not to be used any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastdl.core import plan, retry
+from fastdl.core.orders import Failure, Fault
+from fastdl.core.queue import WorkQueue
+from fastdl.core.state import Phase, Source, Worker
+from fastdl.errors import NetworkError
+
+FOREVER = float("inf")
+FORGIVEN = 3  # whole answers in a row, without a byte between, from a source that did serve ranges before
+
+
+def blame(
+    queue: WorkQueue, worker: Worker, failure: Failure, progressed: bool, now: float, jitter: Callable[[], float]
+) -> None:
+    """What a failure says about its source: fewer connections, a pause, or not to be used any more."""
+    source = queue.sources[worker.source]
+    others = [w for w in queue.busy() if w.source == source.id]
+    flowing = sum(1 for w in others if w.phase is Phase.FLOWING)
+    fault = failure.fault
+    if fault is Fault.NO_SLOT:
+        source.more = now + 0.1
+        source.ready = source.ready if others else now + 0.1
+        return
+    if fault is Fault.BAD_RANGE:
+        source.bad_ranges += 1
+        if source.bad_ranges >= min(plan.BAD_RANGES, queue.limits.retries):
+            fault = Fault.NO_RANGES  # what it calls ranges is of no use; a plain stream may be
+    patience = min(FORGIVEN, queue.limits.retries)
+    if fault is Fault.NO_RANGES and (not source.ranges or source.fails >= patience):
+        source.ranges = False  # as one plain stream it may still serve, when nobody else is left
+        if flowing:
+            source.limit = flowing
+        elif queue.no_ranges_left():
+            queue.single = True
+        return
+    final = fault is Fault.REFUSED or (fault is Fault.DENIED and not source.served)
+    if final or not getattr(failure.error, "retryable", True):
+        source.error = failure.error
+        return
+    if queue.limits.retries == 0:
+        if flowing:
+            source.limit, source.again = len(others), FOREVER
+        else:
+            source.error = failure.error
+        return
+    if progressed:
+        source.ready = max(source.ready, now + (failure.wait or 0.0))
+        return
+    if worker.hurried and fault is Fault.LOST and isinstance(failure.error, NetworkError):
+        source.stumbles += 1
+        return
+    if worker.since < source.failed:
+        return  # it was under way when another one failed, and tells nothing new
+    if flowing and fault is not Fault.EXPIRED:
+        pause = failure.wait if failure.wait is not None else retry.backoff(1, jitter())
+        source.more = max(source.more, now + min(pause, retry.LONGEST_RETRY_AFTER))
+        _refused(source, len(others), now)
+        return
+    source.fails += 1
+    source.failed = now
+    if source.fails > queue.limits.retries or (failure.wait or 0.0) > retry.LONGEST_RETRY_AFTER:
+        source.error = failure.error
+        return
+    if fault is Fault.BUSY:
+        source.limit = 1
+        source.again = now + source.hold
+    pause = 0.0 if fault is Fault.EXPIRED and source.fails == 1 else retry.backoff(source.fails, jitter())
+    source.ready = now + (failure.wait if failure.wait is not None else pause)
+
+
+def _refused(source: Source, served: int, now: float) -> None:
+    """The source serves `served` connections at this moment, and not one more."""
+    source.limit = max(1, served)
+    if source.relented:
+        source.hold = min(source.hold * 2, plan.LONGEST_HOLD)
+    source.relented = False
+    source.again = max(source.more, now + source.hold)
+
+
+def relent(queue: WorkQueue, now: float) -> None:
+    """A refusal does not hold for ever: allow a source more connections, ever more rarely where that fails."""
+    for source in queue.sources:
+        if source.limit < plan.MOST_CONNECTIONS and not source.fails and now >= source.again:
+            if source.relented:  # and the last one more was well received
+                source.hold = max(source.hold / 2, plan.FIRST_HOLD)
+            source.relented = True
+            source.limit += max(1, source.limit // 2)
+            source.again = now + source.hold
+
+
+def blame_unanswered(queue: WorkQueue, worker: Worker, now: float) -> None:
+    """A request got no answer while others were served: too hasty, or one connection too many."""
+    source = queue.sources[worker.source]
+    if worker.hurried:
+        source.stumbles += 1
+    else:
+        _refused(source, sum(1 for w in queue.busy() if w.source == source.id) - 1, now)

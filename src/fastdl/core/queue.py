@@ -1,0 +1,260 @@
+"""Who fetches what: the queue of missing ranges, the connections that may be opened, and how an idle one gets work.
+
+A worker takes its range off the front of the queue; when the queue is empty it steals from the worker that needs
+longest, and when there is nothing to steal it fetches the last pieces of a slow one as well (a hedge). `core/plan` has
+the arithmetic, `core/scheduler` the events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fastdl.core import plan
+from fastdl.core.orders import Fetch
+from fastdl.core.ranges import Range, RangeSet
+from fastdl.core.state import UNKNOWN_END, Lease, Limits, Phase, Source, Worker
+
+
+class WorkQueue:
+    """Ranges done, in flight and missing, and the workers that fetch them."""
+
+    def __init__(self, hosts: Sequence[str], limits: Limits) -> None:
+        self.sources = [Source(index, host) for index, host in enumerate(hosts)]
+        self.workers: dict[int, Worker] = {}
+        self.limits = limits
+        self.size: int | None = None
+        self.done = RangeSet()
+        self.pool = RangeSet()
+        self.horizon = UNKNOWN_END  # nothing is asked for beyond it (output in order)
+        self.host_share = limits.per_host  # this download's part of the connections to one host
+        self.wasted = 0
+        self.growth: plan.Growth | None = None
+        self.single = False  # one plain stream from byte 0: no source serves ranges
+        self.cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
+        self._hedged = 0
+
+    # --- the state of the file -------------------------------------------------------------------------------
+
+    def front(self) -> int:
+        """Every byte below it is stored: how far digests and ordered output may go."""
+        front = self._front()
+        for worker in self.workers.values():
+            if worker.lease is not None and worker.lease.start <= front < worker.lease.settled:
+                return worker.lease.settled
+        return front
+
+    def _front(self) -> int:
+        """The first byte of the file that is not stored."""
+        first = self.done.at(0)
+        return first.end if first is not None else 0
+
+    def stored_bytes(self) -> int:
+        """Bytes of the file that are stored, or just being stored."""
+        leases = {id(w.lease): w.lease for w in self.workers.values() if w.lease is not None}
+        return self.done.total + sum(lease.frontier - lease.start for lease in leases.values())
+
+    def release(self, worker: Worker) -> None:
+        """Take all leases from a worker: what is stored is done, the rest goes back to the queue."""
+        for lease in (worker.lease, worker.queued):
+            if lease is None:
+                continue
+            if worker.id in lease.holders:
+                lease.holders.remove(worker.id)
+            if not lease.holders:
+                self.done.add(lease.start, lease.frontier)
+                if lease.end != UNKNOWN_END:
+                    self.pool.add(lease.frontier, lease.end)
+        worker.lease = worker.queued = None
+
+    # --- connections -----------------------------------------------------------------------------------------
+
+    def busy(self) -> Iterator[Worker]:
+        return (w for w in self.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING))
+
+    def slot(self) -> Worker:
+        """A worker that has nothing to do, a new one if there is none."""
+        for worker in self.workers.values():
+            if worker.phase is Phase.IDLE:
+                return worker
+        worker = Worker(len(self.workers))
+        self.workers[worker.id] = worker
+        return worker
+
+    def _idle_worker(self, source: Source) -> Worker:
+        """An idle worker: the nearer its connection leads to this source the better, and one that has a connection is
+        better than one that has none. A host's connections are counted, those of idle workers too: a fresh worker might
+        wait for a place for ever while they hold all of them."""
+
+        def far(worker: Worker) -> int:
+            if not worker.connected:
+                return 3
+            if worker.source == source.id:
+                return 0
+            return 1 if self.sources[worker.source].host == source.host else 2
+
+        idle = [w for w in self.workers.values() if w.phase is Phase.IDLE]
+        return min(idle, key=far) if idle else self.slot()
+
+    def surplus(self, worker: Worker) -> bool:
+        """Whether there are more connections to the worker's source than it may have by now."""
+        source = self.sources[worker.source]
+        busy = list(self.busy())
+        mine = sum(1 for w in busy if w.source == source.id)
+        on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
+        allowed = self.growth.allowed if self.growth is not None else 1
+        own = 0 if worker.phase in (Phase.ASKED, Phase.FLOWING) else 1
+        return mine + own > source.limit or on_host + own > self.host_share or len(busy) + own > allowed
+
+    def free_source(self, now: float) -> Source | None:
+        """The source for one more connection: the one whose connections bring most, after those not tried yet."""
+        busy = [w for w in self.workers.values() if w.phase is not Phase.IDLE]  # who is being stopped counts
+        cut = self._cut_lately(now)
+        best: tuple[float, int] | None = None
+        for source in self.sources:
+            if source.error is not None or now < source.ready or source.ranges is False:
+                continue
+            mine = sum(1 for w in busy if w.source == source.id)
+            on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
+            on_host += sum(1 for id_ in cut if self.sources[id_].host == source.host)
+            if mine >= source.limit or on_host >= self.host_share or (mine and (source.fails or now < source.more)):
+                continue  # who is in doubt (`fails`) is asked by one connection until a byte comes
+            worth = (source.rate if source.rate is not None else 1e12) / (mine + 1)
+            if best is None or worth > best[0]:
+                best = (worth, source.id)
+        return self.sources[best[1]] if best is not None else None
+
+    def in_use(self, now: float) -> int:
+        """Connections that are in use, or that a server may still count."""
+        active = sum(1 for worker in self.workers.values() if worker.phase is not Phase.IDLE)
+        return active + len(self._cut_lately(now))
+
+    def _cut_lately(self, now: float) -> list[int]:
+        """Sources of connections that were closed in mid-body a moment ago: the server may not know it yet, and would
+        see more connections than it was promised."""
+        self.cuts = [cut for cut in self.cuts if now - cut[0] < plan.LINGER]
+        return [source for _, source in self.cuts]
+
+    def no_ranges_left(self) -> bool:
+        return all(s.error is not None or s.ranges is False for s in self.sources)
+
+    # --- requests --------------------------------------------------------------------------------------------
+
+    def ask(self, worker: Worker, source: Source, lease: Lease, end: int | None, now: float) -> Fetch:
+        if worker.source != source.id:
+            worker.rate = None
+            worker.gap = 0.0
+        worker.source = source.id
+        worker.phase = Phase.ASKED
+        worker.lease = lease
+        worker.offset = lease.frontier
+        worker.asked_end = end
+        worker.since = worker.last = now
+        worker.progressed = worker.hurried = False
+        lease.holders.append(worker.id)
+        return Fetch(worker.id, source.id, lease.frontier, end, True)
+
+    def ask_whole(self, worker: Worker, source: Source, now: float) -> Fetch:
+        """A plain stream from byte 0. Bytes that are stored up to the first gap are kept and compared as they pass."""
+        front = self._front()
+        end = self.size if self.size is not None else UNKNOWN_END
+        self.wasted += self.done.total - front
+        self.done = RangeSet()
+        self.pool = RangeSet()
+        self.ask(worker, source, Lease(0, end, front), None, now)
+        worker.offset = 0
+        return Fetch(worker.id, source.id, 0, None, False)
+
+    # --- work ------------------------------------------------------------------------------------------------
+
+    def work_for(self, source: Source, now: float, worker: Worker | None = None) -> Fetch | None:
+        worker = worker or self._idle_worker(source)
+        held = worker.source == source.id
+        probe = Worker(worker.id, source.id, rate=worker.rate if held else None)
+        piece = self.take(probe, source)
+        if piece is not None:
+            return self.ask(worker, source, Lease(piece.start, piece.end, piece.start), piece.end, now)
+        latency = source.rtt * (1 if held else 3)
+        stolen = self._steal(source, latency, now)
+        if stolen is not None:
+            return self.ask(worker, source, stolen, stolen.end, now)
+        lease = self._hedge(source, latency, now)
+        if lease is not None:
+            return self.ask(worker, source, lease, lease.end, now)
+        return None
+
+    def take(self, worker: Worker, source: Source) -> Range | None:
+        """Cut the worker's next range off the front of the queue."""
+        piece = self.pool.first()
+        if piece is None or piece.start >= self.horizon or source.ranges is False:
+            return None
+        size = self.chunk(worker, source, piece)
+        end = min(piece.end, piece.start + size, max(self.horizon, piece.start + 1))
+        self.pool.remove(piece.start, end)
+        return Range(piece.start, end)
+
+    def chunk(self, worker: Worker, source: Source, piece: Range) -> int:
+        rate = worker.rate or source.rate
+        busy = list(self.busy())
+        sources = [w.rate for w in busy if w.rate is not None and w.id != worker.id]
+        count = max(len(busy), self.growth.allowed if self.growth is not None else 1)
+        mean = sum(sources) / len(sources) if sources else rate
+        share = 1 / count
+        if rate and mean:
+            share = min(1.0, rate / (rate + mean * (count - 1)))
+        floor = self.limits.min_split or (plan.floor_for(rate, None) if rate else plan.MIN_SPLIT)
+        size = plan.guided(rate, self.pool.total, share, floor)
+        return piece.size if piece.size - size < floor else size
+
+    def _rate_of(self, source: Source) -> float | None:
+        if source.rate is not None:
+            return source.rate
+        rates = [w.rate for w in self.busy() if w.rate is not None]
+        return sum(rates) / len(rates) if rates else None
+
+    def _victims(self, now: float) -> list[tuple[float, Worker, Lease]]:
+        """Workers that hold a range alone, with the seconds they still need for it, the longest first."""
+        found = []
+        for worker in self.busy():
+            lease = worker.lease
+            if lease is None or lease.end == UNKNOWN_END or len(lease.holders) != 1:
+                continue
+            if worker.rate is None and worker.phase is Phase.FLOWING and now - worker.last < plan.FIRST_BYTE:
+                continue
+            found.append((lease.left / max(worker.rate or 0.0, 1.0), worker, lease))
+        return sorted(found, key=lambda item: -item[0])
+
+    def _steal(self, source: Source, latency: float, now: float) -> Lease | None:
+        """Part of the range of the worker that needs longest, cut where both will end at the same time."""
+        rate = self._rate_of(source)
+        if rate is None or rate <= 0:
+            return None
+        for seconds, victim, lease in self._victims(now):
+            if victim.phase is not Phase.FLOWING or victim.queued is not None:
+                continue  # who has sent its next request must read this body to its end
+            slow = max(victim.rate or 0.0, 1.0)
+            part = plan.split(lease.left, slow, rate, latency)
+            floor = plan.floor_for(min(rate, slow * 8), self.limits.min_split)
+            if lease.left < 2 * floor:
+                continue
+            part = min(max(part, floor), lease.left - floor)
+            if seconds - max((lease.left - part) / slow, latency + part / rate) < max(0.05, 2 * latency):
+                continue
+            cut = lease.end - part
+            stolen = Lease(cut, lease.end, cut)
+            lease.end = cut
+            return stolen
+        return None
+
+    def _hedge(self, source: Source, latency: float, now: float) -> Lease | None:
+        """The range of a worker that would need at least twice as long as this source for its rest."""
+        rate = self._rate_of(source)
+        if rate is None or self.size is None:
+            return None
+        budget = plan.waste_budget(self.size) - self._hedged
+        for seconds, victim, lease in self._victims(now):
+            if victim.phase is Phase.ASKED and now - victim.since < max(0.5, 4 * latency):
+                continue
+            if seconds > max(0.2, 2 * (latency + lease.left / max(rate, 1.0))) and lease.left <= budget:
+                self._hedged += lease.left
+                return lease
+        return None

@@ -1,0 +1,94 @@
+"""What the scheduler knows of sources, connections and ranges in flight: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from fastdl.core import plan
+from fastdl.errors import FastdlError
+
+UNKNOWN_END = 1 << 62  # the end of a lease while the size of the file is not known
+
+
+@dataclass(slots=True)
+class Source:
+    """What is known of one source during this download."""
+
+    id: int
+    host: str
+    limit: int = plan.MOST_CONNECTIONS  # connections that it seems to allow
+    ranges: bool | None = None
+    rate: float | None = None  # bytes a second of one connection
+    rtt: float = 0.05  # seconds
+    fails: int = 0  # in a row, without a new byte
+    bad_ranges: int = 0  # in a row
+    ready: float = 0.0  # not asked before this time
+    more: float = 0.0  # no further connection beside those that flow before this time
+    failed: float = -1.0  # when it last failed without serving anybody
+    hold: float = plan.FIRST_HOLD  # seconds after a refusal until one connection more is tried
+    relented: bool = False  # one more was tried, and no refusal has come since
+    again: float = 0.0  # when that will be
+    stumbles: int = 0  # requests sent before the body in front had ended, and lost
+    served: bool = False
+    error: FastdlError | None = None  # set: not used any more
+
+
+@dataclass(slots=True)
+class Lease:
+    """A range in flight; see core/scheduler.py. `pending` counts blocks that are being stored."""
+
+    start: int
+    end: int
+    frontier: int
+    holders: list[int] = field(default_factory=list)
+    pending: int = 0
+    settled: int = 0  # every byte below it is stored
+
+    def __post_init__(self) -> None:
+        self.settled = self.frontier
+
+    @property
+    def left(self) -> int:
+        return self.end - self.frontier
+
+
+class Phase(Enum):
+    IDLE = "idle"
+    ASKED = "asked"  # request sent, no head yet
+    FLOWING = "flowing"
+    STOPPING = "stopping"  # an Abort is on its way
+
+
+@dataclass(slots=True)
+class Worker:
+    """One connection slot. `offset` is where the next body byte belongs, `asked_end` where the body ends."""
+
+    id: int
+    source: int = -1
+    phase: Phase = Phase.IDLE
+    lease: Lease | None = None
+    queued: Lease | None = None
+    offset: int = 0
+    asked_end: int | None = None
+    since: float = 0.0
+    begun: float = 0.0  # when the first body came on this connection
+    last: float = 0.0
+    gap: float = 0.0  # the longest usual pause between blocks, seconds
+    rate: float | None = None
+    counted: int = 0  # bytes since `measured`
+    measured: float = 0.0
+    progressed: bool = False  # kept a byte since its last request
+    connected: bool = False  # holds a connection, as far as is known here
+    hurried: bool = False  # its request was sent before the body in front had ended
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the user allows: connections (None: auto), connections a host, smallest split (bytes; None: adaptive),
+    retries without progress."""
+
+    connections: int | None = None
+    per_host: int = 8
+    min_split: int | None = None
+    retries: int = 8
