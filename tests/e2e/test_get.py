@@ -564,3 +564,13 @@ def test_file_size_limit(fastdl: Runner, serve: Serve, options: tuple[str, ...])
     result = fastdl.get(*options, server.url(), through=["/bin/sh", str(script)])
     assert result.code == 6, result.err
     assert "file.bin" not in result.files
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="devices have other names there")
+def test_output_to_a_device(fastdl: Runner, serve: Serve, app: FileApp) -> None:
+    """`-o /dev/null` as with curl: nothing is created beside it, and the digest is checked all the same."""
+    checksum = hashlib.sha256(app.bytes()).hexdigest()
+    server = serve(app)
+    result = fastdl.get("-o", "/dev/null", "--checksum", f"sha256:{checksum}", server.url(), expected=[])
+    assert result.code == 0, result.err
+    assert fastdl.get("-o", "/dev/null", "--checksum", "sha256:" + "0" * 64, server.url(), expected=[]).code == 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-import sys
 import threading
 from collections.abc import Callable
 from itertools import pairwise
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.engine import sinks
-from fastdl.engine.sinks import RECORD_BYTES, RECORD_SECONDS, PartialSink, StdoutSink
+from fastdl.engine.sinks import RECORD_BYTES, RECORD_SECONDS, PartialSink, StreamSink
 from fastdl.errors import DiskError, NoSpace
 
 Claim = tuple[int, int, int, int]  # slot, start, end, source
@@ -182,13 +181,6 @@ def test_bytes_that_come_again_are_compared() -> None:
 # --- stdout ------------------------------------------------------------------------------------------------
 
 
-class Stdout:
-    """Stands in for sys.stdout."""
-
-    def __init__(self, buffer: Any) -> None:
-        self.buffer = buffer
-
-
 class Broken(io.BytesIO):
     def write(self, data: Any) -> int:
         raise BrokenPipeError(32, "Broken pipe")
@@ -197,20 +189,17 @@ class Broken(io.BytesIO):
         raise BrokenPipeError(32, "Broken pipe")
 
 
-def stdout_sink(
-    monkeypatch: pytest.MonkeyPatch, buffer: Any, moved: Callable[[int], None] = lambda front: None, *hashers: Any
-) -> StdoutSink:
-    monkeypatch.setattr(sys, "stdout", Stdout(buffer))
-    return StdoutSink(list(hashers), moved, lambda: True)
+def stream_sink(buffer: Any, moved: Callable[[int], None] = lambda front: None, *hashers: Any) -> StreamSink:
+    return StreamSink(buffer, list(hashers), moved, lambda: True)
 
 
-def test_out_of_order_in_in_order_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_order_in_in_order_out() -> None:
     data = random.Random(2).randbytes(10_000)
     cuts = [0, *sorted(random.Random(3).sample(range(1, 10_000), 40)), 10_000]
     blocks = list(pairwise(cuts))
     random.Random(4).shuffle(blocks)
     out, fronts, hasher = io.BytesIO(), list[int](), hashlib.sha256()
-    sink = stdout_sink(monkeypatch, out, fronts.append, hasher)
+    sink = stream_sink(out, fronts.append, hasher)
     buffer = memoryview(bytearray(10_000))
     for start, end in blocks:
         buffer[: end - start] = data[start:end]  # the worker's buffer is used again at once
@@ -223,10 +212,10 @@ def test_out_of_order_in_in_order_out(monkeypatch: pytest.MonkeyPatch) -> None:
     sink.flush()
 
 
-def test_threads_write_in_order_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_write_in_order_too() -> None:
     data = random.Random(5).randbytes(64_000)
     out, fronts = io.BytesIO(), list[int]()
-    sink = stdout_sink(monkeypatch, out, fronts.append)
+    sink = stream_sink(out, fronts.append)
     starts = list(range(0, 64_000, 500))
     random.Random(6).shuffle(starts)
 
@@ -243,7 +232,7 @@ def test_threads_write_in_order_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(fronts) == 64_000
 
 
-def test_the_front_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_front_never_goes_back() -> None:
     """While one worker says how far it came, another must not overtake it: the window would shrink."""
     fronts: list[int] = []
     other: list[threading.Thread] = []
@@ -255,14 +244,14 @@ def test_the_front_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
             other[0].join(0.2)  # it has to wait for its turn, and would be through long before otherwise
         fronts.append(front)
 
-    sink = stdout_sink(monkeypatch, io.BytesIO(), moved)
+    sink = stream_sink(io.BytesIO(), moved)
     sink.write(1, 0, memoryview(bytes(10)), 0)
     other[0].join(10)
     assert fronts == [10, 20]
 
 
-def test_a_reader_that_went_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = stdout_sink(monkeypatch, Broken())
+def test_a_reader_that_went_away() -> None:
+    sink = stream_sink(Broken())
     with pytest.raises(DiskError) as error:
         sink.write(1, 0, memoryview(b"x"), 0)
     assert error.value.code == 6 and sink.front == 0
@@ -270,11 +259,10 @@ def test_a_reader_that_went_away(monkeypatch: pytest.MonkeyPatch) -> None:
         sink.flush()
 
 
-def test_what_went_out_cannot_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_went_out_cannot_be_compared() -> None:
     """A validator has to vouch for it."""
-    monkeypatch.setattr(sys, "stdout", Stdout(io.BytesIO()))
     vouched = [True, False]
-    sink = StdoutSink([], lambda front: None, vouched.pop)
+    sink = StreamSink(io.BytesIO(), [], lambda front: None, vouched.pop)
     sink.settle(1)
     assert not sink.same(0, memoryview(b"x"))
     assert sink.same(0, memoryview(b"x"))

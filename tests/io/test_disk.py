@@ -48,7 +48,7 @@ def held(fd: int) -> int:
 def test_every_refusal_has_its_leaf(number: int, leaf: type[DiskError], why: str) -> None:
     error = disk.disk_error(OSError(number, os.strerror(number)), "write", "/folder/name")
     assert type(error) is leaf and error.code == 6
-    assert (error.what, error.why) == ("Cannot write /folder/name", why)
+    assert (error.what, error.why) == ("cannot write /folder/name", why)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_windows_refusals_have_the_same_leaves(winerror: int, leaf: type[DiskErr
     error = OSError(errno.EINVAL, "Falscher Parameter")
     error.winerror = winerror  # type: ignore[attr-defined,unused-ignore]
     assert type(disk.disk_error(error, "write", "\\\\?\\C:\\name")) is leaf
-    assert disk.disk_error(error, "write", "\\\\?\\C:\\name").what == "Cannot write C:\\name"
+    assert disk.disk_error(error, "write", "\\\\?\\C:\\name").what == "cannot write C:\\name"
 
 
 def test_an_invalid_argument_is_a_bad_name_only_where_a_name_is_given() -> None:

@@ -145,7 +145,7 @@ FILL = """
 def test_a_full_disk_is_an_error_and_no_signal(tmp_path: Path) -> None:
     done = run_on_tiny_disk(tmp_path, FILL.format(allocated=False))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Cannot write data (the disk is full).")
+    assert done.stdout.startswith("cannot write data (the disk is full).")
 
 
 @on_tiny_disk

@@ -31,6 +31,7 @@ class Watch:
         self.pipelined = 0
         self.connects: Counter[int] = Counter()  # by source
         self.aborts = 0
+        self.stopping: set[int] = set()
         self.in_vain: Counter[int] = Counter()  # by source: failures since its last new byte
         self.beside: Counter[int] = Counter()  # the same while others were served
         self.faults: Counter[Fault] = Counter()
@@ -109,6 +110,10 @@ class Watch:
     def step(self, instructions: list[Instruction]) -> None:
         """The scheduler has answered an event."""
         core = self.core
+        stopping = {w.id for w in core.workers.values() if w.phase is Phase.STOPPING}
+        told = {instruction.worker for instruction in instructions if isinstance(instruction, Abort)}
+        assert stopping - self.stopping <= told, f"workers {stopping - self.stopping - told} are not told to stop"
+        self.stopping = stopping
         for index, instruction in enumerate(instructions):
             if isinstance(instruction, Fetch):
                 self._fetch(instruction)

@@ -77,6 +77,8 @@ def draw(seed: int) -> Scenario:
         settings.limits = replace(settings.limits, retries=8)
     if r.random() < 0.2 and settings.window is None:
         scenario.claims = _claims(r, version)
+        if scenario.claims is not None and version.etag is None and r.random() < 0.5:
+            _age(scenario.claims, version, r)
     return scenario
 
 
@@ -236,6 +238,14 @@ def _claims(r: random.Random, version: Version) -> Claims | None:
     if done.total == version.size:
         return None
     return Claims(done, version.size, Validators(version.etag, version.modified), version.number)
+
+
+def _age(claims: Claims, version: Version, r: random.Random) -> None:
+    """The file was another one when the earlier run fetched its beginning: of the same size, and nothing but its bytes
+    (or its weak date) tells."""
+    claims.version = 9
+    claims.done = RangeSet([(0, r.randrange(version.size) or 1)])
+    claims.validators = Validators(None, LATER if version.modified is not None and r.random() < 0.5 else None)
 
 
 def check(scenario: Scenario, outcome: Outcome) -> None:

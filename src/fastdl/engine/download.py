@@ -123,8 +123,8 @@ class Download:
         raise ObjectChanged("the file kept changing during the download", f"begun {RESTARTS + 1} times")
 
     def _begin_again(self, landing: Landing, why: str) -> None:
-        if landing.stdout is not None and landing.stdout.front > 0:
-            raise ObjectChanged("the file changed during the download", "part of it went to stdout already")
+        if landing.stream is not None and landing.stream.front > 0:
+            raise ObjectChanged("the file changed during the download", "part of it has been put out already")
         if why:
             self._note("warning", f"{why}: beginning again from nothing")
 
@@ -154,7 +154,7 @@ class Download:
 
         def begin(core: Scheduler, now: float) -> list[Instruction]:
             core.single = last
-            core.horizon = STDOUT_WINDOW if settings.output == "-" else core.horizon
+            core.horizon = STDOUT_WINDOW if landing.in_order else core.horizon
             core.overlap = 0 if landing.validators.strong else OVERLAP
             return core.start(now, landing.size if claims is not None else None, claims)
 

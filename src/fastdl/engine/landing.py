@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from fastdl.core.journal import JournalHeader
 from fastdl.core.ranges import RangeSet
@@ -16,10 +16,11 @@ from fastdl.core.urls import is_masked, mask, url_key
 from fastdl.core.verify import Digest, Hasher, new_hasher
 from fastdl.engine import target
 from fastdl.engine.digesting import FollowingDigest
-from fastdl.engine.sinks import PartialSink, Sink, StdoutSink
+from fastdl.engine.sinks import PartialSink, Sink, StreamSink
 from fastdl.errors import DigestMismatch, SizeMismatch, TargetBusy, TargetExists, TooLarge
 from fastdl.io.channel import Channel
 from fastdl.io.contact import Answer, Place
+from fastdl.io.disk import disk_error
 from fastdl.io.partial import Partial
 from fastdl.io.writers import Kind
 from fastdl.settings import Settings
@@ -35,18 +36,19 @@ class AskAgain(Exception):
 
 
 class Landing:
-    """One file's target: a partial download that gets its final name at the end, or stdout."""
+    """One file's target: a partial download that gets its final name at the end, or stdout, a pipe or a device."""
 
     def __init__(
         self, settings: Settings, url: str, places: list[Place], digest: Digest | None, tell: Callable[[str], None]
     ) -> None:
         """`url` is the text as given, `places` are all sources with the origin first, `digest` is the expected one;
         `tell` takes sentences for -v."""
-        self.path: str | None = "-" if settings.output == "-" else None
+        self.path = target.stream_path(settings)
+        self.in_order = self.path is not None  # stdout, a pipe or a device such as /dev/null
         self.size: int | None = None  # bytes, as far as the servers have said it
         self.validators = Validators()
         self.partial: Partial | None = None
-        self.stdout: StdoutSink | None = None
+        self.stream: StreamSink | None = None
         self._settings = settings
         self._url = url
         self._key = url_key(url)
@@ -65,7 +67,7 @@ class Landing:
 
         Raises target.AlreadyThere, TargetBusy, DiskError."""
         settings, origin = self._settings, self._places[0]
-        if settings.output == "-":
+        if self.in_order:
             return None
         found = target.unfinished(settings, origin.given, self._key, self._url) if settings.resume else None
         if found is not None:
@@ -133,11 +135,11 @@ class Landing:
             raise TooLarge(f"the file is larger than --max-size: {verdict.size} bytes", f"the limit is {limit}")
         self.size = verdict.size if verdict.size is not None else self.size
         found = validators_of(answer.head)
-        sink = self._to_stdout(front_moved) if self.path == "-" else self._to_file(answer, found, resumed)
+        sink = self._to_stream(front_moved) if self.in_order else self._to_file(answer, found, resumed)
         self.validators = found
         return sink
 
-    def _to_stdout(self, front_moved: Callable[[int], None]) -> Sink:
+    def _to_stream(self, front_moved: Callable[[int], None]) -> Sink:
         self._hashers = {name: new_hasher(name) for name in self._algorithms()}
         origin = self._places[0]
 
@@ -145,8 +147,16 @@ class Landing:
             known = origin.validators
             return known is not None and bool(known.etag or known.last_modified)
 
-        self.stdout = StdoutSink(list(self._hashers.values()), front_moved, certain)
-        return self.stdout
+        out = sys.stdout.buffer if self.path == "-" else self._special()
+        self.stream = StreamSink(out, list(self._hashers.values()), front_moved, certain)
+        return self.stream
+
+    def _special(self) -> BinaryIO:
+        assert self.path is not None
+        try:
+            return open(self.path, "wb")
+        except OSError as error:
+            raise disk_error(error, "open", self.path) from error
 
     def _to_file(self, answer: Answer, found: Validators, resumed: bool) -> Sink:
         before = self.partial.header if resumed and self.partial is not None else None
@@ -243,10 +253,10 @@ class Landing:
     def digests(self, size: int) -> dict[str, bytes]:
         """The digests of the whole file of `size` bytes, by algorithm. Raises SizeMismatch, DiskError."""
         self.size = size
-        if self.stdout is not None:
-            self.stdout.flush()
-            if self.stdout.front != size:
-                raise SizeMismatch("not all bytes came", f"{self.stdout.front} of {size}")
+        if self.stream is not None:
+            self.stream.flush()
+            if self.stream.front != size:
+                raise SizeMismatch("not all bytes came", f"{self.stream.front} of {size}")
         elif self._following is not None:
             self._following.finish(size)
         return {name: hasher.digest() for name, hasher in self._hashers.items()}

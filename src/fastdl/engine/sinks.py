@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -92,13 +91,20 @@ class PartialSink:
         return stored == view
 
 
-class StdoutSink:
-    """Bytes to stdout, in order: what comes early waits in memory, at most STDOUT_WINDOW ahead of the front."""
+class StreamSink:
+    """Bytes to stdout, a pipe or a device, in order: what comes early waits in memory, at most STDOUT_WINDOW ahead of
+    the front."""
 
-    def __init__(self, hashers: list[Hasher], front_moved: Callable[[int], None], certain: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        out: BinaryIO,
+        hashers: list[Hasher],
+        front_moved: Callable[[int], None],
+        certain: Callable[[], bool],
+    ) -> None:
         """`front_moved` is told how far the output has come; `certain`: whether a validator vouches that bytes which
         come again are the ones that went out."""
-        self._out: BinaryIO = sys.stdout.buffer
+        self._out = out
         self._hashers = hashers
         self._front_moved = front_moved
         self._certain = certain
@@ -122,7 +128,7 @@ class StdoutSink:
         try:
             self._out.write(block)
         except OSError as error:
-            raise DiskError("cannot write to stdout", error.strerror or "the reader is gone", "") from error
+            raise DiskError("cannot write the output", error.strerror or "the reader is gone", "") from error
         for hasher in self._hashers:
             hasher.update(block)
 
@@ -138,4 +144,4 @@ class StdoutSink:
         try:
             self._out.flush()
         except OSError as error:
-            raise DiskError("cannot write to stdout", error.strerror or "the reader is gone", "") from error
+            raise DiskError("cannot write the output", error.strerror or "the reader is gone", "") from error

@@ -59,6 +59,20 @@ def path_of(settings: Settings, disposition: str | None, given: Url, final: Url)
     return path
 
 
+def stream_path(settings: Settings) -> str | None:
+    """Where the bytes go in order: `-` for stdout, the path of a device or pipe (-o /dev/null); None for a file."""
+    if settings.output is None or settings.output == "-":
+        return settings.output
+    path = os.path.join(settings.dir, settings.output)
+    if WINDOWS:
+        return path if os.path.basename(path).lower() == "nul" else None
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return None
+    return path if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) else None
+
+
 def free_path(path: str) -> str:
     """The first of `name.1.ext`, `name.2.ext` ... that is not taken. Raises TargetExists after 10,000 tries."""
     folder, name = os.path.split(path)

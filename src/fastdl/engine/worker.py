@@ -65,26 +65,30 @@ class WorkerThread(threading.Thread):
 
     def run(self) -> None:
         """See Thread."""
-        while (order := self._next_order()) is not None:
-            try:
-                self._carry_out(order)
-            except Aborted:
-                self._fail(Failure(Fault.ABORTED, ConnectionLost("the connection was given up")))
-            except NoSlot:
-                self._fail(Failure(Fault.NO_SLOT, ConnectionLost("all connections to the host are in use")))
-            except NetworkError as error:
-                self._fail(Failure(Fault.LOST, error))
-            except DifferentBytes as error:
-                self._fail(Failure(Fault.CHANGED, error))
-            except Refused as error:
-                self._fail(Failure(Fault.REFUSED, error))
-            except FastdlError as error:
-                self._fail(Failure(Fault.FATAL, error))
-            except BaseException as error:
-                self._attempt.crash(error)
-        if not self.aborted:
-            self._contact.leave()
+        try:
+            while (order := self._next_order()) is not None:
+                self._obey(order)
+            if not self.aborted:
+                self._contact.leave()
+        except BaseException as error:
+            self._attempt.crash(error)
         self._contact.drop()
+
+    def _obey(self, order: Fetch | Read) -> None:
+        try:
+            self._carry_out(order)
+        except Aborted:
+            self._fail(Failure(Fault.ABORTED, ConnectionLost("the connection was given up")))
+        except NoSlot:
+            self._fail(Failure(Fault.NO_SLOT, ConnectionLost("all connections to the host are in use")))
+        except NetworkError as error:
+            self._fail(Failure(Fault.LOST, error))
+        except DifferentBytes as error:
+            self._fail(Failure(Fault.CHANGED, error))
+        except Refused as error:
+            self._fail(Failure(Fault.REFUSED, error))
+        except FastdlError as error:
+            self._fail(Failure(Fault.FATAL, error))
 
     def _next_order(self) -> Fetch | Read | None:
         if self.inbox.empty():

@@ -68,7 +68,7 @@ def disk_error(error: OSError, doing: str, path: str) -> DiskError:
     leaf, why = _WHY_WINDOWS.get(number or 0) or _WHY.get(error.errno or 0, unknown)
     if error.errno == errno.EINVAL and doing.startswith(("create", "open", "rename")):
         leaf, why = BadName, _NAMES
-    return leaf(f"Cannot {doing} {shown(path)}", why)
+    return leaf(f"cannot {doing} {shown(path)}", why)
 
 
 # --- room ------------------------------------------------------------------------------------------------
