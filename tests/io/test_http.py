@@ -16,6 +16,7 @@ from fastdl.core.urls import parse_url
 from fastdl.errors import ConnectFailed, ConnectionLost, NetworkError, ProtocolViolation, TimedOut, TlsFailed
 from fastdl.io.channel import Request
 from fastdl.io.dial import Dialer
+from fastdl.io.digest import DigestLogin
 from fastdl.io.dns import Resolver
 from fastdl.io.http import HttpSession
 from fastdl.io.http_channel import HttpChannel
@@ -448,7 +449,7 @@ def test_digest(session: Callable[..., HttpSession], junk: int) -> None:
     seen: list[str] = []
     with RawServer(digest_server(seen, junk=junk)) as server:
         url = server.url("/a/../b%2Fc?x=[1]")
-        channel = session().open(parse_url(url), digest=("ann", "p\u00e4ss"))
+        channel = session().open(parse_url(url), digest=DigestLogin("ann", "p\u00e4ss"))
         for _ in range(2):
             assert ask(channel, url, headers=(("Authorization", "Basic hush"),)).status == 200
             assert read(channel) == b"ok"
@@ -463,7 +464,7 @@ def test_digest(session: Callable[..., HttpSession], junk: int) -> None:
 def test_digest_that_is_not_accepted_leaves_the_401(session: Callable[..., HttpSession], algorithm: str) -> None:
     seen: list[str] = []
     with RawServer(digest_server(seen, algorithm=algorithm)) as server:
-        channel = session().open(parse_url(server.url()), digest=("ann", "wrong"))
+        channel = session().open(parse_url(server.url()), digest=DigestLogin("ann", "wrong"))
         assert ask(channel, server.url()).status == 401
         assert len(seen) <= 2
         channel.close()

@@ -158,7 +158,8 @@ def _common(r: random.Random, place: Place, settings: Settings, rate: float, siz
                 Outage(start, start + r.uniform(0.1, 2.0), r.choice(("503", "500", "reset", "refuse")))
             )
         elif kind == 5:
-            server.quirks.append(Quirk("short", r.choice((0.3, 1.0)), r.choice((3, inf))))
+            server.quirks.append(Quirk("short", r.choice((0.3, 1.0)), r.choice((3, 30))))
+            server.most = r.choice((inf, max(64 * KIB, size // 100)))
         elif kind == 6:
             server.changes += [
                 Change(r.uniform(0, seconds), r.choice((None, 0, 1, 2)), server.rate * r.choice((0.02, 0.3, 3.0)))

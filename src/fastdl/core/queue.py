@@ -31,6 +31,7 @@ class WorkQueue:
         self.growth: plan.Growth | None = None
         self.single = False  # one plain stream from byte 0: no source serves ranges
         self.cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
+        self.overlap = 0  # bytes before a gap that are fetched again, to compare: no validator vouches for the rest
         self._hedged = 0
 
     # --- the state of the file -------------------------------------------------------------------------------
@@ -151,7 +152,10 @@ class WorkQueue:
         worker.since = worker.last = now
         worker.progressed = worker.hurried = False
         lease.holders.append(worker.id)
-        return Fetch(worker.id, source.id, lease.frontier, end, True)
+        before = self.done.at(lease.frontier - 1) if self.overlap and lease.frontier else None
+        if before is not None:
+            worker.offset = max(before.start, lease.frontier - self.overlap)
+        return Fetch(worker.id, source.id, worker.offset, end, True)
 
     def ask_whole(self, worker: Worker, source: Source, now: float) -> Fetch:
         """A plain stream from byte 0. Bytes that are stored up to the first gap are kept and compared as they pass."""

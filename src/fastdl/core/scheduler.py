@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fastdl.core import health, plan
-from fastdl.core.orders import Abort, Failure, Fault, Fetch, Finish, GiveUp, Instruction, Placement, Read, Restart
+from fastdl.core.orders import Abort, Failure, Fault, Finish, GiveUp, Instruction, Placement, Read, Restart
 from fastdl.core.queue import WorkQueue
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.state import UNKNOWN_END, Lease, Limits, Phase, Source, Worker
@@ -27,7 +27,6 @@ class Scheduler(WorkQueue):
         super().__init__(hosts, limits)
         self.confirmed = False  # a source has shown which object this is
         self.over = False
-        self.overlap = 0  # bytes fetched again before the first gap, to compare: no validator vouches for the rest
         self._jitter = jitter
         self._heard = 0.0  # when a byte last came, on whatever connection
 
@@ -57,6 +56,10 @@ class Scheduler(WorkQueue):
                 gap = self.pool.first()
                 if self.single:
                     return [self.ask_whole(worker, source, now)]
+                if self.size is not None and (gap is None or self.overlap):
+                    for rival in busy:  # the same range as the one who does not answer
+                        if rival.lease is not None:
+                            return [self.ask(worker, source, rival.lease, rival.lease.end, now)]
                 if gap is None:
                     start, end = 0, None
                 else:
@@ -67,12 +70,7 @@ class Scheduler(WorkQueue):
                 lease = Lease(start, UNKNOWN_END if end is None else end, start)
                 if end is not None:
                     self.pool.remove(start, end)
-                fetch = self.ask(worker, source, lease, end, now)
-                before = self.done.at(start - 1) if start else None
-                if self.overlap and before is not None:
-                    worker.offset = max(before.start, start - self.overlap)
-                    fetch = Fetch(worker.id, source.id, worker.offset, end, True)
-                return [fetch]
+                return [self.ask(worker, source, lease, end, now)]
         return []
 
     def _may_contact(self, source: Source, now: float) -> bool:
@@ -156,6 +154,8 @@ class Scheduler(WorkQueue):
         keep = max(0, end - max(offset, lease.frontier))
         self.wasted += count - keep
         comparable = lease.pending == 0
+        if known and comparable and offset < lease.start:
+            self.overlap = 0  # it is being compared now
         if keep:
             lease.frontier += keep
             lease.pending += 1

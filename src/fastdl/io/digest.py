@@ -5,7 +5,7 @@ httpx is imported here alone: it costs more than all the rest of a first contact
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 
 import httpx
 
@@ -19,25 +19,28 @@ class DigestLogin:
         self._auth = httpx.DigestAuth(
             username.encode("utf-8", "surrogateescape"), password.encode("utf-8", "surrogateescape")
         )
-        self._flow: Generator[httpx.Request, httpx.Response, None] | None = None
-        self._request: httpx.Request | None = None
 
-    def begin(self, target: str) -> str | None:
-        """The Authorization for a new request: of the challenge that is known, or None while none is."""
+    def begin(self, target: str) -> DigestExchange:
+        """The login for one new request."""
+        return DigestExchange(self._auth, target)
+
+
+class DigestExchange:
+    """One request and, if it is refused, its repetition. `authorization` is the value for the first of the two: the
+    answer to the challenge that is known, or None while none is."""
+
+    def __init__(self, auth: httpx.DigestAuth, target: str) -> None:
         self._request = httpx.Request("GET", "http://host.invalid/")
         self._request.url = _ExactUrl(target)
-        self._flow = self._auth.auth_flow(self._request)
-        return _authorization(next(self._flow))
+        self._flow = auth.auth_flow(self._request)
+        self.authorization = _authorization(next(self._flow))
 
     def answer(self, head: Head) -> str | None:
         """The Authorization that answers a 401, or None where its challenge is no (usable) digest one."""
-        flow, request = self._flow, self._request
-        self._flow = self._request = None
-        if flow is None or request is None:
-            return None
         challenges = [("www-authenticate", value) for value in head.all("www-authenticate")]
         try:
-            return _authorization(flow.send(httpx.Response(head.status, headers=challenges, request=request)))
+            refusal = httpx.Response(head.status, headers=challenges, request=self._request)
+            return _authorization(self._flow.send(refusal))
         except StopIteration:
             return None
         except (ValueError, LookupError, NotImplementedError, httpx.HTTPError):

@@ -18,6 +18,7 @@ from fastdl.io.proxy import ProxyChoice, ProxyRules
 if TYPE_CHECKING:
     from fastdl.core.urls import Url
     from fastdl.io.dial import Dialer
+    from fastdl.io.digest import DigestLogin
     from fastdl.io.http_channel import HttpChannel
     from fastdl.settings import Settings
 
@@ -53,7 +54,7 @@ class HttpSession:
         self,
         url: Url,
         *,
-        digest: tuple[str, str] | None = None,
+        digest: DigestLogin | None = None,
         http2: bool | None = None,
         turn: int = 0,
         prefer: str | None = None,
@@ -61,7 +62,7 @@ class HttpSession:
         on_close: Callable[[], None] | None = None,
     ) -> HttpChannel:
         """A channel to the origin of `url`, which connects with its first request. `digest` answers digest challenges
-        with a name and a password (and sends no other Authorization); `http2` None does as --http says. `turn`,
+        (and no other Authorization is sent then); `http2` None does as --http says. `turn`,
         `prefer` and `avoid` choose among the host's addresses (Dialer.connect). `on_close` is called once, by
         close()."""
         from fastdl.io.http_channel import HttpChannel

@@ -42,7 +42,7 @@ class HttpChannel:
         self,
         session: HttpSession,
         way: Way,
-        digest: tuple[str, str] | None,
+        digest: DigestLogin | None,
         *,
         http2: bool,
         on_close: Callable[[], None] | None = None,
@@ -60,11 +60,7 @@ class HttpChannel:
         self._untouched = False  # no byte of the current body has been read by the caller
         self._left: int | None = 0
         self._on_close = on_close
-        self.digest: DigestLogin | None = None
-        if digest is not None:
-            from fastdl.io.digest import DigestLogin
-
-            self.digest = DigestLogin(*digest)
+        self.digest = digest
         self.reusable = True
         self.answered = 0  # heads received on this channel
 
@@ -185,12 +181,13 @@ class HttpChannel:
     # --- one request -------------------------------------------------------------------------------------
 
     def _exchange(self, request: Request) -> Head:
-        digest, target = self.digest, request.url.target
-        head = self._ask(request, None if digest is None else digest.begin(target))
-        if digest is not None and head.status == 401:
-            answer = digest.answer(head)
+        exchange = self.digest.begin(request.url.target) if self.digest is not None else None
+        head = self._ask(request, exchange.authorization if exchange is not None else None)
+        if exchange is not None and head.status == 401:
+            answer = exchange.answer(head)
             if answer is not None:
                 self._drain()
+                self.reusable = False
                 head = self._ask(request, answer)
         return head
 

@@ -17,7 +17,7 @@ from fastdl.io.delay import DelayProbe
 from fastdl.io.dial import Dialer
 from fastdl.io.dns import Resolver
 from fastdl.io.http import HttpSession, Link
-from fastdl.io.pool import ConnectionPool
+from fastdl.io.pool import ConnectionPool, Origin
 from fastdl.io.secrets import load_credentials
 from fastdl.io.tunnel import refusal
 from fastdl.io.wire import WireChannel
@@ -41,6 +41,7 @@ class Session:
         self.resolver = Resolver(settings.family)
         self.dialer = Dialer(settings, self.resolver)
         self._http = HttpSession(settings, self.dialer)
+        self._digests: dict[Origin, tuple[str, str]] = {}  # logins of origins that asked for digest authentication
         self._crowd: Counter[str] = Counter()  # downloads that are running, by host
         self._http_only: set[str] = set()  # hosts that insist on HTTP/2
         self._lock = threading.Lock()
@@ -55,6 +56,8 @@ class Session:
         """A connection to the origin of `url`: an idle one, else a new one.
 
         Raises NoSlot, NameNotFound, ConnectFailed, TlsFailed, ProxyFailed, TimedOut."""
+        if url.origin in self._digests:  # whoever asked for a digest once is not sent the password itself again
+            return self.digest_channel(url, None)
         idle = self.pool.take_idle(url.origin)
         if idle is not None:
             return idle
@@ -80,12 +83,19 @@ class Session:
         http2 = True if url.netloc in self._http_only else None
         return self._http.open(url, http2=http2, turn=turn, avoid=avoid, on_close=lambda: self.pool.leave(url.host))
 
-    def digest_channel(self, url: Url, login: tuple[str, str]) -> Channel:
-        """A connection that answers a Digest challenge (RFC 7616) with `login`. Raises NoSlot and NetworkErrors."""
+    def digest_channel(self, url: Url, login: tuple[str, str] | None) -> Channel:
+        """A connection that answers a Digest challenge (RFC 7616) with `login` (None: the one that was used before).
+        Raises NoSlot and NetworkErrors."""
+        with self._lock:
+            name, password = self._digests.setdefault(url.origin, login) if login else self._digests[url.origin]
         if not self.pool.admit(url.host):
             raise NoSlot
         try:
-            return self._http.open(url, digest=login, on_close=lambda: self.pool.leave(url.host))
+            from fastdl.io.digest import DigestLogin
+
+            # One for each connection: servers may want the nonce count (nc) to rise by one from request to request.
+            known = DigestLogin(name, password)
+            return self._http.open(url, digest=known, on_close=lambda: self.pool.leave(url.host))
         except BaseException:
             self.pool.leave(url.host)
             raise
