@@ -142,7 +142,8 @@ def test_stopping_ends_the_thread_and_twice_is_fine(rig: Rig) -> None:
     rig.partial.gate.clear()
     rig.advance(2_000_000)
     assert rig.partial.reading.wait(10)
-    threading.Thread(target=rig.partial.gate.set, daemon=True).start()
+    rig.digest.interrupt()  # in the middle of the first block
+    rig.partial.gate.set()
     rig.digest.stop()
     rig.digest.stop()
     assert followers() == 0
