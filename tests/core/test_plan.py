@@ -116,3 +116,19 @@ def test_never_more_than_allowed(steps: list[tuple[float, int, float]], per_host
         now += passed
         growth.review(rate, busy, now)
         assert 1 <= growth.allowed <= growth.most == min(plan.MOST_CONNECTIONS, per_host)
+
+
+def test_a_strained_machine_gets_no_more_connections() -> None:
+    growth = Growth.begin(0.0001, None, 8, 1, 0.0)
+    before = growth.allowed
+    growth.hold()
+    growth.review(1e9, before, 10.0)
+    assert growth.allowed == before
+
+
+def test_a_machine_without_memory_gets_half_and_at_least_one() -> None:
+    growth = Growth.begin(0.1, None, 8, 1, 0.0)
+    for expected in (4, 2, 1, 1):
+        growth.shrink()
+        growth.review(1e9, growth.allowed, 10.0)
+        assert growth.allowed == expected

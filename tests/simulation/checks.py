@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastdl.core import plan
 from fastdl.core.orders import Abort, Failure, Fault, Fetch, Finish, GiveUp, Instruction, Placement, Restart
-from fastdl.core.ranges import Range
+from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.scheduler import Scheduler
 from fastdl.core.state import UNKNOWN_END, Limits, Phase
 from fastdl.errors import NetworkError
@@ -32,6 +32,8 @@ class Watch:
         self.connects: Counter[int] = Counter()  # by source
         self.aborts = 0
         self.stopping: set[int] = set()
+        self._done, self._pool = RangeSet(), RangeSet()  # as they were at the last look
+        self._leases: list[Range] = []
         self.in_vain: Counter[int] = Counter()  # by source: failures since its last new byte
         self.beside: Counter[int] = Counter()  # the same while others were served
         self.faults: Counter[Fault] = Counter()
@@ -151,7 +153,7 @@ class Watch:
     def _adds_up(self) -> None:
         """Done, in flight and missing are the file, without overlap; what is done is on the disk."""
         core = self.core
-        pieces = [*core.done, *core.pool]
+        leases: list[Range] = []
         seen: set[int] = set()
         for worker in core.workers.values():
             for lease in (worker.lease, worker.queued):
@@ -160,15 +162,21 @@ class Watch:
                 seen.add(id(lease))
                 assert worker.id in lease.holders, f"worker {worker.id} does not hold its lease {lease}"
                 assert lease.settled <= lease.frontier <= lease.end, f"the frontier left its lease: {lease}"
-                pieces.append(Range(lease.start, lease.end))
-        written = self.disk.written
-        for start, end in core.done:
-            assert written.holds(start, end), f"bytes {start}-{end} count as done and are not on the disk"
-        assert written.holds(0, core.front()), f"the front is at {core.front()}, and not all below it is on the disk"
-        if core.size is None or any(end == UNKNOWN_END for _, end in pieces):
+                leases.append(Range(lease.start, lease.end))
+        front = core.front()
+        assert self.disk.written.holds(0, front), f"the front is at {front}, and not all below it is on the disk"
+        same = core.done == self._done
+        if not same:
+            self._done = RangeSet(core.done)
+            for start, end in core.done:
+                assert self.disk.written.holds(start, end), f"bytes {start}-{end} count as done and are not on the disk"
+        if same and core.pool == self._pool and leases == self._leases:
+            return  # nothing has moved since the last look
+        self._pool, self._leases = RangeSet(core.pool), leases
+        if core.size is None or any(end == UNKNOWN_END for _, end in leases):
             return
         reached = 0
-        for start, end in sorted(pieces):
+        for start, end in sorted([*core.done, *core.pool, *leases]):
             if start != end:
                 assert start == reached, f"bytes {min(start, reached)}-{max(start, reached)} are lost or held twice"
                 reached = end

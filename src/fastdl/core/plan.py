@@ -96,3 +96,12 @@ class Growth:
         self._review = now + 0.5
         self.allowed = min(self.most, self.allowed * 2)
         self.settled = self.allowed >= self.most
+
+    def hold(self) -> None:
+        """The machine has no processor time to spare: no more connections than there are."""
+        self.settled = True
+
+    def shrink(self) -> None:
+        """The machine is short of memory: half of the connections, and no more later."""
+        self.allowed = max(1, self.allowed // 2)
+        self.settled = True

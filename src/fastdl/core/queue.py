@@ -200,7 +200,9 @@ class WorkQueue:
         rate = worker.rate or source.rate
         busy = list(self.busy())
         sources = [w.rate for w in busy if w.rate is not None and w.id != worker.id]
-        count = max(len(busy), self.growth.allowed if self.growth is not None else 1)
+        count = max(len(busy), self._usable())
+        if count == 1:
+            return piece.size  # nobody to share it with; who comes later may steal
         mean = sum(sources) / len(sources) if sources else rate
         share = 1 / count
         if rate and mean:
@@ -208,6 +210,14 @@ class WorkQueue:
         floor = self.limits.min_split or (plan.floor_for(rate, None) if rate else plan.MIN_SPLIT)
         size = plan.guided(rate, self.pool.total, share, floor)
         return piece.size if piece.size - size < floor else size
+
+    def _usable(self) -> int:
+        """How many connections there may be at once, by all limits together."""
+        hosts: dict[str, int] = {}
+        for source in self.sources:
+            if source.error is None and source.ranges is not False:
+                hosts[source.host] = min(hosts.get(source.host, 0) + source.limit, self.host_share)
+        return min(sum(hosts.values()), self.growth.allowed if self.growth is not None else 1)
 
     def _rate_of(self, source: Source) -> float | None:
         if source.rate is not None:

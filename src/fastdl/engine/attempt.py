@@ -22,6 +22,7 @@ from fastdl.engine.sinks import STDOUT_WINDOW, Sink
 from fastdl.engine.worker import WorkerThread
 from fastdl.io.contact import Answer, Place
 from fastdl.io.session import Session
+from fastdl.io.strain import Strain
 
 TICK = 0.05  # seconds
 JOIN = 0.3  # seconds that workers get to end after they were aborted
@@ -201,6 +202,15 @@ class Attempt:
         """Whether the worker has read all that its body should hold."""
         state = self.core.workers[worker]
         return state.asked_end is None or state.offset >= state.asked_end
+
+    def spare(self, strain: Strain) -> None:
+        """The machine is short of something: open no more connections, or do with fewer."""
+        with self._lock:
+            growth = self.core.growth
+            if growth is not None and strain.memory:
+                growth.shrink()
+            elif growth is not None and strain.processor:
+                growth.hold()
 
     # --- facts for progress ------------------------------------------------------------------------------
 

@@ -10,11 +10,13 @@ from fastdl.engine.landing import Landing
 from fastdl.errors import FastdlError, TooLarge
 from fastdl.events import Event, Progressed
 from fastdl.io.partial import Partial
+from fastdl.io.strain import strain
 
 PROGRESS_SECONDS = 0.1
 FLUSH_SECONDS = 30.0  # how often a long download is flushed, so that a power loss costs little
 FLUSH_BYTES = 64 * 1024 * 1024
 DIGEST_BYTES = 8 * 1024 * 1024  # smaller files are hashed at their end: not worth a thread
+STRAIN_SECONDS = 3.0  # how often the machine's memory and load are looked at; short downloads never do
 SPEED_SECONDS = 1.5  # over which the speed is averaged
 
 
@@ -29,6 +31,7 @@ class Watch:
         self._shown = 0.0
         self._at, self._done = now, done
         self._flushed_at, self._flushed = now, done
+        self._strained = now
         self._speed = 0.0
 
     def look(self, attempt: Attempt, now: float, tell: Callable[[Event], None] | None) -> None:
@@ -45,6 +48,9 @@ class Watch:
             weight = min(1.0, (now - self._at) / SPEED_SECONDS)
             self._speed += weight * ((done - self._done) / (now - self._at) - self._speed)
             self._at, self._done = now, done
+        if now - self._strained >= STRAIN_SECONDS:
+            self._strained = now
+            attempt.spare(strain())
         if tell is not None:
             tell(Progressed(self._job, done, size, max(0.0, self._speed), connections, sources))
             self._flush(now, done)
