@@ -214,7 +214,7 @@ class Network:
             elif quirk.kind in ("cut", "stall"):
                 share = quirk.share if quirk.share is not None else self.chance.random()
                 if quirk.kind == "cut":
-                    response.cut = int(response.length * share)
+                    response.cut = max(int(quirk.share is None), int(response.length * share))
                 else:
                     response.stall, response.stalled = int(response.length * share), quirk.seconds
             elif quirk.kind in _TWISTS:

@@ -49,7 +49,7 @@ def blame(
             source.error = failure.error
         return
     if progressed:
-        source.ready = max(source.ready, now + (failure.wait or 0.0))
+        source.ready = max(source.ready, now + min(failure.wait or 0.0, retry.LONGEST_RETRY_AFTER))
         return
     if worker.hurried and fault is Fault.LOST and isinstance(failure.error, NetworkError):
         source.stumbles += 1

@@ -153,7 +153,9 @@ class Scheduler(WorkQueue):
         known = max(0, min(end, lease.frontier) - offset)
         keep = max(0, end - max(offset, lease.frontier))
         self.wasted += count - keep
-        comparable = lease.pending == 0
+        # What went out in order cannot be compared, and a hedge alone is no reason to doubt it.
+        ordered = self.horizon != UNKNOWN_END
+        comparable = lease.pending == 0 and not (ordered and len(lease.holders) > 1)
         if known and comparable and offset < lease.start:
             self.overlap = 0  # it is being compared now
         if keep:

@@ -50,20 +50,23 @@ def modified_time(validators: Validators) -> float | None:
 
 def path_of(settings: Settings, disposition: str | None, given: Url, final: Url) -> str:
     """The path under which the file is to appear. Raises BadName if -o names a folder."""
-    folder = "" if settings.dir == "." else settings.dir
     if settings.output is None:
-        return os.path.join(folder, choose_name(disposition, given, final, windows=WINDOWS))
-    path = os.path.join(folder, settings.output)
+        return _in_folder(settings, choose_name(disposition, given, final, windows=WINDOWS))
+    path = _in_folder(settings, settings.output)
     if not os.path.basename(path) or os.path.isdir(path):
         raise BadName(f"{path} is a folder")
     return path
+
+
+def _in_folder(settings: Settings, name: str) -> str:
+    return os.path.join("" if settings.dir == "." else settings.dir, name)
 
 
 def stream_path(settings: Settings) -> str | None:
     """Where the bytes go in order: `-` for stdout, the path of a device or pipe (-o /dev/null); None for a file."""
     if settings.output is None or settings.output == "-":
         return settings.output
-    path = os.path.join(settings.dir, settings.output)
+    path = _in_folder(settings, settings.output)
     if WINDOWS:
         return path if os.path.basename(path).lower() == "nul" else None
     try:
