@@ -78,6 +78,10 @@ def _dispatch(args: list[str]) -> int:
             from fastdl.cli import resume
 
             return resume.main(rest)
+        if command == "explain":
+            from fastdl.cli import explain
+
+            return explain.main(rest)
     except HelpWanted:
         return _typer([command, "--help"])
     return _typer(args)

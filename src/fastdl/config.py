@@ -17,7 +17,7 @@ from typing import Any
 from fastdl.core.urls import parse_url
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, Option
-from fastdl.settings import Settings
+from fastdl.settings import Settings, UserRules
 from fastdl.values import value_of
 
 Layer = dict[str, Any]  # option key -> typed value
@@ -134,6 +134,9 @@ def from_file(path: str, *, required: bool) -> Layer:
     layer: Layer = {}
     for written, raw in _toml(text, path).items():
         key = written.replace("-", "_")
+        if key == "rules":
+            layer[key] = UserRules(raw, text, path)
+            continue
         where = f"{path}, line {_line_of(text, written)}, key {written}"
         option, on = SPELLINGS.get(key, (None, True))
         if option is None:

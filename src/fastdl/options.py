@@ -15,6 +15,7 @@ HOW = "How fast, how long"
 WHO = "Who asks"
 WAY = "By which way"
 SAID = "What is said"
+WHENCE = "From whom"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,34 @@ OPTIONS: tuple[Option, ...] = (
         words=("auto", "bar", "plain", "json", "none"),
     ),
     Option("json", "flag", "On stdout one JSON object a file when it ends.", SAID),
+)
+
+# Mapping is explained, not yet used: these are options of `explain` alone, and of its command line alone. The rows of
+# the group WHENCE move into OPTIONS on the day that `get` obeys them.
+EXPLAIN_OPTIONS: tuple[Option, ...] = (
+    Option("offline", "flag", "Ask no server: say what is known from the rules alone.", WHAT),
+    Option(
+        "cdn",
+        "choice",
+        "Whether other sources than the given ones may be used: beside the origin, not at all, or first.",
+        WHENCE,
+        metavar="auto|off|prefer",
+        default="auto",
+        words=("auto", "off", "prefer"),
+    ),
+    Option("no-cdn", "flag", "The same as --cdn off.", WHENCE),
+    Option(
+        "trust",
+        "choice",
+        "Which mapped sources may supply bytes: those that a digest proves, no third parties, or all.",
+        WHENCE,
+        metavar="verified|official|any",
+        default="verified",
+        words=("verified", "official", "any"),
+    ),
+    Option(
+        "region", "text", "List mirrors of this country or region first.", WHENCE, metavar="auto|CODE", default="auto"
+    ),
 )
 
 BY_KEY: dict[str, Option] = {option.key: option for option in OPTIONS}

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class UserRules:
+    """The `rules` of the config file as TOML gave them; checked where the rules are opened. The file's text and path
+    are for its error messages."""
+
+    tables: Any = field(repr=False)
+    text: str = field(repr=False)
+    path: str
 
 
 @dataclass(slots=True)
@@ -60,3 +71,5 @@ class Settings:
     progress: str = "auto"
     json: bool = False
     dry_run: bool = False
+    # of the config file alone
+    rules: UserRules | None = None

@@ -16,7 +16,7 @@ from fastdl.core.quantity import parse_rate, parse_seconds, parse_size
 from fastdl.core.urls import mask, parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.errors import UsageError
-from fastdl.options import Option
+from fastdl.options import BY_KEY, Option
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
@@ -39,8 +39,13 @@ def value_of(option: Option, raw: Any, where: str) -> Any:
     try:
         return _KINDS[option.kind](option, raw)
     except UsageError as error:
-        hint = error.hint if error.hint != UsageError.hint else f"See --{option.name} in 'fastdl get --help'."
+        own = f"See --{option.name} in 'fastdl {_command(option)} --help'."
+        hint = error.hint if error.hint != UsageError.hint else own
         raise UsageError(f"{where}: {error.what}", error.why, hint) from None
+
+
+def _command(option: Option) -> str:
+    return "get" if option.key in BY_KEY else "explain"
 
 
 def _shown(raw: Any) -> str:
@@ -228,6 +233,12 @@ def _interface(option: Option, text: str) -> str:
     return text
 
 
+def _region(option: Option, text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,20}", text):
+        raise UsageError(f"{_shown(text)} is no region", "auto or a code such as DE is expected")
+    return text
+
+
 _KINDS: dict[str, Callable[[Option, Any], Any]] = {
     "flag": _flag,
     "text": _text,
@@ -245,5 +256,6 @@ _TEXTS: dict[str, Callable[[Option, str], Any]] = {
     "proxy": _proxy,
     "bearer-env": _variable,
     "interface": _interface,
+    "region": _region,
 }
 _LISTS: dict[str, Callable[[Option, str], Any]] = {"header": header, "connect-to": connect_to, "mirror": _mirror}

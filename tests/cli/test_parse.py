@@ -108,7 +108,7 @@ def by_typer(args: Sequence[str]) -> Parsed:
         seen.append((dict(values), list(urls)))
         return 0
 
-    assert invoke(build(get, get, lambda: 0), ["get", *args]) == 0
+    assert invoke(build(get, get, get, lambda: 0), ["get", *args]) == 0
     return seen[0]
 
 

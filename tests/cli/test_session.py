@@ -101,15 +101,22 @@ def test_the_plan_of_a_dry_run() -> None:
         "sources": [{"url": "https://example.org/f", "trust": "origin", "allowed": True, "why": ""},
                     {"url": "https://m.example.org/f\x1b", "trust": "official", "allowed": False, "why": "no digest"}],
         "digest": {"algorithm": "sha256", "value": "00ff", "source": "user", "status": "known"},
-        "plan": {"connections": 4},
+        "plan": {"connections": 4, "ranges": True, "size": None, "digest_lookups": ["https://a.org/", "https://b.org/"],
+                 "digest_tried": [{"url": "https://a.org/", "why": "it answered 404"}]},
     }  # fmt: skip
     out, err = told(Settings(dry_run=True), result(plan=plan))
     assert out.splitlines() == [
         "url: https://example.org/f",
+        "rule: none",
         "source: https://example.org/f [origin]",
         "source: https://m.example.org/f? [official, not used] (no digest)",
         "digest: sha256:00ff from user",
         "connections: 4",
+        "ranges: yes",
+        "size: unknown",
+        "digest lookups: https://a.org/",
+        "digest lookups: https://b.org/",
+        "digest tried: https://a.org/, it answered 404",
     ]
     assert err == ""
     out, _ = told(Settings(dry_run=True, json=True), result(plan=plan))

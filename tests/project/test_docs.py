@@ -27,10 +27,10 @@ def rows(text: str, heading: str) -> Iterator[list[str]]:
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
-def documented() -> dict[str, tuple[str, str]]:
-    """Long name -> (short letter, what stands behind the name) of every option in the reference."""
+def documented(command: str) -> dict[str, tuple[str, str]]:
+    """Long name -> (short letter, what stands behind the name) of every option of a command in the reference."""
     found = {}
-    for cells in rows(CLI, "## Options of `get`"):
+    for cells in rows(CLI, f"## Options of `{command}`"):
         for spelled in re.findall(r"`([^`]*)`", cells[0]):
             match = re.fullmatch(r"(?:-(\w), )?--([\w-]+)(?: (.+))?", spelled)
             assert match, spelled
@@ -38,13 +38,14 @@ def documented() -> dict[str, tuple[str, str]]:
     return found
 
 
-def test_the_reference_names_every_option_and_no_other() -> None:
+@pytest.mark.parametrize(("command", "table"), [("get", options.OPTIONS), ("explain", options.EXPLAIN_OPTIONS)])
+def test_the_reference_names_every_option_and_no_other(command: str, table: tuple[options.Option, ...]) -> None:
     expected = {}
-    for option in options.OPTIONS:
+    for option in table:
         expected[option.name] = (option.short, option.metavar or ("TEXT" if option.takes_value else ""))
         if option.negatable:
             expected[f"no-{option.name}"] = ("", "")
-    assert documented() == expected
+    assert documented(command) == expected
 
 
 def test_every_number_that_the_reference_gives_as_default_is_the_codes() -> None:
@@ -84,6 +85,18 @@ def test_json_keys() -> None:
         assert [name for name in re.findall(r"`(\w+)`", meaning) if name in inner] == list(inner)
 
 
+def test_the_keys_of_explain() -> None:
+    from fastdl.engine.explain import Choices, explain
+    from fastdl.settings import Settings
+
+    told = explain(Settings(), "https://example.org/f", Choices(offline=True))
+    table = list(rows(CLI, "## What `explain` says"))
+    assert [name for cells in table for name in re.findall(r"`(\w+)`", cells[0])] == list(told)
+    for part, inner in (("sources", told["sources"][0]), ("digest", told["digest"]), ("plan", told["plan"])):
+        (meaning,) = (cells[1] for cells in table if cells[0] == f"`{part}`")
+        assert [name for name in re.findall(r"`(\w+)`", meaning) if name in inner] == list(inner)
+
+
 def test_every_masked_name_is_masked() -> None:
     names = CLI.split("the query names ", 1)[1].split(" and all that begin with ")
     plain = re.findall(r"`(\w+)`", names[0].replace("\n", " "))
@@ -113,6 +126,11 @@ def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
 
     (block,) = re.findall(r"## Using it\n\n```sh\n(.*?)```", README, re.DOTALL)
     seen = set()
+    tables = {
+        "get": options.OPTIONS,
+        "resume": RESUME_OPTIONS,
+        "explain": (*options.OPTIONS, *options.EXPLAIN_OPTIONS),
+    }
     for line in block.splitlines():
         words = line.split("#")[0].split("|")[0].split()
         digest = "sha256:" + "0" * 64
@@ -120,8 +138,10 @@ def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
         words = [f"https://example.org/{word}" if re.fullmatch(r"URL\d", word) else word for word in words]
         command, rest = command_of(words)
         seen.add(command)
-        values, others = parse(rest, RESUME_OPTIONS if command == "resume" else options.OPTIONS)
+        values, others = parse(rest, tables[command])
+        own = {option.key for option in options.EXPLAIN_OPTIONS} & set(values)
+        values = {key: value for key, value in values.items() if key not in own}
         settings = config.load(values, {"HOME": "nowhere"}, ask=lambda prompt: "secret")
-        if command == "get":
+        if command in ("get", "explain"):
             config.check_urls(settings, others)
     assert seen == set(COMMANDS) - {"demo"}

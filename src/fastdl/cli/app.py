@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from fastdl.errors import UsageError
-from fastdl.options import OPTIONS, Option
+from fastdl.options import EXPLAIN_OPTIONS, OPTIONS, Option
 
 Run = Callable[[Mapping[str, Any], Sequence[str]], int]
 
@@ -40,12 +40,14 @@ class GroupedCommand(TyperCommand):
 
 
 def _group_of(name: str) -> str:
-    return next((option.group for option in OPTIONS if option.key == name), "Options")
+    return next((option.group for option in (*OPTIONS, *EXPLAIN_OPTIONS) if option.key == name), "Options")
 
 
-def build(get: Run, resume: Run, demo: Callable[[], int]) -> typer.Typer:
+def build(get: Run, resume: Run, explain: Run, demo: Callable[[], int]) -> typer.Typer:
     """The application; the functions do the work and return exit codes."""
     from fastdl.cli.resume import RESUME_OPTIONS
+
+    every = (*OPTIONS, *EXPLAIN_OPTIONS)
 
     app = typer.Typer(
         name="fastdl",
@@ -58,6 +60,7 @@ def build(get: Run, resume: Run, demo: Callable[[], int]) -> typer.Typer:
     app.callback()(_root)
     _add(app, "get", "Download files: fast, verified, resumable.", get, OPTIONS, "URL")
     _add(app, "resume", "Finish the unfinished downloads in DIR (default: here).", resume, RESUME_OPTIONS, "DIR")
+    _add(app, "explain", "Say what get would do with URL and why; nothing is fetched.", explain, every, "URL")
     app.command("demo", help="See it work in about ten seconds, without the internet.")(demo)
     return app
 
@@ -106,9 +109,9 @@ def _typer_option(option: Option) -> tuple[Any, Any]:
 
 def run_app(args: Sequence[str]) -> int:
     """Runs a command line through typer; the exit code. Raises UsageError for what typer does not understand."""
-    from fastdl.cli import demo, get, resume
+    from fastdl.cli import demo, explain, get, resume
 
-    return invoke(build(get.get, resume.resume, demo.main), args)
+    return invoke(build(get.get, resume.resume, explain.explain, demo.main), args)
 
 
 def invoke(app: typer.Typer, args: Sequence[str]) -> int:

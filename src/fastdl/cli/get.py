@@ -44,10 +44,15 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     return session.exit_code(results)
 
 
-def checked_settings(values: Mapping[str, Any]) -> Settings:
-    """Settings from the flags, the environment and the config file, with the files they name. Raises UsageError."""
-    settings = config.load(values, os.environ, ask=ask_password)
+def checked_settings(values: Mapping[str, Any], ask: config.Ask | None = None) -> Settings:
+    """Settings from the flags, the environment and the config file, with the files they name. `ask` gets the password
+    that -u left out, at the terminal unless told otherwise. Raises UsageError."""
+    settings = config.load(values, os.environ, ask=ask or ask_password)
     config.check_files(settings)
+    if settings.rules is not None:
+        from fastdl.io.rules_file import mapper_of
+
+        mapper_of(settings)  # a wrong rule is told by every command, as any other wrong setting
     return settings
 
 

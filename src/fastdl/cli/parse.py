@@ -13,8 +13,7 @@ from typing import Any
 from fastdl.errors import UsageError
 from fastdl.options import Option
 
-FAST = ("get", "resume")
-COMMANDS = ("get", "resume", "demo")
+COMMANDS = ("get", "resume", "explain", "demo")
 TYPERS = ("--help", "-h", "--install-completion", "--show-completion")
 
 

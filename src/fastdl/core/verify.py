@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 # Length of the digest in bytes; the order is that of preference, strongest first.
-LENGTHS = {"sha512": 64, "blake2b": 64, "sha384": 48, "sha256": 32, "blake3": 32, "sha1": 20, "md5": 16}
-STRONG = frozenset({"sha512", "blake2b", "sha384", "sha256", "blake3"})
+LENGTHS = {
+    "sha512": 64,
+    "blake2b": 64,
+    "sha384": 48,
+    "sha256": 32,
+    "blake2b-256": 32,
+    "blake3": 32,
+    "sha1": 20,
+    "md5": 16,
+}
+STRONG = frozenset({"sha512", "blake2b", "sha384", "sha256", "blake2b-256", "blake3"})
 
-_ALIASES = {"blake2b512": "blake2b", "b2": "blake2b", "b3": "blake3"}
+_ALIASES = {"blake2b512": "blake2b", "b2": "blake2b", "blake2b256": "blake2b-256", "b3": "blake3"}
 _PREFIXED = re.compile(r"([A-Za-z0-9_-]+)\s*[:=]\s*(.*)", re.DOTALL)
 _SRI = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9+/_-]+={0,2})(?:\?.*)?")
 _EXAMPLE = "It looks like sha256:HEX, sha256=HEX or sha512-BASE64."
@@ -86,6 +95,8 @@ def _maker(algorithm: str) -> Callable[[], Hasher]:
         return _blake3()
     if algorithm == "blake2b":
         return hashlib.blake2b  # 512 bits unless told otherwise
+    if algorithm == "blake2b-256":
+        return lambda: hashlib.blake2b(digest_size=32)
     if algorithm not in LENGTHS:
         raise _unknown(algorithm)
     # Not "for security": a hardened OpenSSL would refuse MD5 and SHA-1, which still find transmission errors.

@@ -100,7 +100,7 @@ class Download:
         if settings.dry_run:
             from fastdl.engine.dry_run import dry_run
 
-            self._result.plan = dry_run(self.session, settings, self._places, self._digest)
+            self._result.plan = dry_run(self.session, settings, self.url, self._places, self._digest)
             return
         note = functools.partial(self._note, "info")
         self._landing = landing = Landing(settings, self.url, self._places, self._digest, note)

@@ -1,0 +1,318 @@
+"""From a URL to its route: where else the object lies, and where its publisher names the digest.
+
+A mapping sends somebody else a URL, so it is made only from the strict normal form: whatever two parsers could read
+differently is downloaded from where it was asked, and mapped nowhere. Captures go into a template verbatim, and what
+comes out must still name the template's host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastdl.core.intern import Interner
+from fastdl.core.normal_form import Normal, normal_form
+from fastdl.core.record import Record
+from fastdl.core.route_cache import RouteCache
+from fastdl.core.rules import CLASSES, DigestPlace, Field, Mirror, Pack, Pattern, Rule, Where
+from fastdl.core.templates import expand, template_authority, unquoted
+from fastdl.core.verify import LENGTHS, Digest
+
+INTERNED = 1024  # hosts, operators and names of mirrors that are kept as one object each
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+
+class Candidate(Record):
+    """One more source of the object. Whether it may be used is decided by `core.trust`."""
+
+    url: str
+    host: str
+    operator: str
+    region: str
+    trust: str  # "alias", "official" or "third-party"
+    enabled: bool
+    digest_required: bool
+    mirror_id: str  # "rule/mirror"
+    own_token: bool = False
+    ranges: bool | None = None
+    own: bool = False  # named in the user's config
+
+
+class DigestLook(Record):
+    """One place to ask for the digest, always over https. Everything is substituted; nothing is a template."""
+
+    id: str  # "rule/place"
+    kind: str  # json_api, side_file, sums_file, metalink, index, headers, html_page
+    url: str
+    algorithm: str  # as in core.verify, or "blake2b-256", "git-blob-sha1", "go-h1"
+    encoding: str  # hex, base64, sri, labelled, quoted-hex, h1
+    json_path: tuple[Any, ...]  # steps: see core.rules
+    names: Mapping[str, str]  # the parts of the URL, percent-encoded as they stood there
+    entry: str  # the name to find in a list or index, percent-decoded
+    coverage: str
+    alternatives: tuple[str, ...] = ()  # further URLs, tried in this order
+    size_path: tuple[Any, ...] = ()
+    method: str = "GET"
+    body: Any = None  # of a POST, to be sent as JSON
+    accept: str = ""
+    header: str = ""  # lower-case name of the response header that holds it
+    format: str = ""  # of an index: debian, repomd, pacman, conda, json-lines, dcf, sdk-xml; of a list: "" or perl
+    match: str = ""  # html_page: a regex whose group 1 is the digest, what was put in is escaped
+    follow: tuple[Any, ...] = ()  # json: first the URL at this path, `json_path` is in its answer
+    confirm: tuple[tuple[Any, ...], str] | None = None  # the text at this path must end so
+    fallback: Field | None = None
+    extra: tuple[tuple[str, tuple[Any, ...]], ...] = ()  # names that the answer gives, for `route`'s `known`
+
+
+class Route(Record):
+    """What is known of a URL before anything was asked."""
+
+    url: str  # as given
+    rule: str | None  # "rule/pattern"
+    ecosystem: str | None
+    mutable: bool
+    why: str  # half a sentence, for people
+    candidates: tuple[Candidate, ...] = ()  # in the order of trust
+    digests: tuple[DigestLook, ...] = ()
+    embedded: Digest | None = None  # the URL's own
+    resolve: bool = False  # a redirector: its target may be mapped
+
+
+# --- routes ----------------------------------------------------------------------------------------------
+
+
+class Mapper:
+    """Finds routes in a pack. May be used by several threads: the cache has its lock, all else may be done twice."""
+
+    __slots__ = ("_cache", "_pack", "_shared")
+
+    def __init__(self, pack: Pack, cache: RouteCache | None = None) -> None:
+        self._pack = pack
+        self._cache = cache
+        self._shared = Interner(INTERNED)
+
+    @property
+    def pack(self) -> Pack:
+        return self._pack
+
+    def route(self, url_text: str, *, private: bool = False, known: Mapping[str, str] | None = None) -> Route:
+        """The route of a URL, whatever the text; never raises. `private`: the request carries a secret, so nobody else
+        is to be asked; only a digest in the URL itself is used. `known`: names that a look-up's `extra` gave; with
+        them some mirrors more can be named."""
+        normal = normal_form(url_text)
+        if isinstance(normal, str):
+            return Route(url_text, None, None, False, f"the URL {normal}")
+        cacheable = normal.query is None and not private and not known
+        if self._cache is not None and cacheable and (found := self._cache.get(normal.text)) is not None:
+            return found._replace(url=url_text)
+        route = self._routed(url_text, normal, known or {})
+        if private:
+            why = "the request carries a secret: only the origin is asked"
+            return Route(url_text, None, None, route.mutable, why, embedded=route.embedded)
+        if self._cache is not None and cacheable and route.rule is not None:
+            self._cache.put(normal.text, route)
+        return route
+
+    def _routed(self, url: str, normal: Normal, known: Mapping[str, str]) -> Route:
+        rules = self._pack.rules_for(normal.host)
+        if not rules:
+            return Route(url, None, None, False, "no rule knows this host")
+        matches = list(self._matches(rules, normal))
+        if not matches:
+            return Route(url, None, None, False, "no rule knows URLs of this form")
+        if why := self._withheld(normal, [rule for rule, _, _ in matches]):
+            return Route(url, None, None, False, why)
+        first, pattern, _ = matches[0]
+        moves = not any(pattern.fixed for _, pattern, _ in matches) and self._moves(normal.path)
+        mutable = moves or any(pattern.mutable for _, pattern, _ in matches)
+        digests = tuple(look for match in matches for look in self._looks(match, normal))
+        embedded = next((found for match in matches if (found := self._embedded(match))), None)
+        candidates = () if moves else tuple(self._candidates(matches, normal, known))
+        rule = f"{first.id}/{pattern.id}"
+        why = "the object changes under its name" if mutable else f"the rule for {first.title} applies"
+        resolve = any(pattern.resolve for _, pattern, _ in matches)
+        return Route(url, rule, first.id, mutable, why, candidates, digests, embedded, resolve)
+
+    def _matches(self, rules: tuple[Rule, ...], normal: Normal) -> Iterator[_Match]:
+        text = normal.text
+        for rule in rules:
+            for pattern in rule.patterns:
+                if pattern.has not in text or (pattern.hosts and normal.host not in pattern.hosts):
+                    continue
+                if normal.query is not None and normal.query != pattern.query:
+                    continue
+                found = self._pack.compiled(pattern.regex).fullmatch(text)
+                if found is not None:
+                    yield rule, pattern, {"url": f"https://{normal.host}{normal.path}", **found.groupdict()}
+
+    def _withheld(self, normal: Normal, rules: list[Rule]) -> str:
+        """Why only the origin may give this, although its form is known; or ""."""
+        limits, name = self._pack.limits, normal.path.rpartition("/")[2].lower()
+        if not name:
+            return "the URL names a folder"
+        if name.endswith(limits.endings) or name in limits.names:
+            return "signatures and digests come from the origin alone"
+        if any(rule.skip and self._pack.compiled(rule.skip).search(normal.path) for rule in rules):
+            return "indexes and digests come from the origin alone"
+        return ""
+
+    def _moves(self, path: str) -> bool:
+        *folders, name = path.lower().split("/")
+        words = name.replace("_", "-").split("-")
+        return not self._pack.limits.moving.isdisjoint(folders) or "latest" in (part.split(".")[0] for part in words)
+
+    def _candidates(self, matches: list[_Match], normal: Normal, known: Mapping[str, str]) -> Iterator[Candidate]:
+        seen = {normal.text}
+        found = [
+            candidate
+            for rule, pattern, names in matches
+            for mirror in rule.mirrors
+            if not mirror.patterns or pattern.id in mirror.patterns
+            if (candidate := self._candidate(rule, pattern, mirror, {**names, **known}, normal)) is not None
+        ]
+        for candidate in sorted(found, key=lambda candidate: CLASSES.index(candidate.trust)):
+            if candidate.url not in seen:
+                seen.add(candidate.url)
+                yield candidate
+
+    def _candidate(
+        self, rule: Rule, pattern: Pattern, mirror: Mirror, names: dict[str, str | None], normal: Normal
+    ) -> Candidate | None:
+        if pattern.mutable and not mirror.patterns:
+            return None  # a mirror for all patterns means those that stay what they are
+        url = mirror_url(mirror, names)
+        if url is None or self._pack.limits.forbids(mirror.host):
+            return None
+        if normal.scheme == "https" and not url.startswith("https://"):
+            return None  # never less protected than what was asked for
+        keep = self._shared.keep
+        return Candidate(
+            url, keep(mirror.host), keep(mirror.operator), mirror.region, mirror.trust, mirror.enabled,
+            mirror.digest_required, keep(f"{rule.id}/{mirror.id}"), mirror.own_token, mirror.ranges, mirror.own,
+        )  # fmt: skip
+
+    def _looks(self, match: _Match, normal: Normal) -> Iterator[DigestLook]:
+        rule, pattern, captures = match
+        for place in rule.digests:
+            if place.kind == "in_url" or (place.patterns and pattern.id not in place.patterns):
+                continue
+            names = self._named(place, captures)
+            look = None if names is None else _look(rule, place, names, normal)
+            if look is not None:
+                yield look
+
+    def _named(self, place: DigestPlace, captures: Mapping[str, str | None]) -> dict[str, str | None] | None:
+        """The names that a place's texts use; None where its condition does not hold."""
+        if not place.when:
+            return dict(captures)
+        for when in place.when:
+            text = expand(when.text, captures)
+            found = self._pack.compiled(when.regex).fullmatch(text) if text is not None else None
+            if found is not None:
+                names = {**captures, **found.groupdict()}
+                return {**names, **{name: expand(template, names) for name, template in when.names}}
+        return None
+
+    def _embedded(self, match: _Match) -> Digest | None:
+        rule, pattern, captures = match
+        for place in rule.digests:
+            if place.kind != "in_url" or (place.patterns and pattern.id not in place.patterns):
+                continue
+            names = self._named(place, captures)
+            value = expand(place.value, names) if names is not None else None
+            if value is not None and len(value) == 2 * LENGTHS.get(place.algorithm, 0) and _HEX.issuperset(value):
+                return Digest(place.algorithm, bytes.fromhex(value))
+        return None
+
+
+_Match = tuple[Rule, Pattern, "dict[str, str | None]"]
+
+
+def mirror_url(mirror: Mirror, names: Mapping[str, str | None]) -> str | None:
+    """The mirror's URL of the object that these names describe; None where it has none, or where the result would not
+    be a URL of the template's own host."""
+    if any(not names.get(name) for name in (*mirror.requires, *mirror.needs)):
+        return None
+    if mirror.lookup is not None:
+        name, key, table = mirror.lookup
+        value = table.get(expand(key, names) or "")
+        if value is None:
+            return None
+        names = {**names, name: value}
+    if any(expand(text, names) not in values for text, values in mirror.only):
+        return None
+    url = expand(mirror.template, names)
+    return url if url is not None and _stays(mirror, url) else None
+
+
+def _stays(mirror: Mirror, url: str) -> bool:
+    """Whether a filled template is still a plain URL of its own host. Proxies carry a second URL in the path, so an
+    empty segment is right where the template itself has one."""
+    scheme, _, rest = url.partition("://")
+    authority, _, path = rest.partition("/")
+    if (
+        not authority
+        or authority != template_authority(mirror.template)
+        or not mirror.template.startswith(scheme + ":")
+    ):
+        return False
+    inner = path.replace("://", ":/") if "://" in mirror.template.partition("://")[2] else path
+    normal = normal_form(f"https://mirror.invalid/{inner}")  # the host is proved; this is about the path
+    return isinstance(normal, Normal) and normal.query is None and "#" not in path
+
+
+def _look(rule: Rule, place: DigestPlace, names: dict[str, str | None], normal: Normal) -> DigestLook | None:
+    urls = [url for template in (place.url, *place.alternatives) if (url := expand(template, names)) is not None]
+    if not urls or not all(url.startswith("https://") for url in urls):
+        return None
+    entry = expand(place.entry, names) if place.entry else unquoted(normal.path.rpartition("/")[2])
+    return DigestLook(
+        id=f"{rule.id}/{place.id}",
+        kind=place.kind,
+        url=urls[0],
+        algorithm=place.algorithm,
+        encoding=place.encoding,
+        json_path=_filled_path(place.json_path, names),
+        names={name: value for name, value in names.items() if value},
+        entry=entry or "",
+        coverage=place.coverage,
+        alternatives=tuple(urls[1:]),
+        size_path=_filled_path(place.size_path, names),
+        method=place.method,
+        body=_filled(place.body, names),
+        accept=place.accept,
+        header=place.header,
+        format=place.format,
+        match=_filled_regex(place.match, names),
+        follow=place.follow,
+        confirm=(place.confirm[0], expand(place.confirm[1], names) or "\0") if place.confirm else None,
+        fallback=place.fallback._replace(json_path=_filled_path(place.fallback.json_path, names))
+        if place.fallback
+        else None,
+        extra=place.extra,
+    )
+
+
+def _filled(value: Any, names: Mapping[str, str | None]) -> Any:
+    """JSON with the templates in its texts replaced."""
+    if isinstance(value, str):
+        return expand(value, names) or ""
+    if isinstance(value, Where):
+        return value._replace(value=expand(value.value, names) or "")
+    if isinstance(value, dict):
+        return {key: _filled(item, names) for key, item in value.items()}
+    return [_filled(item, names) for item in value] if isinstance(value, list) else value
+
+
+def _filled_path(path: tuple[Any, ...], names: Mapping[str, str | None]) -> tuple[Any, ...]:
+    return tuple(_filled(step, names) for step in path)
+
+
+def _filled_regex(template: str, names: Mapping[str, str | None]) -> str:
+    """A regex in which `{name…}` is replaced, escaped. Its own braces only hold digits and commas."""
+    import re
+
+    def text(found: re.Match[str]) -> str:
+        return re.escape(expand(found[0], names) or "\0")
+
+    return re.sub(r"\{[a-z_]+(?:\|[a-z_]+)*\}", text, template)
