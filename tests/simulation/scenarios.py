@@ -248,21 +248,23 @@ def _age(claims: Claims, version: Version, r: random.Random) -> None:
     claims.validators = Validators(None, LATER if version.modified is not None and r.random() < 0.5 else None)
 
 
-def _doubtful(scenario: Scenario) -> bool:
+def _doubtful(scenario: Scenario, outcome: Outcome) -> bool:
     """Whether somebody serves another file at times, or none whose bytes could be known again."""
     servers = [place.server for place in scenario.places]
     sizes = {version.size for server in servers for _, version in server.versions}
     lies = any(quirk.kind.startswith("wrong") for server in servers for quirk in server.quirks)
-    plain = any(not server.ranges for server in servers)
+    plain = any(attempt.core.single for attempt in outcome.attempts)
     first = servers[0].versions[0][1]
-    return len(sizes) > 1 or lies or any(s.per_node > 1 for s in servers) or (plain and not (first.etag or first.modified))
+    return (
+        len(sizes) > 1 or lies or any(s.per_node > 1 for s in servers) or (plain and not (first.etag or first.modified))
+    )
 
 
 def check(scenario: Scenario, outcome: Outcome) -> None:
     """What the mood of a scenario demands of its outcome."""
     error: FastdlError | None = outcome.error
     taken_back = scenario.settings.window is not None and any(isinstance(a.outcome, Restart) for a in outcome.attempts)
-    if scenario.mood == "good" and not (taken_back and _doubtful(scenario)):  # what is out on stdout is out
+    if scenario.mood == "good" and not (taken_back and _doubtful(scenario, outcome)):  # what is out on stdout is out
         assert error is None, f"it gave up although a source served the file: {error}"
     if scenario.mood == "hopeless" and error is None:
         assert outcome.size is not None

@@ -151,6 +151,7 @@ class WorkQueue:
         worker.asked_end = end
         worker.since = worker.last = now
         worker.progressed = worker.hurried = False
+        lease.shared = lease.shared or bool(lease.holders)
         lease.holders.append(worker.id)
         before = self.done.at(lease.frontier - 1) if self.overlap and lease.frontier else None
         if before is not None:

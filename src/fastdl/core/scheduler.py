@@ -155,7 +155,7 @@ class Scheduler(WorkQueue):
         self.wasted += count - keep
         # What went out in order cannot be compared, and a hedge alone is no reason to doubt it.
         ordered = self.horizon != UNKNOWN_END
-        comparable = lease.pending == 0 and not (ordered and len(lease.holders) > 1)
+        comparable = lease.pending == 0 and not (ordered and lease.shared)
         if known and comparable and offset < lease.start:
             self.overlap = 0  # it is being compared now
         if keep:

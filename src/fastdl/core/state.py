@@ -44,6 +44,7 @@ class Lease:
     holders: list[int] = field(default_factory=list)
     pending: int = 0
     settled: int = 0  # every byte below it is stored
+    shared: bool = False  # it was hedged
 
     def __post_init__(self) -> None:
         self.settled = self.frontier
