@@ -33,6 +33,8 @@ def _side_by_side(downloads: list[Download], jobs: int) -> list[Result]:
     waiting: queue.SimpleQueue[Download] = queue.SimpleQueue()
     for download in downloads:
         waiting.put(download)
+    # A URL that was given twice is fetched once: the second time its file is found to be there.
+    turns = {download.url: threading.Lock() for download in downloads}
     results: dict[int, Result] = {}
     crashes: list[BaseException] = []
 
@@ -43,7 +45,8 @@ def _side_by_side(downloads: list[Download], jobs: int) -> list[Result]:
             except queue.Empty:
                 return
             try:
-                results[download.job] = download.run()
+                with turns[download.url]:
+                    results[download.job] = download.run()
             except BaseException as error:
                 crashes.append(error)
                 return

@@ -574,3 +574,13 @@ def test_output_to_a_device(fastdl: Runner, serve: Serve, app: FileApp) -> None:
     result = fastdl.get("-o", "/dev/null", "--checksum", f"sha256:{checksum}", server.url(), expected=[])
     assert result.code == 0, result.err
     assert fastdl.get("-o", "/dev/null", "--checksum", "sha256:" + "0" * 64, server.url(), expected=[]).code == 5
+
+
+def test_a_url_given_twice(fastdl: Runner, serve: Serve) -> None:
+    app = FileApp(size=3_000_000, rate=6e6)
+    server = serve(app)
+    result = fastdl.get("--json", server.url(), server.url(), expected=["file.bin"])
+    assert result.code == 0, result.err
+    assert [line["exit_code"] for line in result.json] == [0, 0]
+    assert (fastdl.cwd / "file.bin").read_bytes() == app.bytes()
+    assert server.body_sent < 1.5 * app.size, "it is fetched once"
