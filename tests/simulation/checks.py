@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from fastdl.core import plan
+from fastdl.core import plan, retry
 from fastdl.core.orders import Abort, Failure, Fault, Fetch, Finish, GiveUp, Instruction, Placement, Restart
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.scheduler import Scheduler
-from fastdl.core.state import UNKNOWN_END, Limits, Phase
+from fastdl.core.state import UNKNOWN_END, Limits, Phase, Worker
 from fastdl.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Watch:
         self.pipelined = 0
         self.connects: Counter[int] = Counter()  # by source
         self.aborts = 0
+        self.not_before: Counter[float] = Counter()  # by source: the end of its Retry-After
         self.stopping: set[int] = set()
         self._done, self._pool = RangeSet(), RangeSet()  # as they were at the last look
         self._leases: list[Range] = []
@@ -97,6 +98,9 @@ class Watch:
         if failure.fault in (Fault.ABORTED, Fault.NO_SLOT, Fault.CHANGED):
             return
         worker = self.core.workers[worker_id]
+        if failure.wait is not None and not any(w.source == source and w is not worker for w in self._busy()):
+            wait = min(failure.wait, retry.LONGEST_RETRY_AFTER)
+            self.not_before[source] = max(self.not_before[source], self.clock.now + wait)
         if worker.phase is Phase.STOPPING or worker.progressed or self.core.over:
             return
         if worker.hurried and isinstance(failure.error, NetworkError):
@@ -108,6 +112,9 @@ class Watch:
         # expired is looked up again at once. While others are served, one more is tried ever more rarely.
         most = self.limits.per_host + (8 if beside else self.limits.retries + 2)
         assert counter[source] <= most, f"source {source} failed {counter[source]} times without a new byte"
+
+    def _busy(self) -> list[Worker]:
+        return [worker for worker in self.core.workers.values() if worker.phase in _BUSY]
 
     def step(self, instructions: list[Instruction]) -> None:
         """The scheduler has answered an event."""
@@ -140,11 +147,14 @@ class Watch:
         assert fetch.end is None or fetch.end > fetch.start, f"an empty range: {fetch}"
         assert source.error is None, f"a source is asked that was given up: {fetch}"
         assert self.clock.now >= source.ready, f"a source is asked before its time: {fetch}"
-        busy = [w for w in core.workers.values() if w.phase in _BUSY]
+        busy = self._busy()
         most = self.limits.connections or plan.MOST_CONNECTIONS
         assert len(busy) <= most, f"{len(busy)} connections where {most} are allowed"
         on_host = sum(1 for w in busy if core.sources[w.source].host == source.host)
         assert on_host <= core.host_share, f"{on_host} connections to {source.host} where {core.host_share} are allowed"
+        assert self.clock.now >= self.not_before[fetch.source], f"asked before its Retry-After: {fetch}"
+        if core.confirmed and fetch.ranged and fetch.end is not None:
+            assert fetch.end <= max(core.horizon, fetch.start + 1), f"{fetch} goes beyond {core.horizon}"
         if not fetch.ranged:
             self.disk.keep_only(core.workers[fetch.worker].lease.frontier)  # type: ignore[union-attr]
 

@@ -159,6 +159,8 @@ class Network:
         self.flowing = 0
         self.connects = 0
         self.requests = 0
+        self.open = 0
+        self.most_open = 0
         self.tokens: Counter[tuple[float, int]] = Counter()
         self.ranges: list[int] = []  # bytes asked for, request by request
 
@@ -326,6 +328,8 @@ class Channel:
         self.number = server.opened
         server.opened += 1
         server.open += 1
+        network.open += 1
+        network.most_open = max(network.most_open, network.open)
         self.number_open = server.open
         self.answered = 0
         self.at = 0
@@ -479,4 +483,5 @@ class Channel:
         if not self.closed:
             self.closed = True
             self.server.open -= 1
+            self.network.open -= 1
             self._flow(False)

@@ -502,6 +502,9 @@ class Attempt:
         """Output in order: the front has moved."""
         first = self.disk.written.at(0)
         front = first.end if first is not None else 0
+        waiting, window = self.disk.written.total - front, self.settings.window or 0
+        without = any(source.ranges is False for source in self.core.sources)  # who cannot be told where to stop
+        assert waiting <= window or without, f"{waiting} bytes wait in memory for their turn, {window} may"
         if front > self.emitted:
             self.emitted = front
             self.core.horizon = front + (self.settings.window or 0)

@@ -1,4 +1,4 @@
-"""2,500 downloads over faulty networks, each from its seed; every step of each is checked (checks.py).
+"""3,000 downloads over faulty networks, each from its seed; every step of each is checked (checks.py).
 
 A failure names its seed. To see it happen: `PYTHONPATH=src:tests python -m simulation.replay SEED` (from the root of
 the repository), with `-v` behind it the state after every event too.
@@ -13,7 +13,7 @@ import pytest
 from fastdl.core.orders import Fault
 from simulation.scenarios import check, draw
 
-CHUNKS, SEEDS = 100, 25  # in chunks, so that pytest-xdist can spread them
+CHUNKS, SEEDS = 120, 25  # in chunks, so that pytest-xdist can spread them
 
 
 def play(seed: int) -> Counter[Fault]:

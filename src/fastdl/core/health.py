@@ -55,7 +55,10 @@ def blame(
         source.stumbles += 1
         return
     if worker.since < source.failed:
-        return  # it was under way when another one failed, and tells nothing new
+        # It was under way when another one failed, and tells nothing new, but for the time that it asks for.
+        if failure.wait and not others:
+            source.ready = max(source.ready, now + min(failure.wait, retry.LONGEST_RETRY_AFTER))
+        return
     if flowing and fault is not Fault.EXPIRED:
         pause = failure.wait if failure.wait is not None else retry.backoff(1, jitter())
         source.more = max(source.more, now + min(pause, retry.LONGEST_RETRY_AFTER))

@@ -117,8 +117,9 @@ class WorkQueue:
             mine = sum(1 for w in busy if w.source == source.id)
             on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
             on_host += sum(1 for id_ in cut if self.sources[id_].host == source.host)
-            if mine >= source.limit or on_host >= self.host_share or (mine and (source.fails or now < source.more)):
-                continue  # who is in doubt (`fails`) is asked by one connection until a byte comes
+            in_doubt = source.fails or not source.met or now < source.more
+            if mine >= source.limit or on_host >= self.host_share or (mine and in_doubt):
+                continue  # whom nobody knows, or who has failed, is asked by one connection until it answers
             worth = (source.rate if source.rate is not None else 1e12) / (mine + 1)
             if best is None or worth > best[0]:
                 best = (worth, source.id)

@@ -103,6 +103,7 @@ class Scheduler(WorkQueue):
         source.rtt = rtt
         source.ranges = ranged if ranged is not None else source.ranges
         source.bad_ranges = 0
+        source.met = True
         worker.asked_end = end if end is not None else worker.asked_end
         if not self.confirmed:
             return self._confirm(worker, source, lease, size, ranged, now)
@@ -121,7 +122,8 @@ class Scheduler(WorkQueue):
             lease.end = size
             wanted = min(self.growth.allowed, max(1, size // (self.limits.min_split or plan.MIN_SPLIT)))
             if ranged and source.rtt >= plan.LOW_LATENCY:
-                lease.end = min(size, plan.first_territory(size, wanted, self.limits.min_split), self.horizon)
+                lease.end = min(size, plan.first_territory(size, wanted, self.limits.min_split))
+            lease.end = min(lease.end, self.horizon)
             if lease.end < size:
                 self.pool.add(lease.end, size)
         elif lease.end == UNKNOWN_END:
@@ -257,11 +259,13 @@ class Scheduler(WorkQueue):
         end, asked_end = worker.offset, worker.asked_end
         source = self.sources[worker.source]
         open_end = self.size if asked_end is None else asked_end
-        if open_end is not None and open_end > end and not self.surplus(worker):
+        # Who serves no ranges could not be asked for the rest later, so its body is read on beyond the horizon.
+        horizon = self.horizon if source.ranges else UNKNOWN_END
+        if open_end is not None and horizon > end and open_end > end and not self.surplus(worker):
             piece = self.pool.at(end)
             if piece is not None:
                 size = self.chunk(worker, source, piece)
-                stop = min(piece.end, end + size, open_end)
+                stop = min(piece.end, end + size, open_end, horizon)
                 self.pool.remove(end, stop)
                 worker.lease = Lease(end, stop, end, [worker.id])
                 return [Read(worker.id, fresh=False)]

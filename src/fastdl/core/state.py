@@ -30,6 +30,7 @@ class Source:
     relented: bool = False  # one more was tried, and no refusal has come since
     again: float = 0.0  # when that will be
     stumbles: int = 0  # requests sent before the body in front had ended, and lost
+    met: bool = False  # it has given a usable head
     served: bool = False
     error: FastdlError | None = None  # set: not used any more
 
