@@ -31,7 +31,7 @@ class Watch:
         self.pipelined = 0
         self.connects: Counter[int] = Counter()  # by source
         self.aborts = 0
-        self.not_before: Counter[float] = Counter()  # by source: the end of its Retry-After
+        self.not_before: dict[int, float] = {}  # by source: the end of its Retry-After
         self.stopping: set[int] = set()
         self._done, self._pool = RangeSet(), RangeSet()  # as they were at the last look
         self._leases: list[Range] = []
@@ -100,7 +100,7 @@ class Watch:
         worker = self.core.workers[worker_id]
         if failure.wait is not None and not any(w.source == source and w is not worker for w in self._busy()):
             wait = min(failure.wait, retry.LONGEST_RETRY_AFTER)
-            self.not_before[source] = max(self.not_before[source], self.clock.now + wait)
+            self.not_before[source] = max(self.not_before.get(source, 0.0), self.clock.now + wait)
         if worker.phase is Phase.STOPPING or worker.progressed or self.core.over:
             return
         if worker.hurried and isinstance(failure.error, NetworkError):
@@ -152,7 +152,7 @@ class Watch:
         assert len(busy) <= most, f"{len(busy)} connections where {most} are allowed"
         on_host = sum(1 for w in busy if core.sources[w.source].host == source.host)
         assert on_host <= core.host_share, f"{on_host} connections to {source.host} where {core.host_share} are allowed"
-        assert self.clock.now >= self.not_before[fetch.source], f"asked before its Retry-After: {fetch}"
+        assert self.clock.now >= self.not_before.get(fetch.source, 0.0), f"asked before its Retry-After: {fetch}"
         if core.confirmed and fetch.ranged and fetch.end is not None:
             assert fetch.end <= max(core.horizon, fetch.start + 1), f"{fetch} goes beyond {core.horizon}"
         if not fetch.ranged:
@@ -170,6 +170,7 @@ class Watch:
                 if lease is None or id(lease) in seen:
                     continue
                 seen.add(id(lease))
+                assert worker.phase is not Phase.IDLE, f"worker {worker.id} does nothing and holds {lease}"
                 assert worker.id in lease.holders, f"worker {worker.id} does not hold its lease {lease}"
                 assert lease.settled <= lease.frontier <= lease.end, f"the frontier left its lease: {lease}"
                 leases.append(Range(lease.start, lease.end))

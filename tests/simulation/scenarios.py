@@ -17,8 +17,10 @@ from fastdl.core.state import Limits
 from fastdl.errors import FastdlError
 from simulation.clock import Clock
 from simulation.content import Version
-from simulation.network import Change, Network, Outage, Quirk, Server
-from simulation.shell import Claims, Outcome, Place, Settings, download
+from simulation.network import Network
+from simulation.parts import Claims, Place, Settings
+from simulation.server import Change, Outage, Quirk, Server
+from simulation.shell import Outcome, download
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -68,11 +70,15 @@ def draw(seed: int) -> Scenario:
             _doom(r, place, size, rate)
         else:
             _anything(r, place, version, rate, size)
+    if settings.window is not None:  # what went out cannot be compared: without sizes and validators nothing would tell
+        for place in places:
+            place.server.sized = True
     if mood == "good":
-        for place in places:  # whoever speaks first decides which file it is: let that not be a liar
-            place.server.quirks = [
-                q for q in place.server.quirks if not q.kind.startswith("wrong") or place is places[best]
-            ]
+        for place in places[:best] + places[best + 1 :]:
+            # Whoever speaks first decides which file it is: let that be nobody who lies or has another one.
+            place.server.quirks = [q for q in place.server.quirks if not q.kind.startswith("wrong")]
+            if any(state.size != size for _, state in place.server.versions):
+                place.server.versions = [(0.0, version)]
     if mood == "good" and settings.limits.retries < 4:
         settings.limits = replace(settings.limits, retries=8)
     if r.random() < 0.2 and settings.window is None:
@@ -180,7 +186,8 @@ def _common(r: random.Random, place: Place, settings: Settings, rate: float, siz
         elif kind == 11:
             server.pipelining = r.choice(("close", "hang"))
         elif kind == 12:
-            trick = r.choice(("wrong start", "no content-range", "multipart", "too long", "500", "html"))
+            page = "502" if place.mirror else "html"  # for all that is known, a mirror that is new has this page only
+            trick = r.choice(("wrong start", "no content-range", "multipart", "too long", "500", page))
             server.quirks.append(Quirk(trick, r.choice((0.1, 0.5)), r.choice((1, 3)), after=2 * (trick == "html")))
         elif kind == 13 and not place.mirror:  # a mirror that lies once about which file it has is not asked again
             server.quirks.append(Quirk(r.choice(("wrong total", "wrong etag")), 0.2, 1, after=r.choice((0, 2))))
@@ -211,6 +218,7 @@ def _anything(r: random.Random, place: Place, version: Version, rate: float, siz
     elif kind == 2:
         first = server.versions[0][1]
         server.versions = [(0.0, replace(first, number=3, size=size * 2 + 7))]
+        server.sized = True  # without a size nothing tells, and a mirror counts as the user's word
     elif kind == 3:
         server.per_node = r.choice((2, 3))
     elif kind == 4:
@@ -254,10 +262,7 @@ def _doubtful(scenario: Scenario, outcome: Outcome) -> bool:
     sizes = {version.size for server in servers for _, version in server.versions}
     lies = any(quirk.kind.startswith("wrong") for server in servers for quirk in server.quirks)
     plain = any(attempt.core.single for attempt in outcome.attempts)
-    first = servers[0].versions[0][1]
-    return (
-        len(sizes) > 1 or lies or any(s.per_node > 1 for s in servers) or (plain and not (first.etag or first.modified))
-    )
+    return len(sizes) > 1 or lies or any(server.per_node > 1 for server in servers) or plain
 
 
 def check(scenario: Scenario, outcome: Outcome) -> None:

@@ -9,12 +9,14 @@ import pytest
 
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Validators
-from fastdl.core.scheduler import Limits
+from fastdl.core.state import Limits
 from fastdl.errors import HttpStatus, ObjectChanged
 from simulation.clock import Clock
 from simulation.content import Version
-from simulation.network import Network, Outage, Quirk, Server
-from simulation.shell import Claims, Outcome, Place, Settings, download
+from simulation.network import Network
+from simulation.parts import Claims, Place, Settings
+from simulation.server import Outage, Quirk, Server
+from simulation.shell import Outcome, download
 
 KIB = 1024
 MIB = 1024 * KIB

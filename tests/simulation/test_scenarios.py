@@ -36,7 +36,7 @@ def test_seeds(first: int) -> None:
     faults: Counter[Fault] = Counter()
     for seed in range(first, first + SEEDS):
         faults += play(seed)
-    assert sum(faults.values()) > SEEDS, "the networks have become too good to prove anything"
+    assert sum(faults.values()) > SEEDS // 2, "the networks have become too good to prove anything"
 
 
 def test_the_same_seed_is_the_same_run() -> None:

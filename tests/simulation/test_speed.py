@@ -10,8 +10,10 @@ import pytest
 from fastdl.core.state import Limits
 from simulation.clock import Clock
 from simulation.content import Version
-from simulation.network import Change, Network, Outage, Quirk, Server
-from simulation.shell import Outcome, Place, Settings, download
+from simulation.network import Network
+from simulation.parts import Place, Settings
+from simulation.server import Change, Outage, Quirk, Server
+from simulation.shell import Outcome, download
 
 KIB = 1024
 MIB = 1024 * KIB

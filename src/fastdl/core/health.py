@@ -57,7 +57,7 @@ def blame(
     if worker.since < source.failed:
         # It was under way when another one failed, and tells nothing new, but for the time that it asks for.
         if failure.wait and not others:
-            source.ready = max(source.ready, now + min(failure.wait, retry.LONGEST_RETRY_AFTER))
+            wait(source, failure.wait, now)
         return
     if flowing and fault is not Fault.EXPIRED:
         pause = failure.wait if failure.wait is not None else retry.backoff(1, jitter())
@@ -74,6 +74,11 @@ def blame(
         source.again = now + source.hold
     pause = 0.0 if fault is Fault.EXPIRED and source.fails == 1 else retry.backoff(source.fails, jitter())
     source.ready = now + (failure.wait if failure.wait is not None else pause)
+
+
+def wait(source: Source, seconds: float, now: float) -> None:
+    """The server named a time before which it does not want to be asked."""
+    source.ready = max(source.ready, now + min(seconds, retry.LONGEST_RETRY_AFTER))
 
 
 def _refused(source: Source, served: int, now: float) -> None:

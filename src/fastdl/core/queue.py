@@ -32,6 +32,7 @@ class WorkQueue:
         self.single = False  # one plain stream from byte 0: no source serves ranges
         self.cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
         self.overlap = 0  # bytes before a gap that are fetched again, to compare: no validator vouches for the rest
+        self.doubtful = RangeSet()  # what an earlier run left, as long as nothing has been compared
         self._hedged = 0
 
     # --- the state of the file -------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ class WorkQueue:
         self.workers[worker.id] = worker
         return worker
 
-    def _idle_worker(self, source: Source) -> Worker:
+    def idle_worker(self, source: Source) -> Worker:
         """An idle worker: the nearer its connection leads to this source the better, and one that has a connection is
         better than one that has none. A host's connections are counted, those of idle workers too: a fresh worker might
         wait for a place for ever while they hold all of them."""
@@ -154,7 +155,7 @@ class WorkQueue:
         worker.progressed = worker.hurried = False
         lease.shared = lease.shared or bool(lease.holders)
         lease.holders.append(worker.id)
-        before = self.done.at(lease.frontier - 1) if self.overlap and lease.frontier else None
+        before = self.doubtful.at(lease.frontier - 1) if lease.frontier else None
         if before is not None:
             worker.offset = max(before.start, lease.frontier - self.overlap)
         return Fetch(worker.id, source.id, worker.offset, end, True)
@@ -173,7 +174,7 @@ class WorkQueue:
     # --- work ------------------------------------------------------------------------------------------------
 
     def work_for(self, source: Source, now: float, worker: Worker | None = None) -> Fetch | None:
-        worker = worker or self._idle_worker(source)
+        worker = worker or self.idle_worker(source)
         held = worker.source == source.id
         probe = Worker(worker.id, source.id, rate=worker.rate if held else None)
         piece = self.take(probe, source)
@@ -245,7 +246,7 @@ class WorkQueue:
         if rate is None or rate <= 0:
             return None
         for seconds, victim, lease in self._victims(now):
-            if victim.phase is not Phase.FLOWING or victim.queued is not None:
+            if victim.phase is not Phase.FLOWING or victim.queued is not None or lease.end > self.horizon:
                 continue  # who has sent its next request must read this body to its end
             slow = max(victim.rate or 0.0, 1.0)
             part = plan.split(lease.left, slow, rate, latency)

@@ -36,6 +36,7 @@ class Scheduler(WorkQueue):
         """Begin, with what an earlier run left if it left something."""
         self.size = size
         self.done = done or RangeSet()
+        self.doubtful = RangeSet(self.done) if self.overlap else RangeSet()
         if size is not None:
             self.pool = self.done.missing(size)
             if not self.pool:
@@ -52,11 +53,11 @@ class Scheduler(WorkQueue):
             return []
         for source in self.sources:
             if self._may_contact(source, now):
-                worker = self.slot()
+                worker = self.idle_worker(source)
                 gap = self.pool.first()
                 if self.single:
                     return [self.ask_whole(worker, source, now)]
-                if self.size is not None and (gap is None or self.overlap):
+                if self.size is not None and (gap is None or self.doubtful):
                     for rival in busy:  # the same range as the one who does not answer
                         if rival.lease is not None:
                             return [self.ask(worker, source, rival.lease, rival.lease.end, now)]
@@ -123,7 +124,8 @@ class Scheduler(WorkQueue):
             wanted = min(self.growth.allowed, max(1, size // (self.limits.min_split or plan.MIN_SPLIT)))
             if ranged and source.rtt >= plan.LOW_LATENCY:
                 lease.end = min(size, plan.first_territory(size, wanted, self.limits.min_split))
-            lease.end = min(lease.end, self.horizon)
+            if ranged:
+                lease.end = min(lease.end, self.horizon)
             if lease.end < size:
                 self.pool.add(lease.end, size)
         elif lease.end == UNKNOWN_END:
@@ -148,9 +150,12 @@ class Scheduler(WorkQueue):
         worker.gap = max(now - worker.last, worker.gap * 0.95)
         worker.last = self._heard = now
         worker.counted += count
+        self._compared(worker)
         if lease is None or worker.phase is not Phase.FLOWING:
             self.wasted += count
             return Placement(offset, 0, 0, False)
+        if offset + count > lease.end:
+            self._stretch(worker, lease, offset + count)
         end = min(offset + count, lease.end)
         known = max(0, min(end, lease.frontier) - offset)
         keep = max(0, end - max(offset, lease.frontier))
@@ -158,8 +163,7 @@ class Scheduler(WorkQueue):
         # What went out in order cannot be compared, and a hedge alone is no reason to doubt it.
         ordered = self.horizon != UNKNOWN_END
         comparable = lease.pending == 0 and not (ordered and lease.shared)
-        if known and comparable and offset < lease.start:
-            self.overlap = 0  # it is being compared now
+        worker.comparing = bool(self.doubtful) and known > 0 and comparable and offset < lease.start
         if keep:
             lease.frontier += keep
             lease.pending += 1
@@ -170,8 +174,23 @@ class Scheduler(WorkQueue):
             worker.progressed = True
         return Placement(offset, known, keep, comparable)
 
+    def _compared(self, worker: Worker) -> None:
+        """The worker goes on: if it has compared bytes, they were the same, and what an earlier run left is vouched for."""
+        if worker.comparing:
+            worker.comparing = False
+            self.doubtful = RangeSet()
+
+    def _stretch(self, worker: Worker, lease: Lease, reached: int) -> None:
+        """A block goes beyond the end of its lease: it takes what is behind it along, if nobody else has that."""
+        piece = self.pool.at(lease.end)
+        if piece is not None and lease.holders == [worker.id] and lease.end < self.horizon:
+            stop = min(piece.end, reached)
+            self.pool.remove(lease.end, stop)
+            lease.end = stop
+
     def stored(self, worker_id: int) -> bool:
         """The last placement's bytes are on disk; true when that completes the worker's lease."""
+        self._compared(self.workers[worker_id])
         lease = self.workers[worker_id].lease
         if lease is None:
             return True
@@ -219,6 +238,7 @@ class Scheduler(WorkQueue):
         if lease is not None and whole and lease.end == UNKNOWN_END:
             lease.end = self.size = lease.frontier
         stopping = worker.phase is Phase.STOPPING
+        self._compared(worker)
         self._first_rate(worker, now)
         instructions = self._settle(worker)
         if stopping:
@@ -241,6 +261,7 @@ class Scheduler(WorkQueue):
         lease = worker.lease
         instructions: list[Instruction] = []
         if lease is None:
+            self.release(worker)  # what it had asked for early goes back
             return instructions
         if lease.left <= 0 and not lease.pending:  # else the partner is storing the last block: the lease is its own
             for holder in lease.holders:
@@ -291,6 +312,7 @@ class Scheduler(WorkQueue):
             return self.ended(worker_id, now)
         worker.queued = None
         stopping = worker.phase is Phase.STOPPING
+        self._compared(worker)
         self._first_rate(worker, now)
         instructions = self._settle(worker)
         if stopping:
@@ -311,6 +333,8 @@ class Scheduler(WorkQueue):
         worker = self.workers[worker_id]
         stopping = worker.phase is Phase.STOPPING
         progressed = worker.progressed
+        if failure.fault is not Fault.CHANGED:
+            self._compared(worker)
         if worker.lease is not None and failure.fault is Fault.FATAL:
             worker.lease.pending = 0
         self.release(worker)
@@ -328,6 +352,8 @@ class Scheduler(WorkQueue):
             return [Restart(failure.error.what)]
         if not stopping and failure.fault is not Fault.ABORTED:
             health.blame(self, worker, failure, progressed, now, self._jitter)
+        elif failure.wait:
+            health.wait(self.sources[worker.source], failure.wait, now)
         if self._complete():
             return self._finish()
         if all(s.error is not None for s in self.sources):
@@ -336,7 +362,9 @@ class Scheduler(WorkQueue):
         return self._expand(now)
 
     def _complete(self) -> bool:
-        return self.size is not None and not self.over and self.done.total == self.size
+        if self.size is None or self.over or any(worker.comparing for worker in self.workers.values()):
+            return False
+        return self.done.total == self.size
 
     def _finish(self) -> list[Instruction]:
         self.over = True
@@ -431,5 +459,5 @@ class Scheduler(WorkQueue):
             return []
         for source in self.sources:
             if source.error is None and now >= source.ready:
-                return [self.ask_whole(self.slot(), source, now)]
+                return [self.ask_whole(self.idle_worker(source), source, now)]
         return []

@@ -83,6 +83,7 @@ class Worker:
     progressed: bool = False  # kept a byte since its last request
     connected: bool = False  # holds a connection, as far as is known here
     hurried: bool = False  # its request was sent before the body in front had ended
+    comparing: bool = False  # its last block is held against doubtful bytes
 
 
 @dataclass(frozen=True, slots=True)
