@@ -24,13 +24,12 @@ from pathlib import Path
 from benches import machine
 from benches.harness import Run, RunFailed, clean_environment, measure
 from benches.peers import SOURCE, Job, Peer, find
-from benches.report import MIB, Case, Row, memory_table, size_text, table
+from benches.report import MIB, Case, Row, memory_table, parse_size, size_text, table
 from benches.server import Nginx, ServerFailed
 
 BLOCK = MIB
 QUICK_SIZE = 128 * MIB
 MEMORY_SIZES = (100 * MIB, 4096 * MIB)
-UNITS = {"": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +211,6 @@ def workplace(disk: Path | None) -> Iterator[tuple[Path, Place, Place]]:
         home.mkdir()
         memory_name = "memory disk" if quick else "temporary folder (this system has no memory disk)"
         yield home, Place(memory_name, place, quick is None), Place(f"disk ({machine.filesystem(real)})", at_disk, True)
-
-
-def parse_size(text: str) -> int:
-    """ "1G" -> 1073741824; raises ValueError for anything but digits and k, M or G."""
-    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
-    if unit not in UNITS or not number.isdigit() or int(number) == 0:
-        raise ValueError(f"{text!r} is no size; write 512M or 1G")
-    return int(number) * UNITS[unit]
 
 
 if __name__ == "__main__":

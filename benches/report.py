@@ -9,6 +9,7 @@ from statistics import median
 from benches.harness import Run
 
 MIB = 1 << 20
+UNITS = {"": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def table(case: Case, *, on_device: bool = False) -> str:
         if on_device:
             cells += [f"{row.settled.median:.2f}", *(f"{ratio(row, peer, 'settled'):.2f}" for peer in peers)]
         lines.append(cells)
-    return _align(lines)
+    return align(lines)
 
 
 def memory_table(cases: Sequence[Case]) -> str:
@@ -103,7 +104,7 @@ def memory_table(cases: Sequence[Case]) -> str:
         rows = [case.rows[position] for case in cases]
         peaks = [f"{row.peak.high / MIB:.1f}" for row in rows]
         lines.append([tool, *peaks, f"{rows[-1].peak.high / rows[0].peak.high:.2f}"])
-    return _align(lines)
+    return align(lines)
 
 
 def size_text(size: int) -> str:
@@ -114,11 +115,19 @@ def size_text(size: int) -> str:
     return f"{size} B"
 
 
+def parse_size(text: str) -> int:
+    """ "1G" -> 1073741824; raises ValueError for anything but digits and k, M or G."""
+    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
+    if unit not in UNITS or not number.isdigit() or int(number) == 0:
+        raise ValueError(f"{text!r} is no size; write 512M or 1G")
+    return int(number) * UNITS[unit]
+
+
 def _short(tool: str) -> str:
     return tool.split()[0]
 
 
-def _align(lines: Sequence[Sequence[str]]) -> str:
+def align(lines: Sequence[Sequence[str]]) -> str:
     """Pads the cells so that the table reads well in a terminal as well."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     text = []

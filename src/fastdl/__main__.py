@@ -82,6 +82,26 @@ def _dispatch(args: list[str]) -> int:
             from fastdl.cli import explain
 
             return explain.main(rest)
+        if command == "verify":
+            from fastdl.cli import verify
+
+            return verify.main(rest)
+        if command == "mirrors":
+            from fastdl.cli import mirrors
+
+            return mirrors.main(rest)
+        if command == "stats":
+            from fastdl.cli import stats
+
+            return stats.main(rest)
+        if command == "history":
+            from fastdl.cli import history
+
+            return history.main(rest)
+        if command == "cache":
+            from fastdl.cli import cache
+
+            return cache.main(rest)
     except HelpWanted:
         return _typer([command, "--help"])
     return _typer(args)

@@ -12,11 +12,12 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastdl.core.urls import parse_url
 from fastdl.errors import UsageError
-from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, Option
+from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, SETTINGS, Option
 from fastdl.settings import Settings, UserRules
 from fastdl.values import value_of
 
@@ -24,8 +25,8 @@ Layer = dict[str, Any]  # option key -> typed value
 Ask = Callable[[str], str]  # prompt -> password
 
 # Keys of the file and, in capitals, of the environment: every long option's name, the negated ones too.
-SPELLINGS = {option.key: (option, True) for option in OPTIONS} | {
-    "no_" + option.key: (option, False) for option in OPTIONS if option.negatable
+SPELLINGS = {option.key: (option, True) for option in (*OPTIONS, *SETTINGS)} | {
+    "no_" + option.key: (option, False) for option in (*OPTIONS, *SETTINGS) if option.negatable
 }
 FIELDS = {"mirror": "mirrors", "header": "headers"}  # where the field of Settings has another name
 
@@ -243,7 +244,7 @@ def _check_together(merged: Layer, environ: Mapping[str, str]) -> None:
 
 def check_urls(settings: Settings, urls: list[str]) -> None:
     """What must hold between settings and the URLs of `get`, before anything is contacted. Raises UsageError."""
-    if not urls:
+    if not urls and settings.input_file is None:
         raise UsageError("no URL is given", "", "Try 'fastdl get --help'.")
     for url in urls:
         parse_url(url)
@@ -265,19 +266,42 @@ def check_files(settings: Settings) -> None:
             raise UsageError(f"--{BY_KEY[name].name}: {path} cannot be read", reason, "Check the path.")
 
 
+def for_file(settings: Settings, layer: Layer) -> Settings:
+    """The settings of a run with those of one of its files over them. A value of the file takes the place of the run's,
+    and those that it excludes go. Raises UsageError where two of the file's own exclude each other."""
+    own: Layer = {}
+    for group in EXCLUSIVE:
+        if any(_active(layer, key) for key in group):
+            own.update({key: False for key in group if BY_KEY[key].kind == "flag"})
+    own.update(_agreeing(layer, "", "{}"))
+    made = _put(replace(settings), own)
+    if layer.get("user"):
+        made.user = _with_password(layer["user"], None)
+        made.bearer_env = None if "bearer_env" not in layer else made.bearer_env
+    elif layer.get("bearer_env"):
+        made.user = None
+    return made
+
+
 def _settings(merged: Layer, ask: Ask | None) -> Settings:
-    settings = Settings()
-    for key, value in merged.items():
+    settings = _put(Settings(), merged)
+    if merged.get("user"):
+        settings.user = _with_password(merged["user"], ask)
+    return settings
+
+
+def _put(settings: Settings, layer: Layer) -> Settings:
+    for key, value in layer.items():
         if key in ("ipv4", "ipv6"):
             settings.family = {"ipv4": 4, "ipv6": 6}[key] if value else settings.family
         elif key == "no_continue":
             settings.resume = not value
         elif key == "no_proxy":
             settings.use_proxy = not value
+        elif key == "no_cdn":
+            settings.cdn = "off" if value else settings.cdn
         elif key != "user":
             setattr(settings, FIELDS.get(key, key), value)
-    if merged.get("user"):
-        settings.user = _with_password(merged["user"], ask)
     return settings
 
 

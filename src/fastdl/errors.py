@@ -33,6 +33,10 @@ class UsageError(FastdlError):
     hint = "Try 'fastdl --help'."
 
 
+class BadEntry(UsageError):
+    """One entry of a list is wrong; WHAT names the list and the line. The other files of the list are not concerned."""
+
+
 # --- network: exit 3 -------------------------------------------------------------------------------------
 
 
@@ -159,6 +163,10 @@ class BadName(DiskError):
     """The name cannot be used on this file system."""
 
     hint = "Choose a name with -o."
+
+
+class UnsafeName(BadName):
+    """A list that somebody else wrote gives a file a name that may lead elsewhere; WHAT names the list and the place."""
 
 
 class TargetExists(FastdlError):

@@ -8,6 +8,7 @@ what a value looks like; config.py turns values into Settings.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from keyword import iskeyword
 
 WHERE = "Where to"
 WHAT = "What"
@@ -42,8 +43,9 @@ class Option:
 
     @property
     def key(self) -> str:
-        """The name as an identifier: `limit_rate`."""
-        return self.name.replace("-", "_")
+        """The name as an identifier: `limit_rate`, and `from_` where it is a word of the language."""
+        key = self.name.replace("-", "_")
+        return key + "_" if iskeyword(key) else key
 
     @property
     def variable(self) -> str:
@@ -81,6 +83,15 @@ OPTIONS: tuple[Option, ...] = (
         negatable=True,
     ),
     Option("max-size", "size", "Refuse a larger file.", WHERE, metavar="SIZE", default="none"),
+    Option(
+        "input-file",
+        "path",
+        "A list of files: URLs with options below them, JSON Lines or a Metalink; '-' is stdin.",
+        WHAT,
+        "i",
+        "FILE",
+        "none",
+    ),
     Option(
         "mirror",
         "list",
@@ -195,29 +206,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("ipv6", "flag", "IPv6 only.", WAY, "6"),
     Option("interface", "text", "Outgoing network interface or local address.", WAY, metavar="NAME|ADDR"),
     Option("http", "choice", "HTTP version.", WAY, metavar="VERSION", default="auto", words=("1.1", "2", "auto")),
-    Option("quiet", "flag", "No progress; errors only.", SAID, "q"),
-    Option("verbose", "flag", "Explain decisions.", SAID, "v"),
-    Option("log", "path", "Write what happens to this file, with times.", SAID, metavar="FILE"),
-    Option(
-        "progress",
-        "choice",
-        "How progress is shown; 'auto' is bars at a terminal and nothing otherwise.",
-        SAID,
-        metavar="KIND",
-        default="auto",
-        words=("auto", "bar", "plain", "json", "none"),
-    ),
-    Option("json", "flag", "On stdout one JSON object a file when it ends.", SAID),
-)
-
-# Mapping is explained, not yet used: these are options of `explain` alone, and of its command line alone. The rows of
-# the group WHENCE move into OPTIONS on the day that `get` obeys them.
-EXPLAIN_OPTIONS: tuple[Option, ...] = (
-    Option("offline", "flag", "Ask no server: say what is known from the rules alone.", WHAT),
     Option(
         "cdn",
         "choice",
-        "Whether other sources than the given ones may be used: beside the origin, not at all, or first.",
+        "Whether other sources than the given ones may help: beside the origin as they prove faster, not at all, or "
+        "first.",
         WHENCE,
         metavar="auto|off|prefer",
         default="auto",
@@ -233,9 +226,30 @@ EXPLAIN_OPTIONS: tuple[Option, ...] = (
         default="verified",
         words=("verified", "official", "any"),
     ),
+    Option("region", "text", "Prefer mirrors of this country or region.", WHENCE, metavar="auto|CODE", default="auto"),
+    Option("quiet", "flag", "No progress; errors only.", SAID, "q"),
+    Option("verbose", "flag", "Explain decisions.", SAID, "v"),
+    Option("log", "path", "Write what happens to this file, with times.", SAID, metavar="FILE"),
     Option(
-        "region", "text", "List mirrors of this country or region first.", WHENCE, metavar="auto|CODE", default="auto"
+        "progress",
+        "choice",
+        "How progress is shown; 'auto' is bars at a terminal and nothing otherwise.",
+        SAID,
+        metavar="KIND",
+        default="auto",
+        words=("auto", "bar", "plain", "json", "none"),
     ),
+    Option("json", "flag", "On stdout one JSON object a file when it ends.", SAID),
+)
+
+# Of `explain` alone, and of its command line alone.
+EXPLAIN_OPTIONS: tuple[Option, ...] = (
+    Option("offline", "flag", "Ask no server: say what is known from the rules alone.", WHAT),
+)
+
+# Of the config file and the environment alone: what holds for every run is no matter of one command line.
+SETTINGS: tuple[Option, ...] = (
+    Option("history", "flag", "Write down each download in the history.", SAID, default="on", negatable=True),
 )
 
 BY_KEY: dict[str, Option] = {option.key: option for option in OPTIONS}
@@ -244,6 +258,7 @@ EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("ipv4", "ipv6"),
     ("overwrite", "skip_existing", "auto_rename"),
     ("proxy", "no_proxy"),
+    ("cdn", "no_cdn"),
 )
 """Options of which one at most may be given in one place (command line, environment, config file). A stronger
 place that gives one of them takes the others of weaker places away."""

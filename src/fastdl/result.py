@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastdl.core.urls import mask
-from fastdl.errors import FastdlError
+from fastdl.errors import FastdlError, Interrupted, Terminated
 
 
 @dataclass(slots=True)
@@ -104,3 +104,22 @@ class Result:
             "exit_code": self.exit_code,
             "error": mask(str(self.error)) if self.error is not None else None,
         }
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is kept of a run's results where there may be very many: how many files ended and failed, the code of the
+    last one, and the Ctrl-C or the termination that ended the run early, if one did."""
+
+    files: int = 0
+    failed: int = 0
+    code: int = 0
+    stopped: FastdlError | None = None
+
+    def add(self, result: Result) -> None:
+        """Counts one file in."""
+        self.files += 1
+        self.failed += result.error is not None
+        self.code = result.exit_code
+        if isinstance(result.error, Interrupted | Terminated):
+            self.stopped = self.stopped or result.error

@@ -32,8 +32,13 @@ class Settings:
     resume: bool = True  # --no-continue turns it off
     max_size: int | None = None
     # what
+    input_file: str | None = None  # "-": stdin
     mirrors: list[str] = field(default_factory=list)
     checksum: str | None = None
+    # from whom
+    cdn: str = "auto"  # "auto", "off", "prefer"
+    trust: str = "verified"  # "verified", "official", "any"
+    region: str = "auto"  # or a code of the rules
     # how
     connections: int | None = None  # None: auto
     per_host: int = 8
@@ -71,5 +76,7 @@ class Settings:
     progress: str = "auto"
     json: bool = False
     dry_run: bool = False
+    # of the environment and the config file
+    history: bool = True
     # of the config file alone
     rules: UserRules | None = None

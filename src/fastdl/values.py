@@ -39,13 +39,9 @@ def value_of(option: Option, raw: Any, where: str) -> Any:
     try:
         return _KINDS[option.kind](option, raw)
     except UsageError as error:
-        own = f"See --{option.name} in 'fastdl {_command(option)} --help'."
+        own = f"See --{option.name} in 'fastdl get --help'." if option.key in BY_KEY else UsageError.hint
         hint = error.hint if error.hint != UsageError.hint else own
         raise UsageError(f"{where}: {error.what}", error.why, hint) from None
-
-
-def _command(option: Option) -> str:
-    return "get" if option.key in BY_KEY else "explain"
 
 
 def _shown(raw: Any) -> str:

@@ -122,14 +122,3 @@ def test_a_bench_that_cannot_run_says_so_in_one_line(arguments: list[str], capsy
     assert out == ""
     assert err.startswith("bulk: ")
     assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize(("text", "size"), [("1G", 1 << 30), ("512m", 512 * MIB), ("4k", 4096), ("17", 17)])
-def test_sizes(text: str, size: int) -> None:
-    assert bulk.parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "G", "0", "-1M", "1.5G", "1T", "1 G"])
-def test_no_sizes(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
-        bulk.parse_size(text)

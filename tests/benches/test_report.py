@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benches.harness import Run
-from benches.report import MIB, Case, Row, Spread, memory_table, ratio, size_text, table
+from benches.report import MIB, Case, Row, Spread, memory_table, parse_size, ratio, size_text, table
 
 
 def row(tool: str, *walls: float, peak: int = 10 * MIB, flush: float = 0.0, cpu: float = 1.0) -> Row:
@@ -77,3 +77,14 @@ def test_a_case_is_plain_data() -> None:
 )
 def test_sizes_read_like_the_options(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize(("text", "size"), [("1G", 1 << 30), ("512m", 512 * MIB), ("4k", 4096), ("17", 17)])
+def test_sizes_are_read_as_the_options(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "0", "-1M", "1.5G", "1T", "1 G"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        parse_size(text)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl import config
-from fastdl.config import check_files, check_urls, config_path, load, state_dir
+from fastdl.config import check_files, check_urls, config_path, for_file, load, state_dir
 from fastdl.errors import UsageError
 from fastdl.options import OPTIONS
 from fastdl.settings import Settings
@@ -21,6 +21,7 @@ SHA = "sha256:" + "0a" * 32
 # option: text for command line and environment, the same as TOML, what Settings hold
 SAMPLES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "output": ("a.bin", '"a.bin"', {"output": "a.bin"}),
+    "input-file": ("l.txt", '"l.txt"', {"input_file": "l.txt"}),
     "dir": ("some/where", '"some/where"', {"dir": "some/where"}),
     "overwrite": (True, "true", {"overwrite": True}),
     "skip-existing": (True, "true", {"skip_existing": True}),
@@ -62,6 +63,10 @@ SAMPLES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "ipv6": (True, "true", {"family": 6}),
     "interface": ("eth0", '"eth0"', {"interface": "eth0"}),
     "http": ("1.1", "1.1", {"http": "1.1"}),
+    "cdn": ("prefer", '"prefer"', {"cdn": "prefer"}),
+    "no-cdn": (True, "true", {"cdn": "off"}),
+    "trust": ("official", '"official"', {"trust": "official"}),
+    "region": ("DE", '"DE"', {"region": "DE"}),
     "quiet": (True, "true", {"quiet": True}),
     "verbose": (True, "true", {"verbose": True}),
     "log": ("l.txt", '"l.txt"', {"log": "l.txt"}),
@@ -93,6 +98,17 @@ def nowhere(tmp_path: Path) -> dict[str, str]:
     """An environment without any config file."""
     home = str(tmp_path / "home")
     return {**BASE, "HOME": home, "USERPROFILE": home}
+
+
+def test_what_is_a_setting_alone(tmp_path: Path, nowhere: dict[str, str]) -> None:
+    assert load({}, nowhere).history
+    for toml in ("history = false", "no-history = true", 'history = "off"'):
+        assert load({}, nowhere, write(tmp_path, toml)) == Settings(history=False)
+    assert load({}, {**nowhere, "FASTDL_HISTORY": "0"}, write(tmp_path, "history = true")) == Settings(history=False)
+    with pytest.raises(UsageError, match=r"line 1, key history: .*true or false"):
+        load({}, nowhere, write(tmp_path, "history = 3"))
+    with pytest.raises(UsageError, match=r"FASTDL_HISTORY: .*true or false"):
+        load({}, {**nowhere, "FASTDL_HISTORY": "maybe"})
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
@@ -403,3 +419,25 @@ def test_any_text_as_config_file_gives_settings_or_a_usage_error(tmp_path_factor
         config.from_file(path, required=True)
     except UsageError as error:
         assert path in str(error)
+
+
+def test_no_url_is_fine_with_a_list() -> None:
+    check_urls(Settings(input_file="-"), [])
+    with pytest.raises(UsageError, match="no URL is given"):
+        check_urls(Settings(), [])
+
+
+def test_settings_of_one_file_lie_over_those_of_the_run() -> None:
+    run = Settings(overwrite=True, headers=[("A", "1")], cdn="off")
+    one = for_file(run, {"auto_rename": True, "header": [("B", "2")], "no_continue": True})
+    assert (one.overwrite, one.auto_rename, one.headers, one.resume, one.cdn) == (
+        False,
+        True,
+        [("B", "2")],
+        False,
+        "off",
+    )
+    assert (run.overwrite, run.auto_rename, run.headers, run.resume) == (True, False, [("A", "1")], True)
+    assert for_file(run, {"cdn": "prefer"}).cdn == "prefer"
+    with pytest.raises(UsageError, match="no-cdn exclude each other"):
+        for_file(run, {"cdn": "prefer", "no_cdn": True})

@@ -67,6 +67,7 @@ def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = tmp_path / "config.toml"
     path.write_text("", encoding="utf-8")
     monkeypatch.setenv("FASTDL_CONFIG", str(path))
+    monkeypatch.setenv("FASTDL_STATE_DIR", str(tmp_path / "state"))
     return path
 
 
@@ -144,7 +145,8 @@ def test_a_digest_in_the_url_lets_mirrors_help(offline: Say) -> None:
     told = offline(case["url"])
     assert told["digest"]["value"] == case["digest"]["value"]
     assert {source["trust"] for source in told["sources"] if source["allowed"]} == {"origin", "official"}
-    assert told["plan"]["mirrors"] == "not used yet by this version"
+    assert told["plan"]["check"] == f"{told['digest']['algorithm']} that stands in the URL"
+    assert told["plan"]["steps"][1] == "Nobody is asked for the digest: it is known already."
 
 
 def test_without_a_digest_mirrors_wait_and_with_one_of_the_users_they_do_not(offline: Say) -> None:
@@ -174,7 +176,7 @@ def test_a_host_that_no_rule_knows(offline: Say) -> None:
     assert told["plan"]["size"] is None
 
 
-@pytest.mark.parametrize("args", [["--no-cdn"], ["--cdn", "off"], ["--cdn=off", "--no-cdn"]])
+@pytest.mark.parametrize("args", [["--no-cdn"], ["--cdn", "off"], ["--cdn=off"]])
 def test_mapping_switched_off(args: list[str], offline: Say) -> None:
     told = offline(*args, "--checksum", f"sha256:{SHA}", HELM)
     assert allowed(told) == ["get.helm.sh"]
@@ -251,7 +253,7 @@ def test_a_wrong_rule_ends_every_command(
     ("args", "part"),
     [
         (["--cdn", "never", PLAIN], "--cdn"),
-        (["--trust", "all", PLAIN], "See --trust in 'fastdl explain --help'"),
+        (["--trust", "all", PLAIN], "See --trust in 'fastdl get --help'"),
         (["--region", "D E", PLAIN], "--region"),
         (["--cdn", "prefer", "--no-cdn", PLAIN], "exclude each other"),
         ([PLAIN, PLAIN], "one URL"),
@@ -268,14 +270,13 @@ def test_usage(args: list[str], part: str, capsys: pytest.CaptureFixture[str]) -
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("args", [["--offline"], ["--no-cdn"], ["--cdn=off"], ["--trust=any"], ["--region=DE"]])
-def test_get_has_none_of_these_yet(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["get", *args, PLAIN]) == 2
+def test_offline_is_of_explain_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["get", "--offline", PLAIN]) == 2
     assert "no such option" in capsys.readouterr().err
     main(["get", "--help"])
-    assert args[0].split("=")[0] + " " not in capsys.readouterr().out
+    assert "--offline " not in capsys.readouterr().out
     main(["explain", "--help"])
-    assert args[0].split("=")[0] + " " in capsys.readouterr().out
+    assert "--offline " in capsys.readouterr().out
 
 
 # --- secrets ---------------------------------------------------------------------------------------------
@@ -330,13 +331,16 @@ def test_the_text_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "--offline", HELM]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[:3] == [f"url: {HELM}", "rule: helm/file", f"source: {HELM} [origin] (the URL that was given)"]
-    assert re.fullmatch(
-        r"source: https://\S+ \[official, not used, .+\] \(waits for the publisher's digest\)", lines[3]
-    )
-    assert "digest: unreachable" in lines
-    assert f"digest lookups: {HELM}.sha256" in lines
-    assert "mirrors: not used yet by this version" in lines
+    assert [line for line in lines if not line.startswith(" ")] == ["URL", "File", "Rule", "Sources", "Digest", "Plan"]
+    assert lines[1] == f"  {HELM}"
+    assert "  helm/file: the rule for Helm binaries applies" in lines
+    at = lines.index("Sources")
+    assert re.fullmatch(r"  first  origin +- +get\.helm\.sh +the URL that was given", lines[at + 2])
+    assert lines[at + 3].strip() == HELM
+    assert re.fullmatch(r"  waits  official +\S+ +\S+ \(.+\) +waits for the publisher's digest", lines[at + 4])
+    assert "  not known: nobody was asked" in lines
+    assert f"  it may stand at {HELM}.sha256" in lines
+    assert "  1. get.helm.sh begins at once." in lines
     assert err == ""
 
 
@@ -475,16 +479,271 @@ def test_an_origin_that_does_not_answer_is_explained_too(
     assert "error: " in capsys.readouterr().out
 
 
-def test_a_dry_run_says_what_get_does_today(
-    config: Path, origin: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_a_dry_run_says_what_get_does(
+    config: Path, origin: Any, say: Say, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     config.write_text(RULES, encoding="utf-8")
-    server, options = origin({"/releases/1.2/tool.tgz": whole()})
+    sums = ("200 OK", f"{SHA}  tool.tgz\n".encode())
+    server, options = origin({"/releases/1.2/tool.tgz": whole(), "/releases/1.2/SHA256SUMS": sums})
     assert main(["get", "--dry-run", "--json", *options, "-d", str(tmp_path), NAME]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["rule"], told["digest"]["status"]) == ("tools/match-1", "none")
-    assert allowed(told) == ["tools.example.org"]
-    assert {source["why"] for source in told["sources"][1:]} == {"not used yet by this version"}
+    assert (told["rule"], told["digest"]["value"]) == ("tools/match-1", SHA)
+    assert allowed(told)[2:] == ["berlin.example.com", "oslo.example.com"]
     assert len(told["sources"]) == 5
-    assert [entry.request.target for entry in server.log] == ["/releases/1.2/tool.tgz"]
+    assert [entry.request.target for entry in server.log] == ["/releases/1.2/tool.tgz", "/releases/1.2/SHA256SUMS"]
     assert not (tmp_path / "tool.tgz").exists()
+    told["plan"]["path"] = "tool.tgz"
+    assert say(*options, NAME) == told
+
+
+def test_a_dry_run_of_a_file_that_cannot_be_had_fails(origin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    server, options = origin({})
+    assert main(["get", "--dry-run", "--json", *options, NAME]) == 4
+    assert "404" in capsys.readouterr().err
+    assert len(server.log) == 1
+
+
+# --- several digests -------------------------------------------------------------------------------------
+
+MD5 = hashlib.md5(FILE).hexdigest()
+
+
+def test_a_weak_checksum_hides_no_strong_digest(config: Path, origin: Any, say: Say, offline: Say) -> None:
+    config.write_text(RULES, encoding="utf-8")
+    sums = ("200 OK", f"{SHA}  tool.tgz\n".encode())
+    _, options = origin({"/releases/1.2/tool.tgz": whole(), "/releases/1.2/SHA256SUMS": sums})
+    told = say(*options, "--checksum", f"md5:{MD5}", NAME)
+    assert (told["digest"]["value"], told["digest"]["source"]) == (SHA, "origin")
+    assert told["plan"]["check"] == "md5 given with --checksum; sha256 published by the origin"
+    assert "berlin.example.com" in allowed(told)
+    case = next(case for case in CASES["mapped"] if "value" in (case.get("digest") or {}) and case.get("sources"))
+    told = offline("--checksum", f"md5:{MD5}", case["url"])
+    assert told["digest"]["source"] == "url"
+    assert len(allowed(told)) > 1
+    assert "md5 given with --checksum; " in told["plan"]["check"]
+
+
+def test_a_weak_checksum_alone_waits_for_the_publishers(offline: Say) -> None:
+    told = offline("--checksum", f"md5:{MD5}", HELM)
+    assert (told["digest"]["source"], told["digest"]["status"]) == ("user", "known")
+    assert told["plan"]["digest_why"] == "md5 is too weak to let other sources help"
+    assert told["sources"][1]["why"] == "waits for the publisher's digest"
+
+
+def test_both_of_two_strong_digests_are_checked(offline: Say) -> None:
+    case = next(case for case in CASES["mapped"] if "value" in (case.get("digest") or {}))
+    told = offline("--checksum", f"sha512:{'0' * 128}", case["url"])
+    assert told["digest"]["source"] == "user"
+    assert told["plan"]["check"].startswith("sha512 given with --checksum; ")
+    assert told["plan"]["check"].endswith(" that stands in the URL")
+
+
+def test_without_verified_tls_no_published_digest_helps(config: Path, origin: Any, say: Say, offline: Say) -> None:
+    config.write_text(RULES, encoding="utf-8")
+    sums = ("200 OK", f"{SHA}  tool.tgz\n".encode())
+    _, options = origin({"/releases/1.2/tool.tgz": whole(), "/releases/1.2/SHA256SUMS": sums})
+    told = say(*options, "--insecure", NAME)
+    assert told["digest"]["value"] == SHA
+    assert told["plan"]["check"] == "sha256 published by the origin, for which nobody vouches"
+    assert "without verified TLS" in told["plan"]["digest_why"]
+    for one in (told, offline("--insecure", NAME)):
+        assert "--insecure" in by_host(one)["berlin.example.com"]["why"]
+        assert "berlin.example.com" not in allowed(one)
+        assert "stranger" in by_host(one)["stranger.example.net"]["host"]
+        assert "--insecure" not in by_host(one)["stranger.example.net"]["why"]
+
+
+# --- sources that the origin's own answer names ----------------------------------------------------------
+
+
+def linked(*links: str, digest: bool = True) -> tuple[str, bytes]:
+    import base64
+
+    value = base64.b64encode(bytes.fromhex(SHA)).decode()
+    fields = [f"Repr-Digest: sha-256=:{value}:"] if digest else []
+    fields += [f"Link: {link}" for link in links]
+    return whole("".join(f"\r\n{field}" for field in fields))
+
+
+DUPLICATES = (
+    '<https://second.example.net/t>; rel=duplicate; pri=2; geo="no"',
+    "<https://first.example.net/t>; rel=duplicate; pri=1",
+    "<http://plain.example.net/t>; rel=duplicate",
+)
+
+
+def test_duplicates_of_the_origins_answer_are_official(origin: Any, say: Say) -> None:
+    _, options = origin({"/releases/1.2/tool.tgz": linked(*DUPLICATES)})
+    told = say(*options, NAME)
+    found = by_host(told)
+    assert allowed(told) == ["tools.example.org", "first.example.net", "second.example.net"]
+    assert found["second.example.net"]["trust"] == "official"
+    assert found["second.example.net"]["region"] == "no"
+    assert found["second.example.net"]["why"] == "named by the publisher; its bytes are checked by sha256"
+
+
+@pytest.mark.parametrize("args", [["--insecure"], ["--no-cdn"], ["-H", "X-Token: hunter2"]])
+def test_duplicates_are_left_alone(args: list[str], origin: Any, say: Say) -> None:
+    _, options = origin({"/releases/1.2/tool.tgz": linked(*DUPLICATES)})
+    assert allowed(say(*options, *args, NAME)) == ["tools.example.org"]
+
+
+def test_duplicates_without_a_digest_are_no_sources(origin: Any, say: Say) -> None:
+    _, options = origin({"/releases/1.2/tool.tgz": linked(*DUPLICATES, digest=False)})
+    assert allowed(say(*options, NAME)) == ["tools.example.org"]
+
+
+def test_a_metalink_that_the_origin_names_is_read(origin: Any, say: Say) -> None:
+    link = "<https://tools.example.org/t.meta4>; rel=describedby; type=application/metalink4+xml"
+    metalink = f"""<?xml version="1.0"?><metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="tool.tgz">
+        <size>{len(FILE)}</size><hash type="sha-256">{SHA}</hash>
+        <url location="de">https://listed.example.net/tool.tgz</url></file></metalink>"""
+    pages = {"/releases/1.2/tool.tgz": linked(link, digest=False), "/t.meta4": ("200 OK", metalink.encode())}
+    _, options = origin(pages)
+    told = say(*options, NAME)
+    assert (told["digest"]["value"], told["digest"]["source"]) == (SHA, "metalink")
+    assert allowed(told) == ["tools.example.org", "listed.example.net"]
+
+
+# --- what is remembered ----------------------------------------------------------------------------------
+
+
+def test_liars_and_what_is_known_of_hosts(
+    config: Path, offline: Say, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from fastdl.io.store import Report, Store
+
+    config.write_text(RULES, encoding="utf-8")
+    store = Store(str(tmp_path / "state"))
+    store.learn([Report("oslo.example.com", bytes=8 << 20, rate=5e6, latency=0.02, connections=4, ranges=True)])
+    store.note_lie("berlin.example.com", "it sent other bytes")
+    store.close()
+    digest = ("--checksum", f"sha256:{SHA}")
+    told = offline(*digest, NAME)
+    berlin = by_host(told)["berlin.example.com"]
+    assert not berlin["allowed"]
+    assert re.fullmatch(r"it sent altered bytes on 20\d\d-\d\d-\d\d", berlin["why"])
+    assert allowed(told)[1] == "oslo.example.com", "who is known to be fast is asked before the operator's other name"
+    servers = {server["host"]: server for server in told["plan"]["servers"]}
+    assert servers["oslo.example.com"]["bytes_per_second"] == 5_000_000
+    assert servers["berlin.example.com"]["lied"] == berlin["why"]
+    assert main(["explain", "--offline", *digest, NAME]) == 0
+    assert "known from earlier: 4.8 MiB/s a connection, answers in 20 ms, seen 20" in capsys.readouterr().out
+
+
+# --- the same as get -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"checksum": f"sha256:{SHA}"},
+        {"checksum": "md5:" + "0" * 32},
+        {"checksum": f"sha256:{SHA}", "trust": "official"},
+        {"trust": "any"},
+        {"checksum": f"sha256:{SHA}", "cdn": "off"},
+        {"insecure": True},
+        {"region": "CN"},
+        {"headers": [("X-Team", "build")]},
+    ],
+    ids=str,
+)
+def test_it_allows_those_whom_get_allows(changes: dict[str, Any], tmp_path: Path) -> None:
+    """Before anybody was asked; whom the digest lets in is decided by the same function of the trust table."""
+    from fastdl.core.urls import parse_url
+    from fastdl.core.verify import parse_checksum
+    from fastdl.engine.explain import explain
+    from fastdl.engine.landing import Expected
+    from fastdl.engine.sourcing import Sourcing
+    from fastdl.io.contact import Place
+    from fastdl.io.session import Session
+    from fastdl.io.store import Store
+    from fastdl.settings import Settings
+
+    urls = [case["url"] for case in CASES["mapped"]]
+    liar = next(
+        source["url"] for case in CASES["mapped"] for source in _sources(case, Settings(checksum=f"sha256:{SHA}"))
+    )
+    store = Store(str(tmp_path / "state"))
+    store.note_lie(parse_url(liar).netloc, "it sent other bytes")
+    store.close()
+    settings = Settings(**changes)
+    session = Session(settings)
+    try:
+        for url in urls:
+            given = [Expected(parse_checksum(settings.checksum), "user")] if settings.checksum else []
+            sourcing = Sourcing(session, settings, url, [Place(parse_url(url))], given, print, print)
+            if sourcing.route.embedded is not None:
+                sourcing._learn(Expected(sourcing.route.embedded, "url"), proves=True)
+            closed = settings.cdn == "off" or sourcing.private
+            joins = [] if closed else [place.given.text for place in sourcing._allowed()]
+            told = explain(settings, url, offline=True)
+            said = [source["url"] for source in told["sources"][1:] if source["allowed"]]
+            assert sorted(said) == sorted(joins), url
+            assert liar not in said
+    finally:
+        session.close()
+
+
+def _sources(case: dict[str, Any], settings: Any) -> list[dict[str, Any]]:
+    from fastdl.engine.explain import explain
+
+    return [source for source in explain(settings, case["url"], offline=True)["sources"][1:] if source["allowed"]]
+
+
+# --- the plan in words -----------------------------------------------------------------------------------
+
+
+def test_the_figures_are_those_of_the_download() -> None:
+    from fastdl.engine import sourcing, steps
+    from fastdl.io import lookup
+
+    assert steps.LEAST_BYTES == sourcing.WORTH_BYTES
+    assert steps.LEAST_SECONDS == sourcing.WORTH_SECONDS
+    assert steps.AT_A_TIME == sourcing.TRIALS
+    assert steps.MOST == sourcing.MOST_JOINED
+    assert steps.SILENCE == sourcing.SILENCE
+    assert steps.LOOKUP_SECONDS == lookup.SECONDS
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        ([], "Once the publisher's digest is known: while more than 2.0 MiB are left"),
+        (["--no-cdn"], "No other source helps: mapping is switched off."),
+        (["-x", "1"], "No other source helps: -x 1 allows one connection."),
+        (["-o", "-"], "No other source helps: what goes to stdout comes from the given sources."),
+        (["-H", "X-Team: build"], "At the end the size is checked; there is no digest to check."),
+        (["-m", "https://m.example.com/f"], "get.helm.sh, m.example.com begin at once."),
+        (["--cdn", "prefer"], "get.helm.sh begins at once."),
+    ],
+    ids=" ".join,
+)
+def test_the_steps(args: list[str], part: str, offline: Say) -> None:
+    assert any(part in step for step in offline(*args, HELM)["plan"]["steps"])
+
+
+def test_who_is_preferred_begins(offline: Say, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--cdn", "prefer", "--checksum", f"sha256:{SHA}", HELM]
+    plan = offline(*args)["plan"]
+    assert plan["first"] != ["get.helm.sh"]
+    assert plan["steps"][0].startswith(f"{plan['first'][0]} begins; get.helm.sh is asked where it fails")
+    assert main(["explain", "--offline", *args]) == 0
+    out = capsys.readouterr().out
+    assert re.search(rf"\n  first  official .*{re.escape(plan['first'][0])}", out)
+    assert re.search(r"\n  later  origin ", out)
+
+
+def test_a_small_file_needs_no_help(config: Path, origin: Any, say: Say) -> None:
+    config.write_text(RULES, encoding="utf-8")
+    _, options = origin({"/releases/1.2/tool.tgz": whole()})
+    steps = say(*options, "--checksum", f"sha256:{SHA}", NAME)["plan"]["steps"]
+    assert any(step.startswith("The file is too short for others to join") for step in steps)
+
+
+def test_what_a_server_sends_cannot_move_the_cursor(origin: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    head = whole('\r\nContent-Disposition: attachment; filename="a\x9b31mb.bin"\r\nLast-Modified: x\x9b2J')
+    _, options = origin({"/releases/1.2/tool.tgz": head})
+    main(["explain", *options, NAME])
+    assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 
 from fastdl.config import FIELDS
-from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS
+from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, SETTINGS
 from fastdl.settings import Settings
 
-TOGETHER = {"ipv4": "family", "ipv6": "family", "no_continue": "resume", "no_proxy": "use_proxy"}
+TOGETHER = {"ipv4": "family", "ipv6": "family", "no_continue": "resume", "no_proxy": "use_proxy", "no_cdn": "cdn"}
 
 
 def test_names_and_letters_are_unique() -> None:
@@ -20,6 +20,7 @@ def test_names_and_letters_are_unique() -> None:
 
 def test_every_option_reaches_settings_and_every_setting_has_an_option() -> None:
     reached = {TOGETHER.get(key, FIELDS.get(key, key)) for key in BY_KEY}
+    reached |= {option.key for option in SETTINGS}
     assert reached | {"rules"} == {field.name for field in fields(Settings)}  # rules are tables, in the file alone
 
 
@@ -29,11 +30,11 @@ def test_defaults_that_are_shown_are_the_defaults() -> None:
     assert shown == {
         key: str(int(getattr(settings, key))) for key in ("per_host", "jobs", "timeout", "connect_timeout", "retries")
     }
-    assert all(getattr(settings, option.key) is True for option in OPTIONS if option.negatable)
+    assert all(getattr(settings, option.key) is True for option in (*OPTIONS, *SETTINGS) if option.negatable)
 
 
 def test_every_option_explains_itself() -> None:
-    for option in OPTIONS:
+    for option in (*OPTIONS, *SETTINGS):
         assert option.help.endswith("."), option.name
         assert option.group
         assert option.metavar or not option.takes_value, option.name

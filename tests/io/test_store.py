@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fastdl.io.store import Store
+from fastdl.io import database
+from fastdl.io import store as module
+from fastdl.io.database import Database
+from fastdl.io.store import Report, Store
 
 KEY = "0" * 64
 
@@ -57,14 +60,16 @@ def test_asking_makes_nothing(folder: Path, file: Path) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if "damaged" in path.name)
+    return sorted(path.name for path in folder.iterdir() if "damaged" in path.name or "newer" in path.name)
 
 
 @pytest.mark.parametrize("damage", ["no database", "header only", "page", "middle"])
 @pytest.mark.parametrize("first", ["ask", "note"])
 def test_a_damaged_file_is_set_aside(folder: Path, file: Path, damage: str, first: str) -> None:
-    store, path = Store(str(folder)), folder / "state.sqlite3"
-    store.note_etag(KEY, str(file), '"v1"', 5)
+    filled = Store(str(folder))
+    filled.note_etag(KEY, str(file), '"v1"', 5)
+    filled.close()
+    path = folder / "state.sqlite3"
     data = bytearray(path.read_bytes())
     if damage == "no database":
         data = bytearray(b"this is no database at all " * 400)
@@ -75,11 +80,98 @@ def test_a_damaged_file_is_set_aside(folder: Path, file: Path, damage: str, firs
     else:
         data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
+    warnings: list[str] = []
+    store = Store(str(folder), warnings.append)
     if first == "ask":
         assert store.etag(KEY, str(file)) is None
     store.note_etag(KEY, str(file), '"v2"', 5)
     assert store.etag(KEY, str(file)) == '"v2"'
-    assert "state.sqlite3.damaged" in names(folder)
+    assert Store(str(folder), warnings.append).etag(KEY, str(file)) == '"v2"'
+    assert names(folder) == ["state.sqlite3.damaged"]
+    assert (folder / "state.sqlite3.damaged").read_bytes() == data
+    assert warnings == [f"the state file {path} is damaged; it is set aside as state.sqlite3.damaged"]
+
+
+def test_a_file_that_is_damaged_while_it_is_open(folder: Path, file: Path) -> None:
+    """No better than to forget: the next one to open it sets it aside."""
+    store = Store(str(folder))
+    store.note_etag(KEY, str(file), '"v1"', 5)
+    (folder / "state.sqlite3").write_bytes(b"x" * 8192)
+    store.note_etag(KEY, str(file), '"v2"', 5)
+    store.close()
+    again = Store(str(folder))
+    again.note_etag(KEY, str(file), '"v3"', 5)
+    assert again.etag(KEY, str(file)) == '"v3"'
+
+
+def test_a_newer_file_is_set_aside_whole(folder: Path, file: Path) -> None:
+    """With its log, so that the newer fastdl finds all of it."""
+    folder.mkdir(parents=True)
+    newer = sqlite3.connect(folder / "state.sqlite3")
+    newer.execute("pragma journal_mode = wal")
+    newer.execute("create table future (a)")
+    newer.execute("insert into future values (7)")
+    newer.execute("pragma user_version = 99")
+    newer.commit()
+    warnings: list[str] = []
+    store = Store(str(folder), warnings.append)
+    if sys.platform == "win32":
+        newer.close()  # no other name for a file that is open there
+    assert store.servers(["a.example"]) == {}
+    store.note_etag(KEY, str(file), '"v1"', 5)
+    assert store.etag(KEY, str(file)) == '"v1"'
+    newer.close()
+    assert len(warnings) == 1
+    assert "is of a newer fastdl; it is set aside as state.sqlite3.newer" in warnings[0]
+    aside = sqlite3.connect(folder / "state.sqlite3.newer")
+    assert aside.execute("select a from future").fetchall() == [(7,)]
+    aside.close()
+
+
+def test_what_was_set_aside_before_stays(folder: Path, file: Path) -> None:
+    for number in range(3):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "state.sqlite3").write_bytes(b"%d" % number * 5000)
+        Store(str(folder)).note_etag(KEY, str(file), '"v1"', 5)
+    assert names(folder) == ["state.sqlite3.damaged", "state.sqlite3.damaged.2", "state.sqlite3.damaged.3"]
+
+
+def test_a_damaged_file_that_cannot_be_renamed(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*names: str) -> None:
+        raise PermissionError(13, "in use")
+
+    folder.mkdir(parents=True)
+    (folder / "state.sqlite3").write_bytes(b"x" * 5000)
+    monkeypatch.setattr(os, "replace", refuse)
+    warnings: list[str] = []
+    store = Store(str(folder), warnings.append)
+    for _ in range(3):
+        store.note_etag(KEY, str(file), '"v1"', 5)
+        assert store.etag(KEY, str(file)) is None
+    assert len(warnings) == 1
+    assert "cannot be set aside" in warnings[0]
+    assert store.trouble
+    assert (folder / "state.sqlite3").read_bytes() == b"x" * 5000
+
+
+def test_another_process_was_quicker(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the fault and the renaming it has put a new file there, which must not be set aside too."""
+    folder.mkdir(parents=True)
+    path = folder / "state.sqlite3"
+    path.write_bytes(b"x" * 5000)
+    original = Database._failed
+
+    def meanwhile(self: Database, error: Exception) -> None:
+        original(self, error)
+        monkeypatch.setattr(Database, "_failed", original)
+        path.rename(folder / "state.sqlite3.damaged")
+        Store(str(folder)).note_etag(KEY, str(file), '"theirs"', 5)
+
+    monkeypatch.setattr(Database, "_failed", meanwhile)
+    warnings: list[str] = []
+    assert Store(str(folder), warnings.append).etag(KEY, str(file)) == '"theirs"'
+    assert names(folder) == ["state.sqlite3.damaged"]
+    assert warnings == []
 
 
 def test_a_log_of_the_damaged_file_does_not_come_back(folder: Path, file: Path) -> None:
@@ -96,15 +188,77 @@ def test_a_log_of_the_damaged_file_does_not_come_back(folder: Path, file: Path) 
 def test_a_locked_file_stays_and_is_passed_over(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(str(folder))
     store.note_etag(KEY, str(file), '"v1"', 5)
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout: connect(path, timeout=0))
-    holder = connect(folder / "state.sqlite3", isolation_level=None)
-    holder.execute("begin exclusive")
+    monkeypatch.setattr(database, "WRITE_WAIT", 0.0)
+    holder = sqlite3.connect(folder / "state.sqlite3", isolation_level=None)
+    holder.execute("begin immediate")
     store.note_etag(KEY, str(file), '"v2"', 5)
+    assert "locked" in store.trouble
+    assert store.etag(KEY, str(file)) == '"v1"', "reading goes on beside a writer"
     holder.execute("commit")
     holder.close()
+    store.note_etag(KEY, str(file), '"v3"', 5)
+    assert store.etag(KEY, str(file)) == '"v3"'
+    assert store.trouble == ""
+    assert names(folder) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="mode bits bind nobody here")
+def test_a_folder_that_is_read_only(folder: Path, file: Path) -> None:
+    filled = Store(str(folder))
+    filled.note_etag(KEY, str(file), '"v1"', 5)
+    filled.close()
+    folder.chmod(0o500)
+    try:
+        store = Store(str(folder))
+        store.note_etag(KEY, str(file), '"v2"', 5)
+        assert store.trouble
+        store.etag(KEY, str(file))
+    finally:
+        folder.chmod(0o700)
+    assert Store(str(folder)).etag(KEY, str(file)) == '"v1"'
+
+
+def test_a_full_disk(folder: Path, file: Path) -> None:
+    store = Store(str(folder))
+    store.note_etag(KEY, str(file), '"v1"', 5)
+    full(store)
+    troubles = set()
+    for number in range(1, 200):
+        store.note_etag(f"{number:064}", str(file), '"v"' * 100, 5)
+        troubles.add(store.trouble)
+        full(store)
+    assert any("full" in trouble for trouble in troubles)
     assert store.etag(KEY, str(file)) == '"v1"'
     assert names(folder) == []
+
+
+def full(store: Store) -> None:
+    """No page more than there are."""
+    store._db.read(lambda db: db.execute("pragma max_page_count = 1").fetchall(), [])
+
+
+def test_a_python_without_sqlite(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    store = Store(str(folder))
+    store.note_etag(KEY, str(file), '"v1"', 5)
+    assert "sqlite3" in store.trouble
+
+
+def test_a_file_of_the_first_version_is_taken_over(folder: Path, file: Path) -> None:
+    """It knew ETags alone and carried no number."""
+    folder.mkdir(parents=True)
+    db = sqlite3.connect(folder / "state.sqlite3")
+    db.execute(
+        "create table etags (url_key text, path text, etag text not null, size integer, seen real,"
+        " primary key (url_key, path)) without rowid"
+    )
+    db.execute("insert into etags values (?, ?, ?, 5, 0)", (KEY, str(file), '"v0"'))
+    db.commit()
+    db.close()
+    store = Store(str(folder))
+    assert store.etag(KEY, str(file)) == '"v0"'
+    store.learn([Report("a.example", 1)])
+    assert list(store.servers(["a.example"])) == ["a.example"]
 
 
 def test_another_programs_table_is_passed_over(folder: Path, file: Path) -> None:
@@ -149,12 +303,13 @@ def test_an_absurd_size(folder: Path, file: Path, size: int) -> None:
 def test_nobody_else_reads_it(folder: Path, file: Path) -> None:
     Store(str(folder)).note_etag(KEY, str(file), '"v1"', 5)
     assert folder.stat().st_mode & 0o077 == 0
+    store = Store(str(folder))
+    store.note_etag(KEY, str(file), '"v2"', 5)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}, "the log as well"
 
 
 def test_it_does_not_grow_for_ever(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastdl.io import store as module
-
-    monkeypatch.setattr(module, "_MOST_ETAGS", 3)
+    monkeypatch.setattr(module, "MOST_ETAGS", 3)
     store = Store(str(folder))
     for number in range(6):
         store.note_etag(f"{number:064}", str(file), '"v"', 5)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from fastdl import errors, options
+from fastdl.cli.verify import OWN_OPTIONS as VERIFY_OWN
 from fastdl.core.urls import mask
 from fastdl.result import DigestReport, Result, SourceReport
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+VERIFY = (ROOT / "docs/verify.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -38,7 +40,10 @@ def documented(command: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("command", "table"), [("get", options.OPTIONS), ("explain", options.EXPLAIN_OPTIONS)])
+@pytest.mark.parametrize(
+    ("command", "table"),
+    [("get", options.OPTIONS), ("explain", options.EXPLAIN_OPTIONS), ("verify", VERIFY_OWN)],
+)
 def test_the_reference_names_every_option_and_no_other(command: str, table: tuple[options.Option, ...]) -> None:
     expected = {}
     for option in table:
@@ -86,15 +91,48 @@ def test_json_keys() -> None:
 
 
 def test_the_keys_of_explain() -> None:
-    from fastdl.engine.explain import Choices, explain
+    from fastdl.engine.explain import explain
     from fastdl.settings import Settings
 
-    told = explain(Settings(), "https://example.org/f", Choices(offline=True))
+    told = explain(Settings(), "https://example.org/f", offline=True)
     table = list(rows(CLI, "## What `explain` says"))
     assert [name for cells in table for name in re.findall(r"`(\w+)`", cells[0])] == list(told)
     for part, inner in (("sources", told["sources"][0]), ("digest", told["digest"]), ("plan", told["plan"])):
         (meaning,) = (cells[1] for cells in table if cells[0] == f"`{part}`")
         assert [name for name in re.findall(r"`(\w+)`", meaning) if name in inner] == list(inner)
+
+
+def test_the_keys_of_mirrors() -> None:
+    from fastdl.core.inventory import Choice, inventory
+    from fastdl.engine.ranking import UNMEASURED
+    from fastdl.io.rules_file import load_pack
+    from fastdl.ui.mirrors import listed
+
+    pack = load_pack()
+    told = listed([entry for entry in inventory(pack, pack, Choice()) if entry.places], Choice(), {})
+    first, *tables = CLI.split("\n## What `mirrors` says\n", 1)[1].split("\n## ")[0].split("| key | meaning |\n")[1:]
+    rule = told["rules"][0]
+    listed_keys = re.findall(r"`(\w+)`", next(line for line in first.splitlines() if line.startswith("| `rules`")))
+    expected = ["rules", *rule, *rule["digests"][0], *rule["mirrors"][0]]
+    assert sorted(listed_keys) == sorted(expected)
+    sources = next(line for line in tables[0].splitlines() if line.startswith("| `sources`"))
+    assert set(UNMEASURED) <= set(re.findall(r"`(\w+)`", sources))
+
+
+def test_the_keys_of_verify() -> None:
+    from fastdl.core.ranges import RangeSet
+    from fastdl.engine.verify import Checked, Mended
+
+    told = Checked("f", mended=Mended(1, RangeSet([(0, 1)]), 1, 1)).to_json()
+    table = list(rows(VERIFY, "## JSON"))
+    assert [name for cells in table for name in re.findall(r"`(\w+)`", cells[0])] == list(told)
+    (meaning,) = (cells[1] for cells in table if cells[0] == "`repaired`")
+    assert re.findall(r"`(\w+)`", meaning) == list(told["repaired"])
+
+
+def test_settings_that_are_no_options() -> None:
+    (table,) = re.findall(r"the file alone:\n\n(.*?)\n\n", CLI, re.DOTALL)
+    assert re.findall(r"^\| `([\w-]+)` ", table, re.MULTILINE) == [option.name for option in options.SETTINGS]
 
 
 def test_every_masked_name_is_masked() -> None:
@@ -121,8 +159,13 @@ def test_the_example_of_a_config_file_is_valid(tmp_path: Path) -> None:
 
 def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
     from fastdl import config
+    from fastdl.cli.cache import CACHE_OPTIONS
+    from fastdl.cli.history import HISTORY_OPTIONS
+    from fastdl.cli.mirrors import MIRRORS_OPTIONS
     from fastdl.cli.parse import COMMANDS, command_of, parse
     from fastdl.cli.resume import RESUME_OPTIONS
+    from fastdl.cli.stats import STATS_OPTIONS
+    from fastdl.cli.verify import VERIFY_OPTIONS
 
     (block,) = re.findall(r"## Using it\n\n```sh\n(.*?)```", README, re.DOTALL)
     seen = set()
@@ -130,6 +173,11 @@ def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
         "get": options.OPTIONS,
         "resume": RESUME_OPTIONS,
         "explain": (*options.OPTIONS, *options.EXPLAIN_OPTIONS),
+        "mirrors": MIRRORS_OPTIONS,
+        "verify": VERIFY_OPTIONS,
+        "stats": STATS_OPTIONS,
+        "history": HISTORY_OPTIONS,
+        "cache": CACHE_OPTIONS,
     }
     for line in block.splitlines():
         words = line.split("#")[0].split("|")[0].split()
@@ -139,7 +187,7 @@ def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
         command, rest = command_of(words)
         seen.add(command)
         values, others = parse(rest, tables[command])
-        own = {option.key for option in options.EXPLAIN_OPTIONS} & set(values)
+        own = {option.key for option in (*options.EXPLAIN_OPTIONS, *VERIFY_OWN)} & set(values)
         values = {key: value for key, value in values.items() if key not in own}
         settings = config.load(values, {"HOME": "nowhere"}, ask=lambda prompt: "secret")
         if command in ("get", "explain"):

@@ -111,6 +111,15 @@ class Connection:
         self.server.note(self.current)
         return request
 
+    def skip(self, count: int) -> None:
+        """Read and drop the body of a request."""
+        while len(self._buffer) < count and self.open:
+            data = self.sock.recv(65536)
+            if not data:
+                break
+            self._buffer += data
+        self._buffer = self._buffer[count:]
+
     def pending(self) -> bool:
         """Whether the client has already sent (the beginning of) another request."""
         return bool(self._buffer) or bool(select.select([self.sock], [], [], 0)[0])

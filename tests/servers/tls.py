@@ -1,9 +1,10 @@
-"""Certificates for loopback servers, made by trustme once per process: an authority and a server's certificate."""
+"""Certificates for loopback servers, made by trustme once per process: an authority, a server's certificate, and one
+for each host name that a test plays."""
 
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +16,7 @@ class Certificates:
     """PEM files in `folder`: `ca` (the authority), `cert` (chain with key), `key`."""
 
     folder: Path
+    _named: dict[str, ssl.SSLContext] = field(default_factory=dict, compare=False)
 
     @cached_property
     def _authority(self) -> trustme.CA:
@@ -58,3 +60,11 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._leaf.configure_cert(context)
         return context
+
+    def context_for(self, host: str) -> ssl.SSLContext:
+        """For a server that is `host` and nobody else."""
+        if host not in self._named:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._authority.issue_cert(host).configure_cert(context)
+            self._named[host] = context
+        return self._named[host]

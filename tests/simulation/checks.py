@@ -42,6 +42,8 @@ class Watch:
         self.abort_waste = 0  # bytes that came after nobody wanted them
         self.overrun_waste = 0  # bytes behind the end of a lease that was cut
         self.compared = 0  # bytes fetched again on purpose
+        self.out: set[int] = set()  # mapped sources whose trial has failed
+        self.dropped = 0  # bytes of pieces that were wrong
 
     # --- blocks ------------------------------------------------------------------------------------------
 
@@ -103,6 +105,8 @@ class Watch:
             self.not_before[source] = max(self.not_before.get(source, 0.0), self.clock.now + wait)
         if worker.phase is Phase.STOPPING or worker.progressed or self.core.over:
             return
+        if self.core.sources[source].mapped and not self.core.sources[source].served:
+            self.out.add(source)
         if worker.hurried and isinstance(failure.error, NetworkError):
             return  # the server cannot do with requests that come early, which says nothing about the others
         beside = any(w.source == source and w.phase is Phase.FLOWING for w in self.core.workers.values())
@@ -119,6 +123,7 @@ class Watch:
     def step(self, instructions: list[Instruction]) -> None:
         """The scheduler has answered an event."""
         core = self.core
+        assert all(core.sources[source].error is not None for source in self.out), "a mirror on trial failed and stays"
         stopping = {w.id for w in core.workers.values() if w.phase is Phase.STOPPING}
         told = {instruction.worker for instruction in instructions if isinstance(instruction, Abort)}
         assert stopping - self.stopping <= told, f"workers {stopping - self.stopping - told} are not told to stop"
@@ -149,7 +154,18 @@ class Watch:
         assert self.clock.now >= source.ready, f"a source is asked before its time: {fetch}"
         busy = self._busy()
         most = self.limits.connections or plan.MOST_CONNECTIONS
-        assert len(busy) <= most, f"{len(busy)} connections where {most} are allowed"
+        if source.on_trial and self.limits.connections is None:
+            most += sum(1 for each in core.sources if each.mapped)  # whoever is on trial is asked beside the others
+        counted = [w for w in busy if self.limits.connections is not None or not core.sources[w.source].on_trial]
+        assert len(counted) <= most, f"{len(counted)} connections where {most} are allowed"
+        if source.on_trial:
+            asking = [w.id for w in busy if w.source == source.id]
+            assert asking == [worker.id], f"{source.host} has not answered yet and is asked again"
+            assert fetch.end is None or fetch.end - fetch.start <= plan.TRIAL + core.overlap or self._beside(worker), (
+                f"{fetch}"
+            )
+        if fetch.ranged and core.confirmed:
+            assert not core.spared(source), f"the last resort is asked though another source serves: {fetch}"
         on_host = sum(1 for w in busy if core.sources[w.source].host == source.host)
         assert on_host <= core.host_share, f"{on_host} connections to {source.host} where {core.host_share} are allowed"
         assert self.clock.now >= self.not_before.get(fetch.source, 0.0), f"asked before its Retry-After: {fetch}"
@@ -157,6 +173,21 @@ class Watch:
             assert fetch.end <= max(core.horizon, fetch.start + 1), f"{fetch} goes beyond {core.horizon}"
         if not fetch.ranged:
             self.disk.keep_only(core.workers[fetch.worker].lease.frontier)  # type: ignore[union-attr]
+
+    def _beside(self, worker: Worker) -> bool:
+        """Whether a worker was sent after the range of another one."""
+        return worker.lease is not None and len(worker.lease.holders) > 1
+
+    # --- pieces ------------------------------------------------------------------------------------------
+
+    def wrong(self, start: int, end: int) -> list[Instruction]:
+        """A piece is wrong: it is no longer stored, and missing again."""
+        for begin, stop in [] if self.core.over else list(self.core.done):
+            begin, stop = max(begin, start), min(stop, end)
+            if begin < stop:
+                self.dropped += stop - begin
+                self.disk.forget(begin, stop)
+        return self.core.invalidate(start, end, self.clock.now)
 
     # --- the ranges --------------------------------------------------------------------------------------
 

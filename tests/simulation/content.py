@@ -38,6 +38,21 @@ class Disk:
         for pieces in (self.written, *self.by_version.values(), *self.by_source.values()):
             pieces.remove(end, 1 << 62)
 
+    def forget(self, start: int, end: int) -> None:
+        """What lies in [start, end) is wrong and will be written again."""
+        for pieces in (self.written, *self.by_version.values(), *self.by_source.values()):
+            pieces.remove(start, end)
+
+    def within(self, found: dict[int, RangeSet], start: int, end: int) -> list[tuple[int, int, int]]:
+        """The parts of [start, end) by what brought them (`by_version` or `by_source`): where from, where to, which."""
+        parts = [
+            (max(start, begin), min(end, stop), number)
+            for number, pieces in found.items()
+            for begin, stop in pieces
+            if begin < end and stop > start
+        ]
+        return sorted(parts)
+
     def write(self, start: int, end: int, version: int, source: int) -> None:
         """Store bytes. Each byte is written once: AssertionError if it was there already."""
         assert not self.written.overlaps(start, end), f"bytes {start}-{end} are written a second time"

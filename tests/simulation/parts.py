@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from fastdl.core.orders import Instruction
@@ -25,6 +26,8 @@ class Place:
     server: Server
     front: Server | None = None
     mirror: bool = False
+    mapped: bool = False  # found by a rule: it joins a running download
+    joins: float = 0.0  # at which moment
     token: tuple[float, int] | None = None  # the redirect's target, as far as it is known
     found: bool = False
     validators: Validators | None = None
@@ -53,6 +56,12 @@ class Settings:
     disk: float = 0.0  # seconds that a write may take
     shares: list[tuple[float, int]] = field(default_factory=list)  # from when on how many connections a host
     others: list[tuple[float, int]] = field(default_factory=list)  # from when on how many slots others hold
+    prefer: bool = False  # --cdn prefer: the origin is the last resort
+    piece: int | None = None  # bytes of a piece, where there is a list of their digests
+    size: int = 0  # bytes of the file that the list is about
+    truth: int = 1  # and which version that is
+    hashing: float = inf  # bytes a second that the check of pieces manages
+    bans: bool = True  # whoever brought a wrong piece alone is not asked any more
     log: Callable[[Attempt, str, list[Instruction]], None] | None = None
 
 

@@ -1,7 +1,7 @@
 """Play one seed and print every event and what the scheduler answered.
 
-`PYTHONPATH=src:tests python -m simulation.replay SEED`, from the root of the repository. With `-v` behind it the state
-after each event is printed as well.
+`PYTHONPATH=src:tests python -m simulation.replay SEED`, from the root of the repository; `j5` is seed 5 of joining.py.
+With `-v` behind it the state after each event is printed as well.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ import sys
 from fastdl.core.orders import Instruction, Read
 from fastdl.core.scheduler import Scheduler
 from fastdl.core.state import Lease
+from simulation import joining
 from simulation.scenarios import check, draw
 from simulation.shell import Attempt
 
 
-def main(seed: int, states: bool) -> None:
+def main(seed: str, states: bool) -> None:
     """Print the run. Raises what the run raises."""
-    scenario = draw(seed)
+    scenario = joining.draw(int(seed[1:])) if seed.startswith("j") else draw(int(seed))
     print(scenario.mood, scenario.settings)
     for place in scenario.places:
         print(
             {name: getattr(place.server, name) for name in place.server.__dataclass_fields__}, place.front is not None
         )
+        if place.mapped:
+            print(f"    joins at {place.joins:.3f}")
     if scenario.claims is not None:
         print(scenario.claims)
 
@@ -55,7 +58,7 @@ def _state(core: Scheduler) -> None:
     for source in core.sources:
         print(
             f"           source {source.id}: fails {source.fails}, limit {source.limit}, ready {source.ready:.3f},"
-            f" ranges {source.ranges}, rate {source.rate}, {source.error}"
+            f" ranges {source.ranges}, rate {source.rate}, {source.error}{', mapped' * source.mapped}"
         )
 
 
@@ -66,4 +69,4 @@ def _lease(lease: Lease | None) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), len(sys.argv) > 2)
+    main(sys.argv[1], len(sys.argv) > 2)

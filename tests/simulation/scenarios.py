@@ -54,19 +54,19 @@ def draw(seed: int) -> Scenario:
     mood = r.choices(("good", "hopeless", "wild"), (60, 10, 30))[0]
     size = r.choice((1, 1000, 64 * KIB, 300 * KIB, MIB, 3 * MIB, 8 * MIB, 20 * MIB, 48 * MIB)) + r.randrange(3)
     size += r.randrange(size)
-    version = Version(1, size, *_validators(r, 1))
+    version = Version(1, size, *validators(r, 1))
     count = r.choices((1, 2, 3, 4), (60, 25, 10, 5))[0]
     rate = 10 ** r.uniform(5.0, 7.5) if size > MIB else 10 ** r.uniform(4.3, 7.0)
     rate = max(rate, size / 40)
-    places = [_place(r, index, version, rate) for index in range(count)]
-    settings = _settings(r)
-    scenario = Scenario(seed, mood, places, settings, r.choice((inf, inf, rate * 4)), _block(size))
+    places = [place_of(r, index, version, rate) for index in range(count)]
+    settings = settings_of(r)
+    scenario = Scenario(seed, mood, places, settings, r.choice((inf, inf, rate * 4)), block_for(size))
     best = r.randrange(count)
     for index, place in enumerate(places):
         if mood == "good" and index == best:
-            _common(r, place, settings, rate, size)
+            common(r, place, settings, rate, size)
         elif mood == "hopeless" or (mood == "good" and index == 0):
-            _common(r, place, settings, rate, size)
+            common(r, place, settings, rate, size)
             _doom(r, place, size, rate)
         else:
             _anything(r, place, version, rate, size)
@@ -82,13 +82,13 @@ def draw(seed: int) -> Scenario:
     if mood == "good" and settings.limits.retries < 4:
         settings.limits = replace(settings.limits, retries=8)
     if r.random() < 0.2 and settings.window is None:
-        scenario.claims = _claims(r, version)
+        scenario.claims = claims_of(r, version)
         if scenario.claims is not None and version.etag is None and r.random() < 0.5:
-            _age(scenario.claims, version, r)
+            age(scenario.claims, version, r)
     return scenario
 
 
-def _validators(r: random.Random, number: int) -> tuple[str | None, str | None]:
+def validators(r: random.Random, number: int) -> tuple[str | None, str | None]:
     modified = MODIFIED if number == 1 else LATER
     return r.choice(
         (
@@ -101,11 +101,11 @@ def _validators(r: random.Random, number: int) -> tuple[str | None, str | None]:
     )
 
 
-def _block(size: int) -> int:
+def block_for(size: int) -> int:
     return 16 * KIB if size < 2 * MIB else 64 * KIB if size < 16 * MIB else 192 * KIB
 
 
-def _settings(r: random.Random) -> Settings:
+def settings_of(r: random.Random) -> Settings:
     connections = r.choice((None, None, None, 1, 2, 4, 8, 16))
     per_host = r.choice((8, 8, 8, 1, 2, 4, 16))
     limits = Limits(connections, per_host, r.choice((None, None, None, 64 * KIB, MIB)), r.choice((8, 8, 5, 3, 1, 0)))
@@ -124,10 +124,10 @@ def _settings(r: random.Random) -> Settings:
     return settings
 
 
-def _place(r: random.Random, index: int, version: Version, rate: float) -> Place:
+def place_of(r: random.Random, index: int, version: Version, rate: float) -> Place:
     shared = index > 0 and r.random() < 0.15
     host = "host-0" if shared else f"host-{index}"
-    etag, modified = (version.etag, version.modified) if index == 0 else _validators(r, 1)
+    etag, modified = (version.etag, version.modified) if index == 0 else validators(r, 1)
     server = Server(host, [(0.0, replace(version, etag=etag, modified=modified))])
     server.rtt = r.choice((0.0005, 0.01, 0.05, 0.15, 0.3))
     server.rate = rate * r.choice((1, 1, 0.5, 0.1)) if index else rate
@@ -143,7 +143,7 @@ def _place(r: random.Random, index: int, version: Version, rate: float) -> Place
 # --- what every network has ------------------------------------------------------------------------------
 
 
-def _common(r: random.Random, place: Place, settings: Settings, rate: float, size: int) -> None:
+def common(r: random.Random, place: Place, settings: Settings, rate: float, size: int) -> None:
     """Faults that a download has to live with: all of them pass, or leave something that works."""
     server = place.server
     seconds = size / server.rate
@@ -206,14 +206,14 @@ def _doom(r: random.Random, place: Place, size: int, rate: float) -> None:
 def _anything(r: random.Random, place: Place, version: Version, rate: float, size: int) -> None:
     """No promise at all."""
     server = place.server
-    _common(r, place, Settings(Limits()), rate, size)
+    common(r, place, Settings(Limits()), rate, size)
     kind = r.randrange(10)
     if kind == 0:
         _doom(r, place, size, rate)
     elif kind == 1:
         at = r.uniform(0, size / rate)
         larger = replace(version, number=2, size=size + r.choice((-1, 1, 5000)) if size > 1 else 5, etag=None)
-        etag, modified = _validators(r, 2)
+        etag, modified = validators(r, 2)
         server.versions.append((at, replace(larger, etag=etag, modified=modified)))
     elif kind == 2:
         first = server.versions[0][1]
@@ -238,7 +238,7 @@ def _anything(r: random.Random, place: Place, version: Version, rate: float, siz
         server.versions.pop()
 
 
-def _claims(r: random.Random, version: Version) -> Claims | None:
+def claims_of(r: random.Random, version: Version) -> Claims | None:
     done = RangeSet()
     for _ in range(r.randrange(1, 5)):
         start = r.randrange(version.size)
@@ -248,7 +248,7 @@ def _claims(r: random.Random, version: Version) -> Claims | None:
     return Claims(done, version.size, Validators(version.etag, version.modified), version.number)
 
 
-def _age(claims: Claims, version: Version, r: random.Random) -> None:
+def age(claims: Claims, version: Version, r: random.Random) -> None:
     """The file was another one when the earlier run fetched its beginning: of the same size, and nothing but its bytes
     (or its weak date) tells."""
     claims.version = 9

@@ -20,6 +20,7 @@ from simulation.clock import Clock, Steps, Task
 from simulation.content import Disk
 from simulation.network import Network
 from simulation.parts import Claims, Place, Pool, Settings
+from simulation.pieces import Checker
 from simulation.worker import Worker
 
 TICK = 0.05
@@ -46,10 +47,11 @@ class Attempt:
         self.network = network
         self.pool = pool
         self.disk = disk
-        self.places = places
         self.settings = settings
         self.chance = chance
-        self.core = Scheduler([place.server.host for place in places], limits, chance.random)
+        self.places = [place for place in places if not place.mapped]
+        self.waiting = sorted((place for place in places if place.mapped), key=lambda place: place.joins)
+        self.core = Scheduler([place.server.host for place in self.places], limits, chance.random)
         self.watch = Watch(self.core, clock, disk, limits)
         self.stopping = False
         self.resumed = False
@@ -81,6 +83,15 @@ class Attempt:
                 if since <= now:
                     self.pool.others = held
             self.post("tick", lambda core, now: core.tick(now))
+            self._join()
+
+    def _join(self) -> None:
+        """engine/sourcing.py decides when; here it is the scenario."""
+        while self.waiting and self.waiting[0].joins <= self.clock.now and self.outcome is None:
+            place = self.waiting.pop(0)
+            self.places.append(place)
+            what = f"{place.server.host} joins as source {len(self.places) - 1}"
+            self.post(what, lambda core, now, place=place: core.join(place.server.host, now))  # type: ignore[misc]
 
     def post(self, what: str, event: Callable[[Scheduler, float], list[Instruction]]) -> None:
         """Tell the scheduler something and carry out what it answers. `what` is for whoever reads a replay."""
@@ -121,6 +132,12 @@ class Attempt:
             validators = self.places[0].validators
             return validators is not None and bool(validators.etag or validators.last_modified)
         return self.disk.same(start, end, version)
+
+    def conflict(self, source: int, start: int, end: int) -> bool:
+        """Whether to go on though a source's bytes differ from those that are stored: where one of them was mapped, the
+        digests decide in the end who was wrong."""
+        stored = {number for _, _, number in self.disk.within(self.disk.by_source, start, end)}
+        return any(self.places[index].mapped for index in {source, *stored} if index < len(self.places))
 
     def emit(self) -> None:
         """Output in order: the front has moved."""
@@ -187,6 +204,7 @@ def download(
         attempts.append(attempt)
         _begin(attempt, claims, last)
         runner = clock.spawn(attempt.run())
+        checker = Checker(attempt) if settings.piece is not None else None
         clock.run(
             lambda attempt=attempt: (  # type: ignore[misc]
                 attempt.outcome is not None or clock.now > most_seconds or clock.events > most_events
@@ -195,10 +213,14 @@ def download(
         outcome = attempt.outcome
         assert outcome is not None, f"it still waits after {clock.now:.0f} s and {clock.events} events"
         runner.stop()
+        if checker is not None:
+            checker.stop()
         size = attempt.core.size
         attempt.stop()
         until = clock.now + JOIN
         clock.run(lambda attempt=attempt, until=until: clock.now > until or _all_done(attempt))  # type: ignore[misc]
+        if checker is not None and isinstance(outcome, Finish):
+            checker.finish()
         attempt.watch.end(outcome, attempt.accepted)
         for worker in attempt.workers.values():
             worker.task.stop()
@@ -224,6 +246,7 @@ def _all_done(attempt: Attempt) -> bool:
 
 def _begin(attempt: Attempt, claims: Claims | None, last: bool) -> None:
     attempt.core.single = last
+    attempt.core.sources[0].last_resort = attempt.settings.prefer and not last
     if attempt.settings.window is not None:
         attempt.core.horizon = attempt.settings.window
 

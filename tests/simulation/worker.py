@@ -201,6 +201,9 @@ class Worker:
         if verdict.action not in (Action.USE, Action.WHOLE, Action.EMPTY):
             yield from self._reject(head, verdict)
             return
+        if place.mapped and (why := self._strange(verdict)):
+            yield from self._fail(Failure(Fault.REFUSED, SizeMismatch("The mirror has another file", why)))
+            return
         yield from self.attempt.hesitate()
         self.attempt.accept(verdict)
         if place.validators is None:
@@ -216,6 +219,14 @@ class Worker:
             lambda core, now: core.opened(self.number, now, size=verdict.size, end=end, ranged=ranged, rtt=rtt),
         )
         yield from self._pump()
+
+    def _strange(self, verdict: Verdict) -> str:
+        size = self.attempt.core.size
+        if verdict.action is Action.EMPTY or (verdict.size is None and verdict.action is Action.WHOLE):
+            return "It does not say how large the file is"
+        if size is not None and verdict.size not in (None, size):
+            return "It has another size there"
+        return ""
 
     def _reject(self, head: Head, verdict: Verdict) -> Steps[None]:
         place, action = self._place, verdict.action
@@ -275,7 +286,8 @@ class Worker:
         version = channel.version.number
         placement = attempt.watch.arrived(number, count, channel.at)
         start = placement.offset + placement.known
-        if placement.known and placement.comparable and not attempt.same(placement.offset, start, version):
+        differs = placement.known and placement.comparable and not attempt.same(placement.offset, start, version)
+        if differs and not attempt.conflict(self._source, placement.offset, start):
             raise DifferentBytes("Bytes that came twice differ")
         if not placement.keep:
             return False

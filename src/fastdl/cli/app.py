@@ -16,6 +16,13 @@ from typer.core import TyperCommand
 from fastdl.errors import UsageError
 from fastdl.options import EXPLAIN_OPTIONS, OPTIONS, Option
 
+VERIFY_HELP = (
+    "Check files by --checksum, a list (-c) or what the publisher of a URL says (--from); --repair mends them."
+)
+MIRRORS_HELP = (
+    "List the rules and mirrors in force (of one ecosystem or host); 'mirrors test URL' measures the sources."
+)
+
 Run = Callable[[Mapping[str, Any], Sequence[str]], int]
 
 EPILOG = (
@@ -45,7 +52,10 @@ def _group_of(name: str) -> str:
 
 def build(get: Run, resume: Run, explain: Run, demo: Callable[[], int]) -> typer.Typer:
     """The application; the functions do the work and return exit codes."""
+    from fastdl.cli import cache, history, stats
+    from fastdl.cli.mirrors import MIRRORS_OPTIONS, mirrors
     from fastdl.cli.resume import RESUME_OPTIONS
+    from fastdl.cli.verify import VERIFY_OPTIONS, verify
 
     every = (*OPTIONS, *EXPLAIN_OPTIONS)
 
@@ -60,7 +70,12 @@ def build(get: Run, resume: Run, explain: Run, demo: Callable[[], int]) -> typer
     app.callback()(_root)
     _add(app, "get", "Download files: fast, verified, resumable.", get, OPTIONS, "URL")
     _add(app, "resume", "Finish the unfinished downloads in DIR (default: here).", resume, RESUME_OPTIONS, "DIR")
+    _add(app, "verify", VERIFY_HELP, verify, VERIFY_OPTIONS, "FILE")
     _add(app, "explain", "Say what get would do with URL and why; nothing is fetched.", explain, every, "URL")
+    _add(app, "mirrors", MIRRORS_HELP, mirrors, MIRRORS_OPTIONS, "[NAME | test URL]")
+    _add(app, "stats", stats.STATS_HELP, stats.stats, stats.STATS_OPTIONS, "")
+    _add(app, "history", history.HISTORY_HELP, history.history, history.HISTORY_OPTIONS, "clear")
+    _add(app, "cache", cache.CACHE_HELP, cache.cache, cache.CACHE_OPTIONS, "info|clear")
     app.command("demo", help="See it work in about ten seconds, without the internet.")(demo)
     return app
 
@@ -77,11 +92,11 @@ def _root(
 
 def _add(app: typer.Typer, name: str, text: str, run: Run, options: Sequence[Option], metavar: str) -> None:
     def command(**values: Any) -> int:
-        words = values.pop("words") or []
+        words = values.pop("words", None) or []
         return run({key: value for key, value in values.items() if value is not None and value != []}, words)
 
     words = typer.Argument(None, metavar=metavar, show_default=False)
-    parameters = [_parameter("words", list[str] | None, words)]
+    parameters = [_parameter("words", list[str] | None, words)] if metavar else []
     parameters += [_parameter(option.key, *_typer_option(option)) for option in options]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__name__ = name

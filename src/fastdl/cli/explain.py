@@ -1,6 +1,6 @@
 """`fastdl explain URL`: what `get` would do and why, without fetching the file.
 
-It takes the options of `get`, whose effect it explains, and those of the mapping, which `get` does not obey yet.
+It takes the options of `get`, whose effect it explains.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from fastdl.cli.crash import report_bug
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
-from fastdl.engine.explain import Choices
 from fastdl.errors import FastdlError, UsageError
 from fastdl.events import Ended, Started
 from fastdl.options import EXPLAIN_OPTIONS, OPTIONS
 from fastdl.result import Result
 from fastdl.settings import Settings
-from fastdl.values import value_of
 
 
 def main(args: Sequence[str]) -> int:
@@ -31,26 +29,26 @@ def main(args: Sequence[str]) -> int:
 def explain(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     """Runs `explain` with option values by key; the exit code: 0 as well where the origin cannot be reached, since that
     is explained too. Raises UsageError and what stops a run."""
-    choices = choices_of(values)
-    others = {key: value for key, value in values.items() if key not in {option.key for option in EXPLAIN_OPTIONS}}
+    others = dict(values)
+    offline = bool(others.pop("offline", False))
     # Nobody is asked for a password that nobody will be sent.
-    ask = (lambda prompt: "") if choices.offline else None
+    ask = (lambda prompt: "") if offline else None
     settings = checked_settings({**others, "dry_run": True}, ask)
     if len(urls) > 1:
         raise UsageError("explain takes one URL", f"{len(urls)} are given", "Try 'fastdl explain --help'.")
     if not urls:
         raise UsageError("no URL is given", "", "Try 'fastdl explain --help'.")
     config.check_urls(settings, list(urls))
-    return _tell(settings, urls[0], choices)
+    return _tell(settings, urls[0], offline)
 
 
-def _tell(settings: Settings, url: str, choices: Choices) -> int:
+def _tell(settings: Settings, url: str, offline: bool) -> int:
     from fastdl.engine import explain
 
     session = Session(settings, 1)
     try:
         session.handle(Started(0, url))
-        result = Result(url, plan=explain.explain(settings, url, choices))
+        result = Result(url, plan=explain.explain(settings, url, offline=offline))
         session.handle(Ended(0, result))
     except (FastdlError, BrokenPipeError):
         raise
@@ -59,17 +57,3 @@ def _tell(settings: Settings, url: str, choices: Choices) -> int:
     finally:
         session.close()
     return session.exit_code([result])
-
-
-def choices_of(values: Mapping[str, Any]) -> Choices:
-    """The options that are explain's own. Raises UsageError."""
-    own = {
-        option.key: value_of(option, values[option.key], "--" + option.name)
-        for option in EXPLAIN_OPTIONS
-        if values.get(option.key) is not None
-    }
-    if own.pop("no_cdn", False):
-        if own.get("cdn", "off") != "off":
-            raise UsageError("--cdn and --no-cdn exclude each other", "", "Give one of them.")
-        own["cdn"] = "off"
-    return Choices(**own)

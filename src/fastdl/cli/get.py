@@ -12,6 +12,7 @@ from fastdl.cli.parse import COMMANDS, parse
 from fastdl.cli.session import Session
 from fastdl.errors import FastdlError, UsageError
 from fastdl.options import OPTIONS
+from fastdl.result import Result, Tally
 from fastdl.settings import Settings
 
 
@@ -29,11 +30,9 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
             raise UsageError(f"'{word}' is no URL", "a command comes first", f"Write: fastdl {word} OPTIONS.")
     settings = checked_settings(values)
     config.check_urls(settings, urls)
-    session = Session(settings, len(urls))
+    session = Session(settings, len(urls) if settings.input_file is None else None)
     try:
-        from fastdl import batch
-
-        results = batch.run(settings, urls, session.handle)
+        results = _run(settings, urls, session)
     except (FastdlError, BrokenPipeError):
         raise
     except Exception as error:
@@ -42,6 +41,16 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     finally:
         session.close()
     return session.exit_code(results)
+
+
+def _run(settings: Settings, urls: Sequence[str], session: Session) -> Sequence[Result] | Tally:
+    from fastdl import batch
+
+    if settings.input_file is None:
+        return batch.run(settings, urls, session.handle)
+    from fastdl.listing import files_of
+
+    return batch.run_list(settings, files_of(settings, urls), session.handle)
 
 
 def checked_settings(values: Mapping[str, Any], ask: config.Ask | None = None) -> Settings:

@@ -13,7 +13,7 @@ from typing import Any
 from fastdl.errors import UsageError
 from fastdl.options import Option
 
-COMMANDS = ("get", "resume", "explain", "demo")
+COMMANDS = ("get", "resume", "explain", "verify", "mirrors", "stats", "history", "cache", "demo")
 TYPERS = ("--help", "-h", "--install-completion", "--show-completion")
 
 

@@ -29,7 +29,8 @@ from fastdl.ui.text import safe
 
 JOURNAL = ".fastdl.journal"
 LIST = Option("list", "flag", "Only list what is unfinished.", "What")
-NOT_HERE = ("output", "dir", "no-continue", "jobs")  # the partial files say these; one goes on after the other
+# The partial files say these; one goes on after the other.
+NOT_HERE = ("output", "dir", "no-continue", "jobs", "input-file")
 RESUME_OPTIONS = (*(option for option in OPTIONS if option.name not in NOT_HERE), LIST)
 
 

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from fastdl.errors import DiskError, FastdlError, Interrupted, SomeFailed, Terminated
+from fastdl.errors import BadEntry, DiskError, Interrupted, SomeFailed, Terminated, UnsafeName
 from fastdl.events import Ended, Event, Note
-from fastdl.result import Result
+from fastdl.result import Result, Tally
 from fastdl.settings import Settings
 from fastdl.ui.progress import choose_kind, emit, make_display
 from fastdl.ui.report import Log, plan_lines, summary
@@ -21,19 +21,20 @@ from fastdl.ui.text import error_line, safe
 
 
 class Session:
-    """The observer of one run of `files` files. Raises DiskError if --log cannot be written."""
+    """The observer of one run of `files` files, None where a list says how many. Raises DiskError if --log cannot be
+    written."""
 
     def __init__(
         self,
         settings: Settings,
-        files: int,
+        files: int | None,
         *,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self.settings = settings
-        self.files = files
+        self.several = files is None or files > 1
         self.stdout = stdout if stdout is not None else sys.stdout
         self.stderr = stderr if stderr is not None else sys.stderr
         self.lock = threading.Lock()
@@ -78,10 +79,12 @@ class Session:
         elif result.plan is not None:
             for line in plan_lines(result.plan):
                 self._print(line)
-        if result.error is not None and self.files > 1 and stopped([result]):
+        if self.several and isinstance(result.error, Interrupted | Terminated):
             return  # one line for all of them at the end is enough
         if result.error is not None:
-            about = (result.path or result.url) if self.files > 1 else ""
+            # Those of a list's entry name its line.
+            named = not self.several or isinstance(result.error, BadEntry | UnsafeName)
+            about = "" if named else result.path or result.url
             self.display.write(error_line(result.error, about))
         elif self.summarises:
             self.display.write(summary(result))
@@ -97,25 +100,23 @@ class Session:
         except (OSError, ValueError) as error:
             self.unwritten = DiskError("cannot write to stdout", getattr(error, "strerror", None) or "it is closed", "")
 
-    def exit_code(self, results: Sequence[Result]) -> int:
+    def exit_code(self, results: Sequence[Result] | Tally) -> int:
         """The code of the whole run: the file's own for one file, else 8 if any failed. Says how many did."""
-        code = self._code(results)
+        code = self._code(results if isinstance(results, Tally) else tally_of(results))
         if code or self.unwritten is None:
             return code
         emit(self.stderr, error_line(self.unwritten))
         return self.unwritten.code
 
-    def _code(self, results: Sequence[Result]) -> int:
-        if self.files == 1:
-            return results[0].exit_code
-        error = stopped(results)
-        if error is not None:
-            emit(self.stderr, error_line(error))
-            return error.code
-        failed = sum(1 for result in results if result.exit_code)
-        if not failed:
-            return 0
-        some = SomeFailed(f"{failed} of {self.files} files failed")
+    def _code(self, tally: Tally) -> int:
+        if not self.several:
+            return tally.code
+        if tally.stopped is not None:
+            emit(self.stderr, error_line(tally.stopped))
+            return tally.stopped.code
+        if tally.files == 1 or not tally.failed:
+            return tally.code
+        some = SomeFailed(f"{tally.failed} of {tally.files} files failed")
         if not self.settings.quiet:
             emit(self.stderr, error_line(some))
         return some.code
@@ -128,10 +129,12 @@ class Session:
                 self.log.close()
 
 
-def stopped(results: Sequence[Result]) -> FastdlError | None:
-    """The Ctrl-C or the termination that ended a run early, if one did."""
-    errors = [result.error for result in results]
-    return next((error for error in errors if isinstance(error, Interrupted | Terminated)), None)
+def tally_of(results: Sequence[Result]) -> Tally:
+    """The results of a run, counted."""
+    tally = Tally()
+    for result in results:
+        tally.add(result)
+    return tally
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -143,6 +143,11 @@ class Credentials:
         return fitting[0].password if fitting else None
 
 
+def plain_headers() -> Headers:
+    """What a source that the user did not name is sent: nothing that tells the user from others, no -A either."""
+    return ("User-Agent", f"fastdl/{__version__}"), ("Accept", "*/*"), ("Accept-Encoding", "identity")
+
+
 def check_header(name: str, value: str) -> None:
     """Raises UsageError where the pair may not be sent as a header of the user's."""
     if not _TOKEN.fullmatch(name):

@@ -8,9 +8,11 @@ from fastdl.core import plan, retry
 from fastdl.core.orders import Failure, Fault
 from fastdl.core.queue import WorkQueue
 from fastdl.core.state import Phase, Source, Worker
-from fastdl.errors import NetworkError
+from fastdl.errors import ConnectionLost, NetworkError
 
 FOREVER = float("inf")
+MAPPED_RETRIES = 2  # a mapped source's failures in a row that are borne
+STALLS = 2  # of a mapped source
 FORGIVEN = 3  # whole answers in a row, without a byte between, from a source that did serve ranges before
 
 
@@ -25,6 +27,11 @@ def blame(
     if fault is Fault.NO_SLOT:
         source.more = now + 0.1
         source.ready = source.ready if others else now + 0.1
+        return
+    if fault is Fault.BUSY:
+        source.busy += 1
+    if source.mapped and not source.served:
+        source.error = failure.error  # its trial has failed: there are others
         return
     if fault is Fault.BAD_RANGE:
         source.bad_ranges += 1
@@ -66,7 +73,8 @@ def blame(
         return
     source.fails += 1
     source.failed = now
-    if source.fails > queue.limits.retries or (failure.wait or 0.0) > retry.LONGEST_RETRY_AFTER:
+    retries = min(queue.limits.retries, MAPPED_RETRIES) if source.mapped else queue.limits.retries
+    if source.fails > retries or (failure.wait or 0.0) > retry.LONGEST_RETRY_AFTER:
         source.error = failure.error
         return
     if fault is Fault.BUSY:
@@ -101,10 +109,20 @@ def relent(queue: WorkQueue, now: float) -> None:
             source.again = now + source.hold
 
 
+def blame_silent(queue: WorkQueue, worker: Worker) -> None:
+    """A body stopped in its middle while others flowed. A mapped source that does so again is left out."""
+    source = queue.sources[worker.source]
+    source.stalls += 1
+    if source.mapped and source.stalls >= STALLS:
+        source.error = ConnectionLost("the mirror stopped sending")
+
+
 def blame_unanswered(queue: WorkQueue, worker: Worker, now: float) -> None:
     """A request got no answer while others were served: too hasty, or one connection too many."""
     source = queue.sources[worker.source]
-    if worker.hurried:
+    if source.on_trial:
+        source.error = ConnectionLost("the mirror did not answer")
+    elif worker.hurried:
         source.stumbles += 1
     else:
         _refused(source, sum(1 for w in queue.busy() if w.source == source.id) - 1, now)

@@ -78,6 +78,18 @@ class Route(Record):
     resolve: bool = False  # a redirector: its target may be mapped
 
 
+def resolved(route: Route, target: Route) -> Route:
+    """A redirector's route, with what is known of the URL where it led."""
+    if target.rule is None or target.rule == route.rule:
+        return route
+    return route._replace(
+        mutable=route.mutable or target.mutable,
+        candidates=(*route.candidates, *target.candidates),
+        digests=(*route.digests, *target.digests),
+        embedded=route.embedded or target.embedded,
+    )
+
+
 # --- routes ----------------------------------------------------------------------------------------------
 
 

@@ -177,9 +177,13 @@ def _fitted(name: str, inset: str = "") -> SafeName:
     return SafeName(whole)
 
 
+def is_device(name: str) -> bool:
+    """Whether some system takes a plain name for a device: Windows "con.txt", "CON .txt" and "con:x" too."""
+    return re.split("[.:]", name, maxsplit=1)[0].rstrip(" ").upper() in _DEVICES
+
+
 def _guarded(name: str) -> str:
-    # Windows takes "con.txt", "CON .txt" and "con:x" for the device too.
-    if re.split("[.:]", name, maxsplit=1)[0].rstrip(" ").upper() in _DEVICES:
+    if is_device(name):
         name = f"_{name}"
     # "a.fastdl" is where the data of another download, that of "a", would lie.
     if _VARIATION.sub("", name).casefold().endswith((".fastdl", ".fastdl.journal")):

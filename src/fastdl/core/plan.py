@@ -26,6 +26,9 @@ BAD_RANGES = 3  # unusable answers to range requests, in a row, after which a so
 LINGER = 0.15  # seconds until a server has surely noticed that a connection was closed
 STALL = 2.0
 LATE_HEAD = 5.0
+TRIAL = 512 * KIB  # the first range of a mapped source: useful, and soon fetched again if nothing comes
+TRIAL_HEAD = 2.0  # seconds that it has for its first head while others flow
+TRIAL_RIVAL = 0.1  # seconds after which somebody who has nothing else to do fetches that range as well
 FIRST_BYTE = 0.5  # seconds after its head in which nothing is concluded from a body that has not begun
 
 
@@ -72,6 +75,7 @@ class Growth:
     allowed: int
     most: int
     settled: bool = False
+    asked: int | None = None  # -x
     _review: float = 0.0
     _before: float = 0.0
 
@@ -80,7 +84,7 @@ class Growth:
         """`asked` is -x (None: auto). A long link gets all of a host's connections at once (slow start takes several
         round trips, best taken side by side); a link without latency begins with few."""
         if asked is not None:
-            return cls(asked, asked, settled=True)
+            return cls(asked, asked, settled=True, asked=asked)
         most = min(MOST_CONNECTIONS, per_host * hosts)
         first = min(most, FEW_CONNECTIONS if rtt < LOW_LATENCY else per_host * hosts)
         return cls(first, most, settled=first >= most, _review=now + 0.25)
@@ -96,6 +100,15 @@ class Growth:
         self._review = now + 0.5
         self.allowed = min(self.most, self.allowed * 2)
         self.settled = self.allowed >= self.most
+
+    def join(self, rtt: float, per_host: int) -> None:
+        """A source more has shown that it serves: room for its connections, all at once where the link is long."""
+        if self.asked is not None:
+            return
+        self.most = min(MOST_CONNECTIONS, self.most + per_host)
+        more = per_host if rtt >= LOW_LATENCY else FEW_CONNECTIONS // 2
+        self.allowed = min(self.most, self.allowed + more)
+        self.settled, self._before = self.allowed >= self.most, 0.0
 
     def hold(self) -> None:
         """The machine has no processor time to spare: no more connections than there are."""

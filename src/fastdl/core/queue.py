@@ -105,15 +105,29 @@ class WorkQueue:
         on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
         allowed = self.growth.allowed if self.growth is not None else 1
         own = 0 if worker.phase in (Phase.ASKED, Phase.FLOWING) else 1
-        return mine + own > source.limit or on_host + own > self.host_share or len(busy) + own > allowed
+        count = sum(1 for w in busy if not self._extra(w))
+        return mine + own > source.limit or on_host + own > self.host_share or count + own > allowed
 
-    def free_source(self, now: float) -> Source | None:
-        """The source for one more connection: the one whose connections bring most, after those not tried yet."""
+    def _extra(self, worker: Worker) -> bool:
+        """Whether a connection does not count: a mapped source on trial, unless the user said how many there may be."""
+        return self.limits.connections is None and self.sources[worker.source].on_trial
+
+    def spared(self, source: Source) -> bool:
+        """Whether a source is a last resort, and another one serves."""
+        return source.last_resort and any(
+            other.met and other.ranges and other.error is None and not other.last_resort for other in self.sources
+        )
+
+    def free_source(self, now: float, *, trials: bool = False) -> Source | None:
+        """The source for one more connection: the one whose connections bring most, after those not tried yet.
+        `trials`: only one whose connection does not count."""
         busy = [w for w in self.workers.values() if w.phase is not Phase.IDLE]  # who is being stopped counts
         cut = self._cut_lately(now)
         best: tuple[float, int] | None = None
         for source in self.sources:
-            if source.error is not None or now < source.ready or source.ranges is False:
+            if source.error is not None or now < source.ready or source.ranges is False or self.spared(source):
+                continue
+            if trials and not source.on_trial:
                 continue
             mine = sum(1 for w in busy if w.source == source.id)
             on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
@@ -128,7 +142,7 @@ class WorkQueue:
 
     def in_use(self, now: float) -> int:
         """Connections that are in use, or that a server may still count."""
-        active = sum(1 for worker in self.workers.values() if worker.phase is not Phase.IDLE)
+        active = sum(1 for w in self.workers.values() if w.phase is not Phase.IDLE and not self._extra(w))
         return active + len(self._cut_lately(now))
 
     def _cut_lately(self, now: float) -> list[int]:
@@ -201,6 +215,8 @@ class WorkQueue:
 
     def chunk(self, worker: Worker, source: Source, piece: Range) -> int:
         rate = worker.rate or source.rate
+        if source.mapped and rate is None:
+            return plan.TRIAL
         busy = list(self.busy())
         sources = [w.rate for w in busy if w.rate is not None and w.id != worker.id]
         count = max(len(busy), self._usable())
@@ -249,6 +265,10 @@ class WorkQueue:
             if victim.phase is not Phase.FLOWING or victim.queued is not None or lease.end > self.horizon:
                 continue  # who has sent its next request must read this body to its end
             slow = max(victim.rate or 0.0, 1.0)
+            if source.on_trial:
+                if lease.left < 4 * plan.TRIAL:
+                    continue
+                return self._cut(lease, plan.TRIAL)
             part = plan.split(lease.left, slow, rate, latency)
             floor = plan.floor_for(min(rate, slow * 8), self.limits.min_split)
             if lease.left < 2 * floor:
@@ -256,11 +276,14 @@ class WorkQueue:
             part = min(max(part, floor), lease.left - floor)
             if seconds - max((lease.left - part) / slow, latency + part / rate) < max(0.05, 2 * latency):
                 continue
-            cut = lease.end - part
-            stolen = Lease(cut, lease.end, cut)
-            lease.end = cut
-            return stolen
+            return self._cut(lease, part)
         return None
+
+    def _cut(self, lease: Lease, part: int) -> Lease:
+        """The last `part` bytes of a lease as a lease of their own."""
+        stolen = Lease(lease.end - part, lease.end, lease.end - part)
+        lease.end -= part
+        return stolen
 
     def _hedge(self, source: Source, latency: float, now: float) -> Lease | None:
         """The range of a worker that would need at least twice as long as this source for its rest."""
@@ -269,7 +292,9 @@ class WorkQueue:
             return None
         budget = plan.waste_budget(self.size) - self._hedged
         for seconds, victim, lease in self._victims(now):
-            if victim.phase is Phase.ASKED and now - victim.since < max(0.5, 4 * latency):
+            trial = self.sources[victim.source].on_trial
+            patience = plan.TRIAL_RIVAL if trial else max(0.5, 4 * latency)
+            if victim.phase is Phase.ASKED and now - victim.since < patience:
                 continue
             if seconds > max(0.2, 2 * (latency + lease.left / max(rate, 1.0))) and lease.left <= budget:
                 self._hedged += lease.left

@@ -26,6 +26,7 @@ class Scheduler(WorkQueue):
     def __init__(self, hosts: Sequence[str], limits: Limits, jitter: Callable[[], float]) -> None:
         super().__init__(hosts, limits)
         self.confirmed = False  # a source has shown which object this is
+        self.confirmed_by = 0  # which one
         self.over = False
         self._jitter = jitter
         self._heard = 0.0  # when a byte last came, on whatever connection
@@ -82,6 +83,35 @@ class Scheduler(WorkQueue):
         on_host = sum(1 for w in active if self.sources[w.source].host == source.host)
         return on_host < self.host_share and all(w.source != source.id for w in active)
 
+    # --- sources that come later ------------------------------------------------------------------------------
+
+    def join(self, host: str, now: float) -> list[Instruction]:
+        """A mapped source may be used from now on. It is tried with a small range that is useful anyway, and gets more
+        by the rate that it shows."""
+        self.sources.append(Source(len(self.sources), host, mapped=True))
+        return self._expand(now) if self.confirmed else []
+
+    def invalidate(self, start: int, end: int, now: float) -> list[Instruction]:
+        """What was stored in [start, end) is wrong: it is missing again."""
+        if self.over:
+            return []
+        self.done.remove(start, end)
+        self.pool.add(start, end)
+        return self._expand(now)
+
+    def _met(self, source: Source, now: float) -> None:
+        """A mapped source has shown that it serves."""
+        if self.growth is not None:
+            self.growth.join(source.rtt, self.limits.per_host)
+        for worker in self.busy():
+            lease = worker.lease
+            if lease is None or not self.sources[worker.source].last_resort or worker.queued or lease.shared:
+                continue
+            stop = lease.frontier + plan.TRIAL
+            if worker.phase is Phase.FLOWING and lease.end != UNKNOWN_END and stop < lease.end:
+                self.pool.add(stop, lease.end)  # whoever is the last resort does not go on to the end
+                lease.end = stop
+
     # --- heads -----------------------------------------------------------------------------------------------
 
     def opened(
@@ -104,16 +134,22 @@ class Scheduler(WorkQueue):
         source.rtt = rtt
         source.ranges = ranged if ranged is not None else source.ranges
         source.bad_ranges = 0
-        source.met = True
+        flowing = sum(1 for w in self.busy() if w.source == source.id and w.phase is Phase.FLOWING)
+        source.most = max(source.most, flowing)
+        first, source.met = not source.met, True
         worker.asked_end = end if end is not None else worker.asked_end
         if not self.confirmed:
             return self._confirm(worker, source, lease, size, ranged, now)
+        if first and source.mapped:
+            self._met(source, now)
+            return self._expand(now)
         return []
 
     def _confirm(
         self, worker: Worker, source: Source, lease: Lease, size: int | None, ranged: bool | None, now: float
     ) -> list[Instruction]:
         self.confirmed = True
+        self.confirmed_by = source.id
         hosts = {s.host for s in self.sources if s.error is None}
         self.growth = plan.Growth.begin(source.rtt, self.limits.connections, self.limits.per_host, len(hosts), now)
         if size is None:
@@ -175,7 +211,7 @@ class Scheduler(WorkQueue):
         return Placement(offset, known, keep, comparable)
 
     def _compared(self, worker: Worker) -> None:
-        """The worker goes on: if it has compared bytes, they were the same, and what an earlier run left is vouched for."""
+        """The worker goes on: bytes that it compared were the same, and vouch for what an earlier run left."""
         if worker.comparing:
             worker.comparing = False
             self.doubtful = RangeSet()
@@ -255,6 +291,9 @@ class Scheduler(WorkQueue):
         lease = worker.lease
         if lease is not None and not worker.rate and lease.holders == [worker.id]:
             worker.rate = (lease.frontier - lease.start) / max(now - worker.since, 0.001)
+            source = self.sources[worker.source]
+            if source.mapped and source.rate is None and worker.rate:
+                source.rate = worker.rate
 
     def _settle(self, worker: Worker) -> list[Instruction]:
         """Book what the worker's lease has brought and take the lease from it; a hedging partner is stopped."""
@@ -297,12 +336,25 @@ class Scheduler(WorkQueue):
             return []
         if self.single or self.over or now < source.ready or source.error is not None or self.surplus(worker):
             return []
-        best = max((s.rate or 0.0 for s in self.sources if s.error is None), default=0.0)
-        if (source.rate or best) < best / 8:
+        if self.spared(source) or self._outrun(source, now):
             return []
         # Staying on a connection that is open and warm beats a slightly better source: no new slow start.
         fetch = self.work_for(source, now, worker)
         return [fetch] if fetch is not None else []
+
+    def _outrun(self, source: Source, now: float) -> bool:
+        """Whether the place of one of this source's connections is worth more to another source: to any that is eight
+        times as fast, or, where all places are taken, to one that is twice as fast and waits for one."""
+        others = [s for s in self.sources if s is not source and s.error is None and s.ranges is not False]
+        best = max((s.rate or 0.0 for s in others), default=0.0)
+        rate = source.rate or best
+        if rate < best / 8:
+            return True
+        waiting = self.free_source(now) if any(s.mapped for s in others) else None
+        if waiting is None or waiting is source or waiting.error is not None:
+            return False
+        full = self.growth is not None and self.in_use(now) + 1 > self.growth.allowed
+        return full and (waiting.rate is None or rate < waiting.rate / 2)
 
     def follow(self, worker_id: int, now: float) -> list[Instruction]:
         """The current lease is complete and the answer to the queued request comes next."""
@@ -417,13 +469,15 @@ class Scheduler(WorkQueue):
             silent = now - max(worker.last, worker.since)
             patience = max(plan.STALL, 4 * min(worker.gap, 5.0))
             if worker.phase is Phase.ASKED and not worker.hurried:
-                patience = plan.LATE_HEAD
+                patience = plan.TRIAL_HEAD if self.sources[worker.source].on_trial else plan.LATE_HEAD
             if silent <= patience or worker.lease is None or worker.lease.pending or self.single:
                 continue
             if self._heard < max(worker.last, worker.since) + 0.5:
                 continue  # nobody has heard anything since: it is not this connection's fault
             if worker.phase is Phase.ASKED:
                 health.blame_unanswered(self, worker, now)
+            else:
+                health.blame_silent(self, worker)
             self.release(worker)
             worker.phase = Phase.STOPPING
             instructions.append(Abort(worker.id))
@@ -449,9 +503,20 @@ class Scheduler(WorkQueue):
             if fetch is None:
                 break
             instructions.append(fetch)
+        instructions += self._try_out(now)
         if not instructions and not any(True for _ in self.busy()) and self.no_ranges_left():
             self.single = True
             return self._expand_single(now)
+        return instructions
+
+    def _try_out(self, now: float) -> list[Instruction]:
+        """Mapped sources that nobody has met yet are asked beside the connections that are allowed."""
+        instructions: list[Instruction] = []
+        while self.limits.connections is None and (source := self.free_source(now, trials=True)) is not None:
+            fetch = self.work_for(source, now)
+            if fetch is None:
+                break
+            instructions.append(fetch)
         return instructions
 
     def _expand_single(self, now: float) -> list[Instruction]:

@@ -33,6 +33,16 @@ class Source:
     met: bool = False  # it has given a usable head
     served: bool = False
     error: FastdlError | None = None  # set: not used any more
+    mapped: bool = False  # found by a rule: it has to prove itself, and nobody misses it
+    last_resort: bool = False  # asked only where no other source serves (--cdn prefer)
+    stalls: int = 0  # connections that fell silent in mid-body
+    most: int = 0  # connections that it served at once
+    busy: int = 0  # refusals for being asked too much
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether it is a mapped source that has not yet given a usable head."""
+        return self.mapped and not self.met
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fastdl.core.orders import Abort, Failure, Fetch, Finish, GiveUp, Instruction, Placement, Read, Restart
 from fastdl.core.ranges import Range
@@ -28,6 +29,20 @@ TICK = 0.05  # seconds
 JOIN = 0.3  # seconds that workers get to end after they were aborted
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """How a download stands, for who decides whether a source more is worth it: `left` bytes at `rate` bytes a second;
+    `troubled`: the origin fails; `trials` and `serving` count mapped sources."""
+
+    confirmed: bool
+    single: bool
+    left: int | None
+    rate: float
+    troubled: bool
+    trials: int
+    serving: int
+
+
 class Attempt:
     """Runs until the scheduler says Finish, Restart or GiveUp."""
 
@@ -40,14 +55,16 @@ class Attempt:
         limits: Limits,
         counters: Tracker,
         *,
-        accept: Callable[[Attempt, Answer, Verdict], None],
+        accept: Callable[[Attempt, Place, Answer, Verdict], None],
         not_modified: Callable[[], None],
         on_tick: Callable[[Attempt, float], None],
         on_failure: Callable[[Place, Failure], None],
+        on_conflict: Callable[[int, int, int], bool] = lambda source, start, end: False,
         extra_headers: tuple[tuple[str, str], ...] = (),
         resumed: bool = False,
     ) -> None:
-        """`accept` is called with the first usable head of each answer, before its bytes are stored; it sets `sink`.
+        """`accept` is called with each usable head, before its bytes are stored; at the first it sets `sink`.
+        `on_conflict` is told that a source sent other bytes for [start, end) than are stored, and whether to go on.
         `not_modified` is called for a 304 to `extra_headers`, `on_tick` by the running thread, about twenty times a
         second, without the lock."""
         self.session = session
@@ -62,20 +79,27 @@ class Attempt:
         self.not_modified = not_modified
         self._on_tick = on_tick
         self._on_failure = on_failure
+        self.conflict = on_conflict
         self._extra = extra_headers
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._accepting = threading.Lock()
+        self.accepting = threading.Lock()
         self._pausing = threading.Event()
         self._threads: dict[int, WorkerThread] = {}
 
     # --- the running thread ------------------------------------------------------------------------------
 
-    def run(self, begin: Callable[[Scheduler, float], list[Instruction]], deadline: float | None) -> None:
-        """Run to the end. `deadline` is on time.monotonic's clock; past it the outcome stays None. Raises what a
-        worker crashed with, and KeyboardInterrupt."""
+    def run(
+        self,
+        begin: Callable[[Scheduler, float], list[Instruction]],
+        deadline: float | None,
+        begun: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run to the end. `deadline` is on time.monotonic's clock; past it the outcome stays None. `begun` is called
+        when the first request is on its way. Raises what a worker crashed with, and KeyboardInterrupt."""
         try:
             self.post(begin)
+            begun()
             while not self._over():
                 with self._lock:
                     if not self._over():
@@ -138,10 +162,17 @@ class Attempt:
 
     # --- what workers ask --------------------------------------------------------------------------------
 
-    def accept(self, answer: Answer, verdict: Verdict) -> None:
+    def accept(self, place: Place, answer: Answer, verdict: Verdict) -> None:
         """A usable head came. One at a time: the first one settles name, size and target."""
-        with self._accepting:
-            self._accept(self, answer, verdict)
+        with self.accepting:
+            self._accept(self, place, answer, verdict)
+
+    def join(self, place: Place, introduce: Callable[[Place], None]) -> None:
+        """A source more. `introduce` makes it known to whoever stores, before any byte of it may come."""
+        with self.accepting:
+            introduce(place)
+            self.places.append(place)
+        self.post(lambda core, now: core.join(place.given.host, now))
 
     def front_moved(self, front: int) -> None:
         """Output in order has come to `front`: more may be asked for."""
@@ -211,6 +242,22 @@ class Attempt:
                 growth.shrink()
             elif growth is not None and strain.processor:
                 growth.hold()
+
+    def outlook(self) -> Outlook:
+        """How it stands at this moment."""
+        with self._lock:
+            core = self.core
+            origin = core.sources[0]
+            mapped = [source for source in core.sources if source.mapped and source.error is None]
+            return Outlook(
+                core.confirmed,
+                core.single,
+                None if core.size is None else core.size - core.stored_bytes(),
+                sum(worker.rate or 0.0 for worker in core.busy()),
+                origin.error is not None or origin.fails > 0,
+                sum(1 for source in mapped if not source.met),
+                sum(1 for source in mapped if source.met),
+            )
 
     # --- facts for progress ------------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
-"""One file from the URL to its final name: the order of the steps. The decisions are elsewhere (landing, core)."""
+"""One file from the URL to its final name: the order of the steps. The decisions are elsewhere (landing, sourcing,
+repair, core)."""
 
 from __future__ import annotations
 
 import functools
-import os
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fastdl.core import tracker
 from fastdl.core.orders import Failure, Finish, GiveUp, Instruction, Restart
@@ -14,113 +14,144 @@ from fastdl.core.response import Action, Verdict
 from fastdl.core.scheduler import Scheduler
 from fastdl.core.state import Limits
 from fastdl.core.tracker import Tracker
-from fastdl.core.urls import Url, parse_url
-from fastdl.core.verify import Digest, parse_checksum
-from fastdl.engine import target
+from fastdl.core.urls import Url, mask, parse_url
+from fastdl.core.verify import parse_checksum
+from fastdl.engine import accounts, target
 from fastdl.engine.attempt import Attempt
-from fastdl.engine.landing import AskAgain, Landing
+from fastdl.engine.landing import AskAgain, Expected, Landing
 from fastdl.engine.sinks import STDOUT_WINDOW
+from fastdl.engine.sourcing import SILENCE, Sourcing
 from fastdl.engine.watch import Watch
-from fastdl.errors import FastdlError, Interrupted, ObjectChanged, TimedOut
+from fastdl.errors import FastdlError, Interrupted, ObjectChanged, Refused, TimedOut
 from fastdl.events import Ended, Named, Note, Observer, Started
 from fastdl.io.contact import Answer, Place
 from fastdl.io.session import Session
-from fastdl.result import DigestReport, Result, SourceReport
+from fastdl.result import Result
 from fastdl.settings import Settings
 
+if TYPE_CHECKING:
+    from fastdl.core.lists.entry import Listed
+    from fastdl.engine.sinks import PartialSink
+
 RESTARTS = 3  # times that a file which changed is begun again; the last time as one plain stream
+REPAIR = -1  # the worker of the tracker that books what was fetched to compare
 OVERLAP = 16 * 1024  # bytes fetched again where no strong validator vouches for a partial download
 
 
 class Download:
     """One job of a run. `run` never raises FastdlError: the result holds it."""
 
-    def __init__(self, session: Session, url: str, settings: Settings, observer: Observer, job: int = 0) -> None:
+    def __init__(
+        self,
+        session: Session,
+        url: str,
+        settings: Settings,
+        observer: Observer,
+        job: int = 0,
+        listed: Listed | None = None,
+    ) -> None:
+        """`listed`: what a list says of the file beyond the settings."""
         self.session = session
         self.settings = settings
         self.url = url
         self.job = job
+        self.places: list[Place] = []  # the origin, -m mirrors, then mapped sources as they join
+        self.counters = Tracker()
+        self.attempt: Attempt | None = None
+        self.landing: Landing | None = None
+        self.final: Url | None = None
+        self.result = Result(url=url, path="-" if settings.output == "-" else None)
+        self._listed = listed
         self._observer = observer
-        self._result = Result(url=url, path="-" if settings.output == "-" else None)
-        self._places: list[Place] = []
-        self._digest: Digest | None = None
-        self._landing: Landing | None = None
-        self._attempt: Attempt | None = None
+        self._sourcing: Sourcing | None = None
         self._stopped: FastdlError | None = None
-        self._final: Url | None = None
-        self._counters = Tracker()
+        self._began = 0.0
+        self._deadline: float | None = None
 
     def stop(self, error: FastdlError) -> None:
         """From any thread: end soon, with `error` as the outcome; the partial download stays."""
         self._stopped = error
-        attempt = self._attempt
+        attempt = self.attempt
         if attempt is not None:
             attempt.stop()
-        if self._landing is not None:
-            self._landing.stop()
+        if self.landing is not None:
+            self.landing.stop()
 
     # --- the steps ---------------------------------------------------------------------------------------
 
     def run(self) -> Result:
         """Do it all; the result holds the error if there was one."""
-        began = time.monotonic()
+        self._began = time.monotonic()
+        result = self.result
         self._observer(Started(self.job, self.url))
         try:
-            self._prepare()
-            with self.session.crowd(self._places[0].given.host):
-                self._fetch_unless_there(began)
-        except FastdlError as error:
-            self._result.error = self._stopped or error
-        except KeyboardInterrupt:
-            self._result.error = Interrupted("interrupted")
-        finally:
-            if self._landing is not None:
-                self._landing.close()
-        self._report()
-        self._result.seconds = time.monotonic() - began
-        self._observer(Ended(self.job, self._result))
-        return self._result
-
-    def _fetch_unless_there(self, began: float) -> None:
-        try:
-            self._fetch(began)
+            expected = self._prepare()
+            with self.session.crowd(self.places[0].given.host):
+                self._fetch(expected)
         except target.AlreadyThere as kept:
-            self._keep(kept)
+            accounts.keep(self, kept, lambda: self._sourcing.embedded() if self._sourcing is not None else None)
+        except FastdlError as error:
+            result.error = self._stopped or error
+        except KeyboardInterrupt:
+            result.error = Interrupted("interrupted")
+        finally:
+            if self._sourcing is not None:
+                self._sourcing.close()
+            if self.landing is not None:
+                self.landing.close()
+        accounts.report(self)
+        result.seconds = time.monotonic() - self._began
+        if self._sourcing is not None and self.attempt is not None:
+            accounts.remember(self, private=self._sourcing.private)
+        self._observer(Ended(self.job, result))
+        return result
 
-    def _prepare(self) -> None:
-        settings = self.settings
+    def _prepare(self) -> list[Expected]:
+        """The given sources and digests. Raises UsageError."""
+        settings, listed = self.settings, self._listed
         given = parse_url(self.url)
-        self._places = [Place(given), *(Place(parse_url(url), mirror=True) for url in settings.mirrors)]
-        if settings.checksum:
-            self._digest = parse_checksum(settings.checksum)
-            self._result.digest = DigestReport(self._digest.algorithm, self._digest.hex, "user")
+        self.places = [Place(given), *(Place(parse_url(url), mirror=True) for url in settings.mirrors)]
+        expected = [Expected(parse_checksum(settings.checksum), "user")] if settings.checksum else []
+        if listed is not None:
+            expected += [Expected(digest, listed.source, "the list") for digest in listed.digests]
+        return expected
 
-    def _fetch(self, began: float) -> None:
+    def _fetch(self, expected: list[Expected]) -> None:
         settings = self.settings
         if settings.dry_run:
             from fastdl.engine.dry_run import dry_run
 
-            self._result.plan = dry_run(self.session, settings, self.url, self._places, self._digest)
+            digest = expected[0].digest if expected else None
+            self.result.plan = dry_run(self.session, settings, self.url, self.places, digest)
             return
-        note = functools.partial(self._note, "info")
-        self._landing = landing = Landing(settings, self.url, self._places, self._digest, note)
-        deadline = began + settings.max_time if settings.max_time is not None else None
+        tell, warn = functools.partial(self._note, "info"), functools.partial(self._note, "warning")
+        self._sourcing = sourcing = Sourcing(self.session, settings, self.url, self.places, expected, tell, warn)
+        self.landing = landing = Landing(settings, self.url, self.places, expected, tell, sourcing.embedded)
+        self._deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
+        if landing.in_order:
+            landing.foreseen = sourcing.foreseen
         for restart in range(RESTARTS + 1):
-            outcome = self._try(landing, claims, deadline, last=restart == RESTARTS)
+            outcome = self._try(landing, sourcing, claims, last=restart == RESTARTS)
             if isinstance(outcome, Finish):
-                if self._conclude(landing, retry=claims is not None and restart < RESTARTS):
+                outcome = self._conclude(landing, sourcing, retry=claims is not None and restart < RESTARTS)
+                if outcome is None:
                     return
-            elif isinstance(outcome, GiveUp):
-                raise outcome.error
-            elif isinstance(outcome, Restart):
-                self._begin_again(landing, outcome.why)
-            else:
-                raise self._stopped or TimedOut("the time is over", f"--max-time {settings.max_time:g} s", "")
+            if not isinstance(outcome, Restart):
+                raise self._ended(outcome)
+            self._begin_again(landing, outcome.why)
+            if self.attempt is not None and (place := self.places[self.attempt.core.confirmed_by]).mapped:
+                sourcing.shun(place)  # it had another file than the origin
             claims = None
-            for place in self._places:
+            for place in self.places:
                 place.forget()
+            sourcing.renew()
         raise ObjectChanged("the file kept changing during the download", f"begun {RESTARTS + 1} times")
+
+    def _ended(self, outcome: Finish | GiveUp | None) -> FastdlError:
+        if isinstance(outcome, GiveUp):
+            return outcome.error
+        return self._stopped or TimedOut("the time is over", f"--max-time {self.settings.max_time:g} s", "")
 
     def _begin_again(self, landing: Landing, why: str) -> None:
         if landing.stream is not None and landing.stream.front > 0:
@@ -129,60 +160,90 @@ class Download:
             self._note("warning", f"{why}: beginning again from nothing")
 
     def _try(
-        self, landing: Landing, claims: RangeSet | None, deadline: float | None, last: bool
+        self, landing: Landing, sourcing: Sourcing, claims: RangeSet | None, last: bool
     ) -> Finish | Restart | GiveUp | None:
         """One attempt, from `claims` or from nothing; the `last` one as one plain stream from the origin."""
         settings = self.settings
         resumed = claims.total if claims is not None else 0
-        self._result.resumed_bytes = resumed
+        self.result.resumed_bytes = resumed
         watch = Watch(self.job, landing, settings.max_size, time.monotonic(), resumed)
         opened = False
+        joining = not (last or landing.in_order or settings.connections == 1)
 
-        def accept(attempt: Attempt, answer: Answer, verdict: Verdict) -> None:
+        def accept(attempt: Attempt, place: Place, answer: Answer, verdict: Verdict) -> None:
             """The first usable head settles name, size and target; later heads are the judge's business alone."""
             nonlocal opened
+            sourcing.heard(place, answer)
             if opened:
+                landing.adopt(place, answer)
                 return
-            attempt.sink = landing.open(answer, verdict, claims is not None, attempt.front_moved)
+            for expected in sourcing.digests():
+                landing.expect(expected)
+            attempt.sink = landing.open(place, answer, verdict, claims is not None, attempt.front_moved)
             opened = True
-            self._final = answer.url
+            self.final = answer.url
             self._opened(landing, answer, verdict)
 
         def on_tick(attempt: Attempt, now: float) -> None:
-            attempt.core.host_share = self.session.share(self._places[0].given.host)
+            attempt.core.host_share = self.session.share(self.places[0].given.host)
+            with attempt.accepting:
+                for expected in sourcing.digests():
+                    landing.expect(expected)
             watch.look(attempt, now, self._observer if opened else None)
+            while joining and (place := sourcing.next_source(attempt.outlook(), now)) is not None:
+                self._note("info", f"{place.given.host} joins ({place.trust})")
+                attempt.join(sourcing.prepared(place, landing), landing.add_source)
+
+        liars = self.session.store.liars() if len(self.places) > 1 else {}
 
         def begin(core: Scheduler, now: float) -> list[Instruction]:
             core.single = last
             core.horizon = STDOUT_WINDOW if landing.in_order else core.horizon
             core.overlap = 0 if landing.validators.strong else OVERLAP
+            for source, place in zip(core.sources, self.places, strict=False):
+                if place.mapped:  # it had joined the attempt before this one
+                    source.mapped, source.error = True, Refused("the download was begun anew")
+                elif place.mirror and place.given.netloc in liars:
+                    source.error = Refused("it sent altered bytes not long ago")
+            if joining and settings.cdn == "prefer":
+                core.sources[0].last_resort = True
+                if sourcing.may_lead():
+                    core.sources[0].ready = now + SILENCE
             return core.start(now, landing.size if claims is not None else None, claims)
 
-        limits = Limits(1 if last else settings.connections, settings.per_host, settings.min_split, settings.retries)
-        attempt = Attempt(
-            self.session,
-            self._places[:1] if last else self._places,
-            limits,
-            self._counters,
+        attempt = self._new_attempt(
+            self.places[:1] if last else self.places,
+            Limits(1 if last else settings.connections, settings.per_host, settings.min_split, settings.retries),
             accept=accept,
-            not_modified=landing.not_modified,
             on_tick=on_tick,
-            on_failure=self._failed,
+            on_conflict=functools.partial(self._conflict, landing),
             extra_headers=landing.conditions() if claims is None else (),
             resumed=claims is not None,
         )
-        self._attempt = attempt
         if claims is not None and claims.total == landing.size:
             landing.whole_already()
-            self._final = self._places[0].given
+            self.final = self.places[0].given
         try:
             if self._stopped is None:
-                attempt.run(begin, deadline)
+                attempt.run(begin, self._deadline, sourcing.begin)
         except AskAgain:
             return Restart("")
         if self._stopped is not None:
             raise self._stopped
         return attempt.outcome
+
+    def _new_attempt(self, places: list[Place], limits: Limits, **others: Any) -> Attempt:
+        assert self.landing is not None
+        self.attempt = Attempt(
+            self.session,
+            places,
+            limits,
+            self.counters,
+            not_modified=self.landing.not_modified,
+            on_failure=self._failed,
+            **others,
+        )
+        return self.attempt
 
     def _opened(self, landing: Landing, answer: Answer, verdict: Verdict) -> None:
         self.session.give_way(answer.url)
@@ -190,7 +251,7 @@ class Download:
         ranges = "with" if verdict.action is Action.USE else "without"
         peer = f" ({answer.channel.peer})" if answer.channel.peer else ""
         self._note("info", f"{answer.url.host}{peer} has a file {size}, {ranges} ranges, by {answer.head.version}")
-        resumed = self._result.resumed_bytes
+        resumed = self.result.resumed_bytes
         if resumed:
             self._note("info", f"{resumed} bytes are there already")
         self._observer(Named(self.job, landing.path or "-", landing.size, resumed))
@@ -198,56 +259,133 @@ class Download:
     def _failed(self, place: Place, failure: Failure) -> None:
         self._note("info", f"{place.given.host}: {failure.error}")
 
+    def _conflict(self, landing: Landing, source: int, start: int, end: int) -> bool:
+        """A source sent other bytes than are stored. Where several sources had a part in the file and a digest will
+        decide, the download goes on: what is wrong is mended at its end."""
+        mixed = len(self.places) > 1 and any(each.digest.strong for each in landing.expected)
+        if mixed:
+            self._note(
+                "info", f"{self.places[source].given.host} sent other bytes for {start}-{end - 1} than are there"
+            )
+        return mixed
+
     def _note(self, level: Literal["info", "warning"], text: str) -> None:
         self._observer(Note(self.job, level, text))
 
     # --- the end -----------------------------------------------------------------------------------------
 
-    def _conclude(self, landing: Landing, retry: bool) -> bool:
-        """Check size and digests, give the file its name. False: what an earlier run left was damaged, begin anew."""
-        assert self._attempt is not None and self._attempt.core.size is not None
-        values = landing.digests(self._attempt.core.size)
-        sha256 = values.get("sha256")
-        self._result.sha256 = sha256.hex() if sha256 is not None else None
-        if self._digest is not None and values[self._digest.algorithm] != self._digest.value:
+    def _conclude(self, landing: Landing, sourcing: Sourcing, retry: bool) -> Restart | None:
+        """Check size and digests, mend what is wrong, give the file its name. `retry`: an earlier run had a part in the
+        file, so it may be begun anew. Raises DigestMismatch and what ends a repair."""
+        assert self.attempt is not None and self.attempt.core.size is not None
+        size = self.attempt.core.size
+        sourcing.wait(time.monotonic() - self._began, lambda: self._stopped is not None)
+        for expected in sourcing.digests():
+            landing.expect(expected)
+        wrong = landing.wrong(size)
+        if wrong is not None:
+            outcome = self._mend(landing, sourcing, size)
+            if outcome is not None:
+                return outcome
+            wrong = landing.wrong(size)
+        if wrong is not None:
             if not retry:
-                landing.reject(self._digest, values[self._digest.algorithm])
+                landing.reject(wrong, self._evidence())
             self._note("warning", "The digest does not match what an earlier run left: beginning again")
-            return False
-        if self._result.digest is not None:
-            self._result.digest.verified = True
+            return Restart("")
+        sha256 = landing.digests(size).get("sha256")
+        self.result.sha256 = sha256.hex() if sha256 is not None else None
+        accounts.digest(self, verified=True)
         landing.finish()
-        return True
+        return None
 
-    def _keep(self, kept: target.AlreadyThere) -> None:
-        result = self._result
-        result.path = kept.path
-        result.kept = kept.why
-        result.size = os.path.getsize(kept.path) if os.path.isfile(kept.path) else None
-        if result.digest is not None:
-            result.digest.verified = kept.verified
-        if self.settings.json and result.size is not None:
-            result.sha256 = target.file_digest(kept.path, "sha256").hex()
+    def _mend(self, landing: Landing, sourcing: Sourcing, size: int) -> Restart | None:
+        """Replace what other sources than the origin have altered, and remember who did. Not None: the file changed at
+        the origin meanwhile."""
+        partial = landing.partial
+        if partial is None or not landing.ids:
+            return None
+        from fastdl.engine.repair import Mender
 
-    def _report(self) -> None:
-        """What happened, for --json and the last line; also of a download that failed."""
-        result, landing = self._result, self._landing
-        if self._attempt is None or landing is None:
-            return
-        if not result.kept:
-            result.size, result.path = landing.size, landing.path
-        result.final_url = self._final.text if self._final is not None else None
-        result.requests = self._counters.total(tracker.REQUESTS)
-        result.wasted_bytes = self._counters.total(tracker.WASTED)
-        counts = self._counters.by_source()
-        result.sources = [_source_report(place, counts.get(n, {})) for n, place in enumerate(self._places)]
+        def fetch(missing: RangeSet, sources: frozenset[int], sink: PartialSink) -> None:
+            outcome = self._fetch_again(landing, size, missing, sources, sink)
+            if isinstance(outcome, Restart):
+                raise _Changed(outcome)
+            if not isinstance(outcome, Finish):
+                raise self._ended(outcome)
+
+        def right() -> bool:
+            landing.hash_again()
+            return landing.wrong(size) is None
+
+        self._note("info", "the digest does not match: comparing what each source sent with the origin")
+        mender = Mender(partial, landing.ids, size, self._rank, fetch, right)
+        try:
+            mended = mender.mend()
+        except _Changed as changed:
+            return changed.restart
+        finally:
+            self.counters.row(REPAIR, 0).add(tracker.WASTED, mender.findings.fetched)
+            self.counters.row(REPAIR, 0).add(tracker.BYTES, -mender.findings.fetched)
+        if mended:
+            accounts.convict(self, mender, sourcing, functools.partial(self._note, "warning"))
+        return None
+
+    def _fetch_again(
+        self, landing: Landing, size: int, missing: RangeSet, sources: frozenset[int], sink: PartialSink
+    ) -> Finish | Restart | GiveUp | None:
+        """An attempt at parts of a file that is there already, from some of its sources."""
+        before = self.attempt
+        assert before is not None
+        plain = before.core.sources[0].ranges is False and sources == {0}
+        watch = Watch(self.job, landing, None, time.monotonic(), size - missing.total)
+
+        def begin(core: Scheduler, now: float) -> list[Instruction]:
+            for source, place in zip(core.sources, self.places, strict=True):
+                source.mapped = place.mapped
+                if source.id not in sources or (source.id and before.core.sources[source.id].error is not None):
+                    source.error = Refused("it is not asked again")
+            done = RangeSet([(0, 0 if plain else size)])
+            for piece in missing:
+                done.remove(piece.start, piece.end)
+            return core.start(now, size, done)
+
+        settings = self.settings
+        attempt = self._new_attempt(
+            self.places,
+            Limits(settings.connections, settings.per_host, settings.min_split, settings.retries),
+            accept=lambda attempt, place, answer, verdict: None,
+            on_tick=lambda attempt, now: watch.look(attempt, now, self._observer),
+            on_conflict=lambda source, start, end: True,
+            resumed=True,
+        )
+        attempt.sink = sink
+        attempt.core.sources[0].ranges = False if plain else None
+        if self._stopped is None:
+            attempt.run(begin, self._deadline)
+        if self._stopped is not None:
+            raise self._stopped
+        return attempt.outcome
+
+    def _rank(self, source: int) -> int:
+        """How little a source of the journal is proved: strangers come first."""
+        assert self.landing is not None
+        text = self.landing.source_text(source)
+        place = next((place for place in self.places if mask(place.given.text) == text), None)
+        if place is None:
+            return 0
+        return ("third-party", "official", "alias", "origin").index(place.trust)
+
+    def _evidence(self) -> str:
+        """Where the bytes of a file came from that its own digest refuses."""
+        assert self.landing is not None
+        host = self.places[0].given.host
+        return f"every byte came from {host} itself" if self.landing.partial is not None else ""
 
 
-def _source_report(place: Place, counts: dict[str, int]) -> SourceReport:
-    return SourceReport(
-        url=place.given.text,
-        host=place.given.host,
-        bytes=counts.get("bytes", 0) + counts.get("wasted", 0),
-        connections=counts.get("connections", 0),
-        errors=counts.get("errors", 0),
-    )
+class _Changed(Exception):
+    """The file changed at the origin during a repair."""
+
+    def __init__(self, restart: Restart) -> None:
+        super().__init__()
+        self.restart = restart

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from fastdl.core import plan
-from fastdl.core.response import Action, Ask, Known, judge, validators_of
-from fastdl.core.response import Verdict as Judgement
-from fastdl.core.trust import Verdict
-from fastdl.core.urls import mask
+from fastdl.core.response import Action, Ask, Known, Verdict, judge, validators_of
+from fastdl.core.urls import Url, mask
 from fastdl.core.verify import Digest
-from fastdl.engine import explain
-from fastdl.engine.explain import NOT_USED, Object
+from fastdl.engine import asking, explain
+from fastdl.engine.asking import Finding
+from fastdl.engine.explain import Object
 from fastdl.errors import HttpStatus, ProtocolViolation
 from fastdl.io.contact import Answer, Contact, Place
-from fastdl.io.rules_file import mapper_of
 from fastdl.io.session import Session
 from fastdl.settings import Settings
 
 
 def dry_run(session: Session, settings: Settings, url: str, places: list[Place], digest: Digest | None) -> Object:
-    """The object of `--dry-run --json`: that of `explain`, but of what a download does today, which uses neither mapped
-    sources nor digests that it would have to find. Raises what the first contact raises."""
-    origin = places[0].given
-    private = explain.is_private(session.credentials, settings, origin)
-    route = mapper_of(settings).route(url, private=private)
-    answer, judgement = first_contact(session, places[0])
-    facts = {
-        "mapping": route.why,
-        "mirrors": NOT_USED,
-        "check": explain.check_of(digest),
-        **plan_of(settings, places, answer, judgement),
-    }
-    known = explain.Known(digest, "known", "user") if digest is not None else explain.Known(None, "none")
-    verdicts = [Verdict(candidate, False, NOT_USED) for candidate in route.candidates]
-    return explain.described(route, [place.given for place in places], verdicts, known, facts)
+    """The object of `--dry-run --json`, that of `explain`. `digest` is the user's or a list's. Raises what the first
+    contact raises."""
+    given = [Finding(digest, "user")] if digest is not None else []
+    asked = asking.ask(session, settings, session.mapper, url, given, strict=True)
+    return explain.told(asked, settings, session.store)
 
 
-def first_contact(session: Session, place: Place) -> tuple[Answer, Judgement]:
+def first_contact(session: Session, place: Place) -> tuple[Answer, Verdict]:
     """The head of what `place` serves, and whether it can be used. Raises FastdlErrors."""
     contact = Contact(session, 0, lambda: False)
     try:
@@ -52,15 +41,15 @@ def first_contact(session: Session, place: Place) -> tuple[Answer, Judgement]:
     return answer, verdict
 
 
-def plan_of(settings: Settings, places: list[Place], answer: Answer, verdict: Judgement) -> Object:
-    """What the first answer says of the download. Raises BadName."""
+def plan_of(settings: Settings, urls: Sequence[Url], helpers: int, answer: Answer, verdict: Verdict) -> Object:
+    """What the first answer says of the download. `urls` are the given sources, `helpers` the number of hosts that may
+    join. Raises BadName."""
     ranges = verdict.action is Action.USE
-    hosts = len({place.given.host for place in places})
+    hosts = len({url.host for url in urls}) + helpers
     found = validators_of(answer.head)
-    disposition = answer.head.get("content-disposition")
     return {
         "final_url": mask(answer.url.text),
-        "path": explain.path_of(settings, disposition, places[0].given, answer.url),
+        "path": explain.path_of(settings, answer.head.get("content-disposition"), urls[0], answer.url),
         "size": verdict.size,
         "ranges": ranges,
         "connections": _connections(settings, verdict.size, hosts) if ranges else 1,

@@ -1,171 +1,133 @@
-"""The object of `explain --json`: the rule, every source with what speaks for and against it, the digest, the plan.
+"""The object of `explain --json` and of `--dry-run --json`: the rule, every source with what speaks for and against it,
+the digest, what is known of each host, the plan.
 
-What the rules and the trust table say of the sources is shown as they say it; the plan says what this version makes of
-it. `--dry-run` prints the same object of what `get` does today (engine/dry_run.py).
+Whether a source may help is judged by the functions that a download uses; the plan in words is made of the same
+figures (engine/steps.py).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastdl.core.mapper import Mapper, Route
-from fastdl.core.trust import Verdict, judge_sources, proves
-from fastdl.core.urls import Url, is_masked, mask, parse_url
-from fastdl.core.verify import Digest, parse_checksum
-from fastdl.errors import FastdlError, Interrupted, Terminated, UsageError
+from fastdl.core.trust import Verdict
+from fastdl.core.urls import Url, mask, parse_url
+from fastdl.engine import asking
+from fastdl.engine.asking import Asked, Finding, Known
+from fastdl.engine.memory import ANY_DIGEST, Memory, open_store, verdicts_on
+from fastdl.engine.private import is_private
+from fastdl.engine.steps import Sources, first_of, plan_in_words
+from fastdl.errors import FastdlError
 from fastdl.io.rules_file import mapper_of
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
-    from fastdl.core.credentials import Credentials
-    from fastdl.io.contact import Answer
-    from fastdl.io.session import Session
+    from fastdl.io.store import Store
+
+__all__ = ["Object", "explain", "is_private", "path_of", "told"]
 
 Object = dict[str, Any]
 
-NOT_USED = "not used yet by this version"
 NOT_ASKED: Object = dict.fromkeys(("final_url", "path", "size", "ranges", "connections", "etag", "last_modified"))
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the options of `explain` that `get` does not have say; the words are those of the options."""
-
-    offline: bool = False
-    cdn: str = "auto"
-    trust: str = "verified"
-    region: str = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of the digest. `status`: known, none, or unreachable (somebody may publish one, and did not say).
-    `source`: user, url, origin or metalink; `url`: the masked place that gave it. `verified`: it may let others supply
-    bytes. `pending`: those who publish it were not asked. `learned`: names that the answer gave the mapper."""
-
-    digest: Digest | None
-    status: str
-    source: str | None = None
-    url: str | None = None
-    verified: bool = True
-    pending: bool = False
-    tried: tuple[tuple[str, str], ...] = ()
-    learned: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def notes(self) -> Object:
-        """What the plan says besides: where the digest was found, or why it is not known."""
-        if self.digest is not None:
-            return {"digest_url": self.url} if self.url else {}
-        if self.pending:
-            return {"digest_why": "nobody was asked"}
-        return {"digest_why": self.tried[0][1] if self.tried else "nobody is known to publish one"}
-
-    @property
-    def proof(self) -> Digest | None:
-        """The digest on whose strength mirrors may be used."""
-        return self.digest if self.verified else None
-
-
-def explain(settings: Settings, url: str, choices: Choices) -> Object:
+def explain(settings: Settings, url: str, *, offline: bool = False) -> Object:
     """Explain one URL. An origin that cannot be reached is explained as well: `plan` has its error. Raises UsageError,
     and Interrupted or Terminated."""
-    mapper = mapper_of(settings)
-    given = parse_url(url)
-    digest = parse_checksum(settings.checksum) if settings.checksum else None
-    if choices.offline:
-        from fastdl.io.secrets import load_credentials
+    given = asking.by_user(settings)
+    if offline:
+        asked = asking.unasked(settings, mapper_of(settings), url, given)
+        return told(asked, settings, open_store(), asked=False)
+    from fastdl.io.session import Session
 
-        private = is_private(load_credentials(settings), settings, given)
-        route = mapper.route(url, private=private)
-        asked, known = _expected(settings, given), beforehand(digest, route)
-    else:
-        route, asked, known, private = _ask(settings, mapper, url, digest)
-    verdicts = judge_sources(
-        route, known.proof, known.pending, choices.trust, choices.cdn, private, frozenset(), choices.region
-    )
-    plan = {
-        "mapping": route.why,
-        "cdn": choices.cdn,
-        "mirrors": NOT_USED,
-        "check": check_of(digest),
-        **known.notes,
-        "digest_lookups": [mask(place) for look in route.digests for place in (look.url, *look.alternatives)],
-        "digest_tried": [{"url": place, "why": why} for place, why in known.tried],
-        **asked,
-    }
-    urls = [given, *(parse_url(mirror) for mirror in settings.mirrors)]
-    return described(route, urls, verdicts, known, plan)
-
-
-# --- without asking anybody ------------------------------------------------------------------------------
-
-
-def is_private(credentials: Credentials, settings: Settings, given: Url) -> bool:
-    """Whether a request for `given` carries anything that only its origin may see; a Referer and a client certificate
-    are such things too."""
-    secrets = credentials.has_secrets(given, time.time()) or settings.referer or settings.cert
-    return bool(secrets) or any(is_masked(mirror) for mirror in settings.mirrors)
-
-
-def beforehand(given: Digest | None, route: Route) -> Known:
-    """What is known of the digest before anybody is asked: the user's, else the one in the URL itself."""
-    if given is not None:
-        return Known(given, "known", "user")
-    pending = bool(route.digests)
-    if route.embedded is not None:
-        return Known(route.embedded, "known", "url", pending=pending)
-    return Known(None, "unreachable" if pending else "none", pending=pending)
-
-
-def check_of(digest: Digest | None) -> str:
-    """What `get` checks a whole file by."""
-    if digest is not None:
-        return f"{digest.algorithm} given with --checksum"
-    return f"the size; digests that are found are {NOT_USED}"
-
-
-def path_of(settings: Settings, disposition: str | None, given: Url, final: Url) -> str:
-    """Where the file would appear. Raises BadName."""
-    from fastdl.engine import target
-
-    return "-" if settings.output == "-" else target.path_of(settings, disposition, given, final)
-
-
-def _expected(settings: Settings, given: Url) -> Object:
-    """The plan's part about the origin where it was not asked."""
+    session = Session(settings)
     try:
-        return {**NOT_ASKED, "path": path_of(settings, None, given, given)}
-    except FastdlError as error:  # -o names a folder
-        return {**NOT_ASKED, "error": mask(str(error)), "exit_code": error.code}
+        return told(asking.ask(session, settings, session.mapper, url, given), settings, session.store)
+    finally:
+        session.close()
 
 
-# --- the object ------------------------------------------------------------------------------------------
-
-
-def described(route: Route, urls: Sequence[Url], verdicts: Iterable[Verdict], known: Known, plan: Object) -> Object:
-    """The object. `urls`: the origin and the -m mirrors; what is mapped to one of them is not listed twice."""
-    digest = known.digest
+def told(found: Asked, settings: Settings, store: Store, *, asked: bool = True) -> Object:
+    """The object. `asked`: whether servers were asked, as far as they had to be."""
+    known = found.known
+    urls = [parse_url(found.route.url), *(parse_url(mirror) for mirror in settings.mirrors)]
     given = {url.text for url in urls}
+    verdicts, memory = verdicts_on(found, settings, known.proof, store)
+    verdicts = [verdict for verdict in verdicts if verdict.candidate.url not in given]
+    origin = _of_origin(found, settings, urls, verdicts)
+    helpers = tuple(verdict.candidate.host for verdict in verdicts if verdict.allowed)
+    waiting = _waiting(found, settings, store, helpers)
+    sources = Sources(tuple(url.host for url in urls), helpers, waiting, _first_reason(verdicts))
+    best = known.best
     return {
         "url": mask(urls[0].text),
-        "rule": route.rule,
-        "ecosystem": route.ecosystem,
+        "rule": found.route.rule,
+        "ecosystem": found.route.ecosystem,
         "sources": [
             *(_given(url, number) for number, url in enumerate(urls)),
-            *(_mapped(verdict) for verdict in verdicts if verdict.candidate.url not in given),
+            *(_mapped(verdict) for verdict in verdicts),
         ],
         "digest": {
-            "algorithm": digest.algorithm if digest is not None else None,
-            "value": digest.hex if digest is not None else None,
-            "source": known.source,
+            "algorithm": best.digest.algorithm if best is not None else None,
+            "value": best.digest.hex if best is not None else None,
+            "source": best.source if best is not None else None,
             "status": known.status,
         },
-        "plan": plan,
+        "plan": {
+            "mapping": found.route.why,
+            "cdn": settings.cdn,
+            "trust": settings.trust,
+            "check": check_of(known),
+            "first": first_of(sources, known, settings),
+            "steps": plan_in_words(sources, found, settings, origin["size"], origin["ranges"]),
+            **_about_digest(known, asked),
+            "digest_lookups": [mask(place) for look in found.route.digests for place in (look.url, *look.alternatives)],
+            "digest_tried": [{"url": place, "why": why} for place, why in known.tried],
+            "servers": _servers(memory, [*(url.netloc for url in urls), *map(_netloc, verdicts)]),
+            **origin,
+        },
     }
+
+
+# --- the digest ------------------------------------------------------------------------------------------
+
+
+def check_of(known: Known) -> str:
+    """What `get` checks the whole file by."""
+    texts = [f"{finding.digest.algorithm} {given_by(finding)}" for finding in known.findings]
+    if known.pending:
+        texts.append("the digest that its publisher names, if one does in time")
+    return "; ".join(dict.fromkeys(texts)) or "the size alone"
+
+
+def given_by(finding: Finding) -> str:
+    """Who gave a digest, in words."""
+    words = {
+        "user": "given with --checksum",
+        "url": "that stands in the URL",
+        "origin": "published by the origin",
+        "metalink": "of the publisher's Metalink",
+    }
+    text = words.get(finding.source, f"of {finding.source}")
+    return text if finding.verified else f"{text}, for which nobody vouches"
+
+
+def _about_digest(known: Known, asked: bool) -> Object:
+    """Where the digest was found, or why it is not known."""
+    best = known.best
+    if best is None:
+        if known.pending and not asked:
+            return {"digest_why": "nobody was asked"}
+        return {"digest_why": known.tried[0][1] if known.tried else "nobody is known to publish one"}
+    found: Object = {"digest_url": best.url} if best.url else {}
+    if not best.verified:
+        found["digest_why"] = "it came without verified TLS: it is checked, but lets no other source help"
+    elif not best.digest.strong:
+        found["digest_why"] = f"{best.digest.algorithm} is too weak to let other sources help"
+    return found
+
+
+# --- sources ---------------------------------------------------------------------------------------------
 
 
 def _given(url: Url, number: int) -> Object:
@@ -182,6 +144,7 @@ def _given(url: Url, number: int) -> Object:
 
 def _mapped(verdict: Verdict) -> Object:
     candidate = verdict.candidate
+    named = f"{asking.NAMED}; " if candidate.mirror_id == asking.NAMED else ""
     return {
         "url": mask(candidate.url),
         "host": candidate.host,
@@ -189,112 +152,62 @@ def _mapped(verdict: Verdict) -> Object:
         "region": candidate.region or None,
         "trust": candidate.trust,
         "allowed": verdict.allowed,
-        "why": verdict.why,
+        "why": named + verdict.why,
     }
 
 
-# --- asking the origin and the publishers ----------------------------------------------------------------
+def _netloc(verdict: Verdict) -> str:
+    return parse_url(verdict.candidate.url).netloc
 
 
-def _ask(settings: Settings, mapper: Mapper, url: str, given: Digest | None) -> tuple[Route, Object, Known, bool]:
-    """Route, the plan's part about the origin, digest, and whether the request is private."""
-    from fastdl.io.session import Session
+def _servers(memory: Memory, netlocs: Iterable[str]) -> list[Object]:
+    """What earlier downloads taught about these hosts, those that sent altered bytes included."""
+    found = []
+    for netloc in dict.fromkeys(netlocs):
+        lie = memory.liars.get(netloc)
+        server = memory.servers.get(netloc)
+        if server is not None or lie is not None:
+            found.append({**(server or {"host": netloc}), "lied": memory.lie_of(netloc) or None})
+    return found
 
-    origin = parse_url(url)
-    session = Session(settings)
+
+def _waiting(found: Asked, settings: Settings, store: Store, helpers: Sequence[str]) -> tuple[str, ...]:
+    """The hosts that may help once the publisher's digest is known, if that is still to be asked for."""
+    if not found.known.pending or settings.insecure:
+        return ()
+    proved, _ = verdicts_on(found, settings, ANY_DIGEST, store)
+    hosts = [verdict.candidate.host for verdict in proved if verdict.allowed]
+    return tuple(host for host in dict.fromkeys(hosts) if host not in helpers)
+
+
+def _first_reason(verdicts: Sequence[Verdict]) -> str:
+    """Why the likeliest of the sources that may not help may not; "" without any."""
+    return verdicts[0].why if verdicts and not verdicts[0].allowed else ""
+
+
+# --- the origin ------------------------------------------------------------------------------------------
+
+
+def path_of(settings: Settings, disposition: str | None, given: Url, final: Url) -> str:
+    """Where the file would appear. Raises BadName."""
+    from fastdl.engine import target
+
+    return "-" if settings.output == "-" else target.path_of(settings, disposition, given, final)
+
+
+def _of_origin(found: Asked, settings: Settings, urls: Sequence[Url], verdicts: Sequence[Verdict]) -> Object:
+    """The plan's part about the origin and the file."""
+    error = found.error
+    if error is None and found.answer is not None and found.verdict is not None:
+        from fastdl.engine.dry_run import plan_of
+
+        helpers = {verdict.candidate.host for verdict in verdicts if verdict.allowed}
+        try:
+            return plan_of(settings, urls, len(helpers), found.answer, found.verdict)
+        except FastdlError as bad:  # -o names a folder
+            error = bad
     try:
-        private = is_private(session.credentials, settings, origin)
-        route = mapper.route(url, private=private)
-        asked, answer = _contacted(session, settings, origin)
-        if answer is not None and route.resolve and origin.scheme == "https":
-            route = _resolved(route, mapper.route(answer.url.text, private=private))
-        known = beforehand(given, route)
-        if given is None and not proves(known.digest):
-            known = _looked_up(session, route, known, answer, asked["size"])
-        if known.learned:
-            more = mapper.route(url, private=private, known=dict(known.learned))
-            route = route._replace(candidates=more.candidates)
-        return route, asked, known, private
-    finally:
-        session.close()
-
-
-def _contacted(session: Session, settings: Settings, origin: Url) -> tuple[Object, Answer | None]:
-    from fastdl.engine.dry_run import first_contact, plan_of
-    from fastdl.io.contact import Place
-
-    places = [Place(origin), *(Place(parse_url(mirror), mirror=True) for mirror in settings.mirrors)]
-    answer: Answer | None = None
-    try:
-        answer, verdict = first_contact(session, places[0])
-        return plan_of(settings, places, answer, verdict), answer
-    except (UsageError, Interrupted, Terminated):
-        raise
-    except FastdlError as error:
-        return {**_expected(settings, origin), "error": mask(str(error)), "exit_code": error.code}, answer
-
-
-def _resolved(route: Route, target: Route) -> Route:
-    """A redirector's route, with what is known of the URL where it led."""
-    if target.rule is None or target.rule == route.rule:
-        return route
-    return route._replace(
-        mutable=route.mutable or target.mutable,
-        candidates=(*route.candidates, *target.candidates),
-        digests=(*route.digests, *target.digests),
-        embedded=route.embedded or target.embedded,
-    )
-
-
-def _looked_up(session: Session, route: Route, before: Known, answer: Answer | None, size: int | None) -> Known:
-    """What the publishers say, then the origin's own header fields, then the URL: the first that proves something."""
-    asked = _published(session, route, size) if route.digests else Known(None, "none")
-    finds = [known for known in (asked, _in_headers(session, answer), before) if known.digest is not None]
-    best = next((known for known in finds if proves(known.proof)), finds[0] if finds else asked)
-    return Known(
-        best.digest, best.status, best.source, best.url, best.verified, tried=asked.tried, learned=asked.learned
-    )
-
-
-def _published(session: Session, route: Route, size: int | None) -> Known:
-    from fastdl.io.lookup import SECONDS, Lookup
-
-    seconds = min(SECONDS, session.settings.max_time or SECONDS)
-    aliases = [candidate.host for candidate in route.candidates if candidate.trust == "alias"]
-    lookup = Lookup(
-        session, route.digests, time.monotonic() + seconds, lambda outcome: None, size=lambda: size, hosts=aliases
-    )
-    lookup.start()
-    outcome = None
-    try:
-        for _ in range(int(10 * seconds) + 10):  # in short waits, so that Ctrl-C gets through on Windows too
-            outcome = lookup.wait(0.1)
-            if outcome is not None:
-                break
-    finally:
-        lookup.stop()
-    if outcome is None:
-        return Known(None, "unreachable", tried=((mask(route.digests[0].url), "no answer in time"),))
-    if outcome.found is None:
-        return Known(None, outcome.status, tried=outcome.tried)
-    return Known(
-        outcome.found.digest,
-        "known",
-        outcome.source,
-        outcome.url,
-        outcome.verified,
-        tried=outcome.tried,
-        learned=tuple(outcome.found.learned.items()),
-    )
-
-
-def _in_headers(session: Session, answer: Answer | None) -> Known:
-    """The digest in the origin's own answer; it counts for others only if TLS vouches for it."""
-    from fastdl.core.digests.base import strongest
-    from fastdl.core.digests.fields import digests_of
-
-    digest = strongest(digests_of(answer.head, answer.url.path)) if answer is not None else None
-    if answer is None or digest is None:
-        return Known(None, "none")
-    verified = answer.url.scheme == "https" and not session.settings.insecure
-    return Known(digest, "known", "origin", mask(answer.url.text), verified)
+        expected = {**NOT_ASKED, "path": path_of(settings, None, urls[0], urls[0])}
+    except FastdlError as bad:
+        expected, error = dict(NOT_ASKED), error or bad
+    return expected if error is None else {**expected, "error": mask(str(error)), "exit_code": error.code}

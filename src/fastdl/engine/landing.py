@@ -6,14 +6,16 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from fastdl.core.journal import JournalHeader
+from fastdl.core.digests.base import strongest
+from fastdl.core.journal import Claim, JournalHeader
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Validators, Verdict, validators_of
 from fastdl.core.urls import is_masked, mask, url_key
-from fastdl.core.verify import Digest, Hasher, new_hasher
+from fastdl.core.verify import Digest, Hasher, new_hasher, parse_checksum
 from fastdl.engine import target
 from fastdl.engine.digesting import FollowingDigest
 from fastdl.engine.sinks import PartialSink, Sink, StreamSink
@@ -31,6 +33,16 @@ if TYPE_CHECKING:
 SAMPLE = 64 * 1024  # bytes of an existing file that are compared with the server's
 
 
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A digest that the file has to have. `source`: user, url, origin or metalink; `who` gave it, in words for people
+    ("" where the user did)."""
+
+    digest: Digest
+    source: str
+    who: str = ""
+
+
 class AskAgain(Exception):
     """The first response was used up to look at it."""
 
@@ -39,10 +51,17 @@ class Landing:
     """One file's target: a partial download that gets its final name at the end, or stdout, a pipe or a device."""
 
     def __init__(
-        self, settings: Settings, url: str, places: list[Place], digest: Digest | None, tell: Callable[[str], None]
+        self,
+        settings: Settings,
+        url: str,
+        places: list[Place],
+        expected: Sequence[Expected],
+        tell: Callable[[str], None],
+        embedded: Callable[[], Digest | None] = lambda: None,
     ) -> None:
-        """`url` is the text as given, `places` are all sources with the origin first, `digest` is the expected one;
-        `tell` takes sentences for -v."""
+        """`url` is the text as given, `places` are all sources with the origin first (more may join), `expected` are
+        the digests that are known by now; `tell` takes sentences for -v; `embedded` is the URL's own digest, asked for
+        only where a file stands in the way."""
         self.path = target.stream_path(settings)
         self.in_order = self.path is not None  # stdout, a pipe or a device such as /dev/null
         self.size: int | None = None  # bytes, as far as the servers have said it
@@ -53,10 +72,15 @@ class Landing:
         self._url = url
         self._key = url_key(url)
         self._places = places
-        self._digest = digest
+        self.expected = list(expected)
+        self.foreseen: frozenset[str] = frozenset()  # algorithms of digests that are being looked up
+        self._embedded = embedded
         self._tell = tell
         self._hashers: dict[str, Hasher] = {}
-        self._following: FollowingDigest | None = None
+        self._following: list[FollowingDigest] = []
+        self._sink: PartialSink | None = None
+        self._kept: list[Claim] | None = None  # of an earlier run's claims, those that may be relied on
+        self._foreign = False  # opened by a mapped source: nothing is known of the origin's own file yet
         self._differs = False  # an existing file looked like the server's, and is another one
         self._store: Store | None = None
 
@@ -73,7 +97,8 @@ class Landing:
         if found is not None:
             self._open(found)
         if settings.output is not None or "." in os.path.basename(origin.given.path):
-            target.settle_before(settings, self._expected_path(), self._digest)
+            path = self._expected_path()
+            target.settle_before(settings, path, self._proof(path))
         partial = self.partial
         if found is None or partial is None:
             return None
@@ -82,10 +107,30 @@ class Landing:
             return None
         if header.size is None:
             return None  # of unknown size: nothing tells whether the rest belongs to it
+        self._kept = self._reliable(header, partial.claims)
         self.path, self.size = found, header.size
         self.validators = origin.validators = Validators(header.etag, header.last_modified)
         origin.content_type = header.content_type
-        return RangeSet((claim.start, claim.end) for claim in partial.claims)
+        return RangeSet((claim.start, claim.end) for claim in self._kept)
+
+    def _proof(self, path: str) -> Digest | None:
+        """The digest that decides whether an existing file is this one."""
+        if not self.expected and os.path.isfile(path) and (digest := self._embedded()) is not None:
+            return digest
+        return self.expected[0].digest if self.expected else None
+
+    def _reliable(self, header: JournalHeader, claims: list[Claim]) -> list[Claim]:
+        """What of an earlier run's bytes may stay: what mapped sources sent was taken on the strength of a digest, and
+        stays only if that, or another strong one, decides at the end."""
+        given = {mask(place.given.text) for place in self._places}
+        own = [claim for claim in claims if header.sources[claim.source] in given]
+        if len(own) == len(claims) or any(each.digest.strong for each in self.expected):
+            return claims
+        remembered = parse_checksum(header.digest) if header.digest is not None else None
+        if remembered is None or not remembered.strong:
+            return claims if self._settings.trust == "any" else own
+        self.expected.append(Expected(remembered, "origin", "an earlier run"))
+        return claims
 
     def _open(self, path: str) -> None:
         """Lock a partial download and look at it. Raises target.AlreadyThere where an earlier run was killed between
@@ -94,7 +139,7 @@ class Landing:
         if partial.note:
             self._tell(partial.note)
         done = partial.finished
-        wanted = self._digest.text if self._digest is not None else None
+        wanted = self._digest_text()
         if done is not None and done.url_key == self._key and (wanted is None or done.digest == wanted):
             raise target.AlreadyThere(path, "an earlier run had just finished it", verified=wanted is not None)
 
@@ -105,7 +150,7 @@ class Landing:
     def conditions(self) -> tuple[tuple[str, str], ...]:
         """For -N: the server may answer 304 instead of sending what we have (RFC 9110, section 13.1)."""
         path = self._expected_path()
-        if not self._settings.newer or self._digest is not None or not os.path.isfile(path):
+        if not self._settings.newer or self.expected or not os.path.isfile(path):
             return ()  # with a digest, an existing file that has it needs no request, and one that has not is replaced
         etag = self._state().etag(self._key, path)
         if etag is not None:
@@ -121,12 +166,18 @@ class Landing:
     def whole_already(self) -> None:
         """All bytes are there from an earlier run: only the checks and the rename are missing."""
         assert self.partial is not None and self.partial.header is not None
-        self.partial.continue_with(self.partial.header)
+        self.partial.continue_with(self.partial.header, self._kept)
         self._begin_digests(self.partial)
+
+    def _digest_text(self) -> str | None:
+        best = strongest(each.digest for each in self.expected)
+        return best.text if best is not None else None
 
     # --- by the first usable head ------------------------------------------------------------------------
 
-    def open(self, answer: Answer, verdict: Verdict, resumed: bool, front_moved: Callable[[int], None]) -> Sink:
+    def open(
+        self, place: Place, answer: Answer, verdict: Verdict, resumed: bool, front_moved: Callable[[int], None]
+    ) -> Sink:
         """Settle name, size and target; the sink for the bytes. `resumed`: the request went on from what `look` found.
 
         Raises target.AlreadyThere, AskAgain, TargetExists, TargetBusy, TooLarge, DiskError."""
@@ -134,13 +185,18 @@ class Landing:
         if limit is not None and verdict.size is not None and verdict.size > limit:
             raise TooLarge(f"the file is larger than --max-size: {verdict.size} bytes", f"the limit is {limit}")
         self.size = verdict.size if verdict.size is not None else self.size
+        self._foreign = place.mapped
+        if place.mapped:  # what a stranger calls the file, and when it got it, is of no interest
+            kept = tuple(pair for pair in answer.head.headers if pair[0] == "content-type")
+            answer = replace(answer, head=replace(answer.head, headers=kept), url=self._places[0].given)
         found = validators_of(answer.head)
         sink = self._to_stream(front_moved) if self.in_order else self._to_file(answer, found, resumed)
         self.validators = found
         return sink
 
     def _to_stream(self, front_moved: Callable[[int], None]) -> Sink:
-        self._hashers = {name: new_hasher(name) for name in self._algorithms()}
+        names = dict.fromkeys([*self._algorithms(), *sorted(self.foreseen)])  # what has gone out cannot be read again
+        self._hashers = {name: new_hasher(name) for name in names}
         origin = self._places[0]
 
         def certain() -> bool:
@@ -173,17 +229,35 @@ class Landing:
             etag=found.etag,
             content_type=answer.head.get("content-type") or "",
             last_modified=found.last_modified,
-            digest=self._digest.text if self._digest is not None else None,
+            digest=self._digest_text(),
             boot="",
             sources=sources,
             created=before.created if before is not None else time.time(),
         )
         if before is not None:
-            partial.continue_with(header)
+            partial.continue_with(header, self._kept)
         else:
             partial.begin(header)
         self._begin_digests(partial)
-        return PartialSink(partial, ids)
+        self._sink = PartialSink(partial, ids)
+        return self._sink
+
+    def adopt(self, place: Place, answer: Answer) -> None:
+        """A later head: if it is the origin's first one, its validators are the file's."""
+        if self._foreign and place is self._places[0]:
+            self._foreign = False
+            self.validators = found = validators_of(answer.head)
+            if self.partial is not None and self.partial.header is not None:
+                header = replace(self.partial.header, etag=found.etag, last_modified=found.last_modified)
+                self.partial.update_header(header)
+
+    def add_source(self, place: Place) -> None:
+        """A source joins: the journal has to know it before it claims a byte of it."""
+        if self._sink is None or self.partial is None or self.partial.header is None:
+            return
+        sources = list(self.partial.header.sources)
+        self._sink.ids.append(_index(sources, mask(place.given.text)))
+        self.partial.update_header(replace(self.partial.header, sources=sources))
 
     def _take_target(self, answer: Answer, found: Validators) -> Partial:
         """The locked target of a download that begins from nothing."""
@@ -214,7 +288,7 @@ class Landing:
         remote = target.Remote(self.size, found, target.modified_time(found))
         remembered = self._state().etag(self._key, path) if settings.newer and os.path.isfile(path) else None
         return target.settle(
-            settings, path, self._digest, remote, remembered, lambda: self._same_start(path, answer.channel)
+            settings, path, self._proof(path), remote, remembered, lambda: self._same_start(path, answer.channel)
         )
 
     def _same_start(self, path: str, channel: Channel) -> bool:
@@ -234,19 +308,49 @@ class Landing:
     # --- while bytes come --------------------------------------------------------------------------------
 
     def _algorithms(self) -> list[str]:
-        names = [self._digest.algorithm] if self._digest is not None else []
-        return names + (["sha256"] if self._settings.json and "sha256" not in names else [])
+        names = [each.digest.algorithm for each in self.expected]
+        return list(dict.fromkeys(names + (["sha256"] if self._settings.json else [])))
 
     def _begin_digests(self, partial: Partial) -> None:
-        if self._following is not None:
-            self._following.stop()
-        self._hashers = {name: new_hasher(name) for name in self._algorithms()}
-        self._following = FollowingDigest(partial, list(self._hashers.values()))
+        self._end_digests()
+        self._hashers = {}
+        self._hash(partial, self._algorithms())
+
+    def _hash(self, partial: Partial, names: list[str]) -> None:
+        fresh = {name: new_hasher(name) for name in names if name not in self._hashers}
+        if fresh:
+            self._hashers.update(fresh)
+            self._following.append(FollowingDigest(partial, list(fresh.values())))
+
+    def _end_digests(self) -> None:
+        for following in self._following:
+            following.stop()
+        self._following = []
+
+    def expect(self, expected: Expected) -> None:
+        """One more digest has become known; the file's bytes are hashed from its first one on."""
+        if any(each.digest == expected.digest for each in self.expected):
+            return
+        self.expected.append(expected)
+        if self.partial is None or self.partial.header is None or self.stream is not None:
+            return
+        self._hash(self.partial, [expected.digest.algorithm])
+        self.partial.update_header(replace(self.partial.header, digest=self._digest_text()))
 
     def advance(self, front: int) -> None:
-        """Every byte below `front` is stored: the digest may follow."""
-        if self._following is not None:
-            self._following.advance(front)
+        """Every byte below `front` is stored: the digests may follow."""
+        for following in self._following:
+            following.advance(front)
+
+    @property
+    def ids(self) -> list[int]:
+        """For each source of the scheduler its index in the journal; empty where there is no journal."""
+        return self._sink.ids if self._sink is not None else []
+
+    def source_text(self, index: int) -> str:
+        """The masked URL of a source in the journal."""
+        assert self.partial is not None and self.partial.header is not None
+        return self.partial.header.sources[index]
 
     # --- the end -----------------------------------------------------------------------------------------
 
@@ -257,16 +361,32 @@ class Landing:
             self.stream.flush()
             if self.stream.front != size:
                 raise SizeMismatch("not all bytes came", f"{self.stream.front} of {size}")
-        elif self._following is not None:
-            self._following.finish(size)
+        for following in self._following:
+            following.finish(size)
         return {name: hasher.digest() for name, hasher in self._hashers.items()}
 
-    def reject(self, wanted: Digest, found: bytes) -> None:
-        """The digest is wrong: nothing of the partial download can be trusted. Raises DigestMismatch."""
+    def wrong(self, size: int) -> Expected | None:
+        """The first digest that the whole file does not have. Raises as `digests`."""
+        values = self.digests(size)
+        for each in self.expected:
+            if values.get(each.digest.algorithm, each.digest.value) != each.digest.value:
+                return each
+        return None
+
+    def hash_again(self) -> None:
+        """Bytes that were hashed have been replaced: begin with the first one."""
+        if self.partial is not None:
+            self._begin_digests(self.partial)
+
+    def reject(self, wanted: Expected, evidence: str) -> None:
+        """The digest is wrong: nothing of the partial download can be trusted. `evidence`: half a sentence on where the
+        bytes came from. Raises DigestMismatch."""
+        found = self._hashers[wanted.digest.algorithm].digest()
         if self.partial is not None:
             self.partial.discard()
-        what = f"the {wanted.algorithm} does not match: the file has {found.hex()}"
-        raise DigestMismatch(what, f"expected was {wanted.hex}")
+        what = f"the {wanted.digest.algorithm} does not match: the file has {found.hex()}"
+        given = f", as {wanted.who} says" if wanted.who else ""
+        raise DigestMismatch(what, f"expected was {wanted.digest.hex}{given}{'; ' + evidence if evidence else ''}")
 
     def finish(self) -> None:
         """Give the whole, checked file its final name. Raises TargetExists, DiskError."""
@@ -293,13 +413,12 @@ class Landing:
 
     def stop(self) -> None:
         """From any thread: a digest that is being waited for ends at once, with Interrupted."""
-        if self._following is not None:
-            self._following.interrupt()
+        for following in list(self._following):
+            following.interrupt()
 
     def close(self) -> None:
         """Leave the target; what was downloaded stays for the next run."""
-        if self._following is not None:
-            self._following.stop()
+        self._end_digests()
         if self.partial is not None:
             self.partial.close()
 

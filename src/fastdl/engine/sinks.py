@@ -48,7 +48,7 @@ class PartialSink:
     def __init__(self, partial: Partial, journal_ids: list[int]) -> None:
         """`journal_ids`: for each source of the scheduler its index in the journal's header."""
         self._partial = partial
-        self._ids = journal_ids
+        self.ids = journal_ids  # grows when a source joins
         self._runs: dict[int, _Run] = {}
         self._scratch = threading.local()
 
@@ -61,7 +61,7 @@ class PartialSink:
             if run is not None:
                 self._record(run, now)
                 self._partial.end_run(run.slot)
-            run = _Run(self._partial.run(offset, self._ids[source]), offset, offset, source, offset, 0.0)
+            run = _Run(self._partial.run(offset, self.ids[source]), offset, offset, source, offset, 0.0)
             self._runs[worker] = run
         run.end = offset + len(view)
         if run.end - run.recorded >= RECORD_BYTES or now - run.at >= RECORD_SECONDS:
@@ -69,7 +69,7 @@ class PartialSink:
 
     def _record(self, run: _Run, now: float) -> None:
         if run.end > run.recorded:
-            self._partial.record(run.slot, run.start, run.end, self._ids[run.source])
+            self._partial.record(run.slot, run.start, run.end, self.ids[run.source])
             run.recorded = run.end
         run.at = now
 
@@ -79,16 +79,25 @@ class PartialSink:
         if run is not None:
             self._record(run, time.monotonic())
 
+    def end(self) -> None:
+        """No worker writes any more: everything may be claimed."""
+        for run in self._runs.values():
+            self._record(run, time.monotonic())
+
     def same(self, offset: int, view: memoryview) -> bool:
         """See Sink."""
-        stored = memoryview(bytearray(len(view)))
+        return self.stored(offset, len(view)) == view
+
+    def stored(self, offset: int, length: int) -> memoryview:
+        """What is stored there, as far as the file goes. Raises DiskError."""
+        buffer = memoryview(bytearray(length))
         filled = 0
-        while filled < len(view):
-            count = self._partial.read_into(offset + filled, stored[filled:])
+        while filled < length:
+            count = self._partial.read_into(offset + filled, buffer[filled:])
             if count == 0:
-                return False
+                break
             filled += count
-        return stored == view
+        return buffer[:filled]
 
 
 class StreamSink:

@@ -149,8 +149,11 @@ class WorkerThread(threading.Thread):
         if verdict.action not in (Action.USE, Action.WHOLE, Action.EMPTY):
             self._reject(answer, verdict)
             return
+        if place.mapped and (why := self._strange(answer, verdict)):
+            self._fail(Failure(Fault.REFUSED, SizeMismatch("the mirror has another file", why)))
+            return
         coding = verdict.coding
-        self._attempt.accept(answer, verdict)
+        self._attempt.accept(place, answer, verdict)
         if place.validators is None:
             place.validators = validators_of(head)
             place.content_type = head.get("content-type") or ""
@@ -162,6 +165,20 @@ class WorkerThread(threading.Thread):
             lambda core, now: core.opened(self.number, now, size=verdict.size, end=end, ranged=ranged, rtt=rtt)
         )
         self._pump()
+
+    def _strange(self, answer: Answer, verdict: Verdict) -> str:
+        """Why a mapped source's answer is not believed though it fits the protocol, or ""."""
+        place, size = self._place, self._attempt.core.size
+        if verdict.action is Action.EMPTY or (verdict.size is None and verdict.action is Action.WHOLE):
+            return "it does not say how large the file is"
+        if size is not None and verdict.size not in (None, size):
+            return f"it has {verdict.size} bytes there, not {size}"
+        if place.twin is not None and place.validators is None:
+            found, own = validators_of(answer.head), place.twin
+            same_etag = found.strong is not None and found.strong == own.strong
+            if not same_etag and (found.last_modified is None or found.last_modified != own.last_modified):
+                return "its validators are not the origin's"
+        return ""
 
     def _reject(self, answer: Answer, verdict: Verdict) -> None:
         """An answer that brings no usable bytes: tell the scheduler what it means."""
@@ -242,7 +259,9 @@ class WorkerThread(threading.Thread):
         placement = attempt.arrived(number, count)
         known, keep = placement.known, placement.keep
         if known and placement.comparable and not attempt.sink.same(placement.offset, buffer[:known]):
-            raise DifferentBytes("bytes that came twice differ", "the file changed, or a source lies")
+            end = placement.offset + known
+            if not attempt.conflict(self._source, placement.offset, end):
+                raise DifferentBytes("bytes that came twice differ", "the file changed, or a source lies")
         row.add(tracker.WASTED, count - keep)
         complete = False
         if keep:

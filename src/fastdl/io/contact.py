@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from fastdl.core.credentials import plain_headers
 from fastdl.core.redirect import REDIRECTS, next_url
 from fastdl.core.response import Head, Validators
 from fastdl.core.urls import Url
-from fastdl.errors import ConnectionLost, NetworkError
+from fastdl.errors import ConnectionLost, NetworkError, RedirectRefused
 from fastdl.io.channel import Channel, Request
 from fastdl.io.session import Session
 
@@ -21,10 +22,17 @@ _MOST_READS = 16  # steps in which such a body has to come
 @dataclass(slots=True)
 class Place:
     """Where a source's bytes are found. `given` is its URL as it was given, `final` where redirects have led (None:
-    not known); a mirror is sent no secrets. `validators` and `content_type` are those of its first usable response."""
+    not known); a mirror is sent no secrets. `validators` and `content_type` are those of its first usable response.
+
+    A mapped place was found by a rule, not given by the user. Its `trust` is "alias", "official" or "third-party";
+    its redirects may lead to `hosts` and to names below its own; `twin`: no digest proves its bytes, so one of these
+    validators, the origin's, has to be its own as well. It is told the public path and nothing of the user."""
 
     given: Url
     mirror: bool = False
+    trust: str = "origin"
+    hosts: frozenset[str] = frozenset()
+    twin: Validators | None = None
     final: Url | None = None
     validators: Validators | None = None
     content_type: str | None = None
@@ -35,6 +43,11 @@ class Place:
         self.final = self.validators = self.content_type = None
 
     @property
+    def mapped(self) -> bool:
+        """Whether a rule found it."""
+        return self.trust != "origin"
+
+    @property
     def given_for(self) -> Url | None:
         """The URL whose origin may be told secrets."""
         return None if self.mirror else self.given
@@ -42,11 +55,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The response that counts: its head, the URL that gave it, the connection its body comes from."""
+    """The response that counts: its head, the URL that gave it, the connection its body comes from, and the redirects
+    that led there."""
 
     head: Head
     url: Url
     channel: Channel
+    hops: tuple[tuple[Url, Head], ...] = ()
 
 
 class Contact:
@@ -69,15 +84,18 @@ class Contact:
 
         Raises NoSlot, RedirectRefused and leaves of NetworkError."""
         url = place.final or place.given
-        hops = 0
+        hops: list[tuple[Url, Head]] = []
         while True:
             head = self._exchange(place, url, start, end, ranged, extra)
             if head.status not in REDIRECTS:
                 assert self.channel is not None
                 place.final = url
-                return Answer(head, url, self.channel)
-            url = next_url(url, head.status, head.get("location"), hops)
-            hops += 1
+                return Answer(head, url, self.channel, tuple(hops))
+            to = next_url(url, head.status, head.get("location"), len(hops))
+            if place.mapped:
+                _check_class(place, to)
+            hops.append((url, head))
+            url = to
             self._finish_body()
 
     def _exchange(
@@ -130,7 +148,10 @@ class Contact:
         self, place: Place, url: Url, start: int, end: int | None, ranged: bool, extra: tuple[tuple[str, str], ...] = ()
     ) -> Request:
         """The request for a range, with everything that may go to this URL."""
-        headers = self._session.credentials.headers_for(url, place.given_for, time.time())
+        if place.mapped:
+            headers = plain_headers()
+        else:
+            headers = self._session.credentials.headers_for(url, place.given_for, time.time())
         if_range = place.validators.strong if place.validators is not None and start > 0 else None
         return Request(url, start, end, ranged, if_range, (*headers, *extra))
 
@@ -193,3 +214,12 @@ class Contact:
         channel = self.channel
         if channel is not None:
             channel.abort()
+
+
+def _check_class(place: Place, to: Url) -> None:
+    """Where a mapped source may redirect: over TLS, and to nobody who is trusted less. Raises RedirectRefused."""
+    own = place.given.host
+    if to.scheme != "https":
+        raise RedirectRefused("the mirror redirects out of TLS", to.host)
+    if to.host != own and not to.host.endswith("." + own) and to.host not in place.hosts:
+        raise RedirectRefused("the mirror redirects to somebody else's host", to.host)

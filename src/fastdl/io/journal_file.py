@@ -204,6 +204,11 @@ class JournalFile:
                 self._join(index, right)
             self._note_ended(index)
 
+    def runs(self) -> list[Slot]:
+        """What is claimed now, in the order of the bytes."""
+        with self._guard:
+            return sorted((slot for slot in self._slots if slot.start < slot.end), key=lambda slot: slot.start)
+
     def forget(self, start: int, end: int) -> None:
         """Claim nothing in [start, end) any more: those bytes are to be fetched anew."""
         with self._guard:

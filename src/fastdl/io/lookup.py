@@ -96,6 +96,11 @@ class Lookup:
         self._done.wait(seconds)
         return self.outcome
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self._done.is_set()
+
     def stop(self) -> None:
         """End without an outcome, from any thread."""
         self._stopped = True

@@ -232,6 +232,10 @@ class Partial:
         with _worded("write", self.journal_path):
             self._opened().end_run(slot)
 
+    def provenance(self) -> list[Claim]:
+        """Which source of the header each claimed run came from, in the order of the bytes."""
+        return [Claim(slot.start, slot.end, slot.source) for slot in self._opened().runs()]
+
     def forget(self, start: int, end: int) -> None:
         """Claim nothing in [start, end) any more, before those bytes are fetched anew: a place that another source
         writes over must not keep its old claim. No run that is being written may reach into it."""

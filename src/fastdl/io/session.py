@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from fastdl.core.limit import DelayLimit, TokenBucket, block_for, burst_for
 from fastdl.core.response import Head
@@ -22,6 +25,10 @@ from fastdl.io.secrets import load_credentials
 from fastdl.io.tunnel import refusal
 from fastdl.io.wire import WireChannel
 from fastdl.settings import Settings
+
+if TYPE_CHECKING:
+    from fastdl.core.mapper import Mapper
+    from fastdl.io.store import Store
 
 BLOCK = 256 * 1024  # bytes of one read where no limit makes it smaller
 STARTING_RATE = 4 * 1024 * 1024  # bytes a second, where `-r auto` begins
@@ -48,7 +55,34 @@ class Session:
         rate = STARTING_RATE if settings.limit_rate == "auto" else settings.limit_rate
         self._received = 0  # bytes, counted only under a limit
         self._probe: DelayProbe | None = None
+        self.many = False  # more than a few URLs are going to come
+        self.warnings: list[str] = []  # of the store, until somebody tells them
+        self._mapper: Mapper | None = None
+        self._store: Store | None = None
         self.bucket = TokenBucket(float(rate), burst_for(float(rate))) if rate else None
+
+    @property
+    def mapper(self) -> Mapper:
+        """The rules in force, with a cache of routes where there are many URLs. Raises UsageError."""
+        with self._lock:
+            if self._mapper is None:
+                from fastdl.io.rules_file import open_mapper
+
+                rules = self.settings.rules
+                texts = () if rules is None else (rules.tables, rules.text, rules.path)
+                self._mapper = open_mapper(*texts, many=self.many)
+            return self._mapper
+
+    @property
+    def store(self) -> Store:
+        """What is remembered between runs."""
+        with self._lock:
+            if self._store is None:
+                from fastdl.config import state_dir
+                from fastdl.io.store import Store
+
+                self._store = Store(state_dir(os.environ, sys.platform), self.warnings.append)
+            return self._store
 
     def channel(
         self, url: Url, *, cancelled: Callable[[], bool], turn: int = 0, avoid: frozenset[str] = frozenset()

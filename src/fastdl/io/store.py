@@ -1,86 +1,344 @@
-"""What is remembered between runs, in SQLite in the platform's state folder.
+"""What is remembered between runs, in SQLite in the platform's state folder: servers, lies, ETags, history, counters.
 
-Several fastdl at once may use it (WAL). It is never worth a failed download: whatever goes wrong here is passed over,
-and a damaged file is set aside."""
+It is never worth a failed download: whatever goes wrong is passed over (io/database), and every table is bounded. No
+URL of a private download and no secret gets in here. How knowledge of a server fades is core/servers' business.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-_SCHEMA = """
-create table if not exists etags (url_key text, path text, etag text not null, size integer, seen real,
-  primary key (url_key, path)) without rowid
-"""
-_MOST_ETAGS = 200_000
+from fastdl.core.history import PRIVATE, Entry, Totals, history_error, history_url
+from fastdl.core.record import Record
+from fastdl.core.servers import FORGOTTEN, LIE_LASTS, Memory, Report, Server, lasts, recall, remember
+from fastdl.core.urls import clean, mask
+from fastdl.io.database import Database
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Entry", "Info", "Report", "Server", "Store", "Totals", "history_url"]
+
+FILE = "state.sqlite3"
+MOST_ETAGS = 200_000
+MOST_SERVERS = 2_000
+MOST_LIES = 1_000
+MOST_HISTORY = 10_000
+_LONGEST_HOST = 300  # characters: a name of 253, a port
+_LONGEST_TEXT = 4_000
+_VERSION = 1
+
+_SCHEMA = (
+    """create table if not exists etags (url_key text, path text, etag text not null, size integer, seen real,
+    primary key (url_key, path)) without rowid""",
+    """create table if not exists servers (host text primary key, rate real, rate_weight real, latency real,
+    latency_weight real, connections real, busy real, errors real, ranges integer, ranges_seen real,
+    downloads integer, bytes integer, seen real) without rowid""",
+    "create table if not exists lies (host text primary key, told real, evidence text) without rowid",
+    """create table if not exists history (id integer primary key autoincrement, ended real, url text, path text,
+    size integer, seconds real, rate real, exit_code integer, error text, sha256 text, digest_source text,
+    sources text)""",
+    "create table if not exists counters (name text primary key, hits integer, misses integer) without rowid",
+)
+
+
+class Info(Record):
+    """The store itself: where, how many bytes on disk, how many rows of each kind."""
+
+    path: str
+    bytes: int = 0
+    servers: int = 0
+    lies: int = 0
+    etags: int = 0
+    history: int = 0
+
+
+def ignore(text: str) -> None:
+    """For those who want no warnings."""
 
 
 class Store:
-    """The state database in `folder`; opened for each use, since uses are rare."""
+    """The state database in `folder`. No method raises; `trouble` says what the last one had to pass over, if anything.
+    One object may serve all threads of a process; its file is opened when first needed and stays open until `close` or
+    until the object is gone. `warn` is told if a damaged or newer file had to be set aside."""
 
-    def __init__(self, folder: str) -> None:
-        self._path = os.path.join(folder, "state.sqlite3")
+    def __init__(self, folder: str, warn: Callable[[str], None] = ignore) -> None:
+        self._db = Database(os.path.join(folder, FILE), _SCHEMA, _VERSION, warn)
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=5.0)
-        try:
-            connection.execute("pragma journal_mode = wal")
-            connection.execute(_SCHEMA)
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+    @property
+    def path(self) -> str:
+        return self._db.path
+
+    @property
+    def trouble(self) -> str:
+        """Why the last use was of no avail; empty if it went well."""
+        return self._db.trouble
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- ETags -----------------------------------------------------------------------------------------------
 
     def etag(self, url_key: str, path: str) -> str | None:
         """The ETag that was noted for the file at `path`, if the file still has the size that it had then."""
-        if not os.path.exists(self._path):
-            return None
-        try:
-            with self._open() as db:
-                row = db.execute(
-                    "select etag, size from etags where url_key = ? and path = ?", (url_key, _text(path))
-                ).fetchone()
-            return str(row[0]) if row is not None and row[1] == os.stat(path).st_size else None
-        except sqlite3.Error as error:
-            self._set_aside(error)
-        except OSError:
-            pass
-        return None
+
+        def find(db: sqlite3.Connection) -> str | None:
+            sql = "select etag from etags where url_key = ? and path = ? and size = ?"
+            row = db.execute(sql, (url_key, _path(path), size)).fetchone()
+            return str(row[0]) if row is not None else None
+
+        size = _size(path)
+        return self._db.read(find, None) if size is not None else None
 
     def note_etag(self, url_key: str, path: str, etag: str, size: int) -> None:
-        """Remember the ETag of the file that now stands at `path`."""
-        row = (url_key, _text(path), etag, size, time.time())
-        for _ in range(2):
-            try:
-                with self._open() as db:
-                    db.execute("insert or replace into etags values (?, ?, ?, ?, ?)", row)
-                    db.execute(
-                        "delete from etags where (select count(*) from etags) > ? and seen in"
-                        " (select seen from etags order by seen limit 1000)",
-                        (_MOST_ETAGS,),
-                    )
-                return
-            except sqlite3.Error as error:
-                self._set_aside(error)
-            except (OSError, OverflowError):
-                return
+        """Remember the ETag of the file that now stands at `path`; `size` in bytes."""
 
-    def _set_aside(self, error: sqlite3.Error) -> None:
-        """A file that is damaged, or no database at all, gets another name; one that is locked or full stays."""
-        if type(error) is not sqlite3.DatabaseError:  # its subclasses are about the use of a sound file
-            return
-        with contextlib.suppress(OSError):
-            os.replace(self._path, self._path + ".damaged")
-        for ending in ("-wal", "-shm"):  # SQLite would play an old log into the new file
-            with contextlib.suppress(OSError):
-                os.remove(self._path + ending)
+        def note(db: sqlite3.Connection) -> None:
+            db.execute(
+                "insert or replace into etags values (?, ?, ?, ?, ?)",
+                (url_key, _path(path), etag, size, time.time()),
+            )
+            db.execute(
+                "delete from etags where (select count(*) from etags) > ? and seen in"
+                " (select seen from etags order by seen limit 1000)",
+                (MOST_ETAGS,),
+            )
+
+        self._db.write(note, None)
+
+    # --- servers ---------------------------------------------------------------------------------------------
+
+    def servers(self, hosts: Iterable[str]) -> dict[str, Server]:
+        """What is known now of those among `hosts` ("host" or "host:port") that were met before."""
+        asked = {host: _host(host) for host in hosts}
+        now = time.time()
+
+        def find(db: sqlite3.Connection) -> dict[str, Server]:
+            found = {host: _memory(db, key) for host, key in asked.items()}
+            return {host: recall(memory, now) for host, memory in found.items() if memory is not None}
+
+        return self._db.read(find, {}) if asked else {}
+
+    def all_servers(self) -> list[Server]:
+        """Every server that is remembered, the one met last first."""
+        now = time.time()
+
+        def find(db: sqlite3.Connection) -> list[Server]:
+            rows = db.execute("select * from servers order by seen desc, host")
+            return [recall(memory, now) for memory in map(_checked, rows) if memory is not None]
+
+        return self._db.read(find, [])
+
+    def learn(self, reports: Sequence[Report]) -> None:
+        """Adds what a download saw of its servers, in one transaction."""
+        now = time.time()
+
+        def note(db: sqlite3.Connection) -> None:
+            for report in reports:
+                key = _host(report.host)
+                after = remember(_memory(db, key), report._replace(host=key), now)
+                db.execute(
+                    "insert or replace into servers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(after)
+                )
+            db.execute("delete from servers where seen < ?", (now - FORGOTTEN,))
+            _bound(db, "servers", "host", "seen", MOST_SERVERS)
+
+        if reports:
+            self._db.write(note, None)
+
+    # --- lies ------------------------------------------------------------------------------------------------
+
+    def liars(self) -> dict[str, float]:
+        """The servers that sent altered bytes within the last 30 days, with the Unix time of that."""
+        return {host: told for host, told, _ in self.lies()}
+
+    def lies(self) -> list[tuple[str, float, str]]:
+        """The same with the evidence, newest first: (netloc, Unix time, half a sentence)."""
+        now = time.time()
+
+        def find(db: sqlite3.Connection) -> list[tuple[str, float, str]]:
+            rows = db.execute("select host, told, evidence from lies order by told desc, host")
+            sound = [(str(host), told, str(evidence)) for host, told, evidence in rows if isinstance(told, float)]
+            return [lie for lie in sound if lasts(lie[1], now)]
+
+        return self._db.read(find, [])
+
+    def note_lie(self, netloc: str, evidence: str) -> None:
+        """Remember that a server sent altered bytes. `evidence`: half a sentence without a URL."""
+        now = time.time()
+
+        def note(db: sqlite3.Connection) -> None:
+            db.execute(
+                "insert or replace into lies values (?, ?, ?)",
+                (_host(netloc), now, clean(mask(evidence), _LONGEST_TEXT)),
+            )
+            db.execute("delete from lies where told <= ?", (now - LIE_LASTS,))
+            _bound(db, "lies", "host", "told", MOST_LIES)
+
+        self._db.write(note, None)
+
+    # --- history ---------------------------------------------------------------------------------------------
+
+    def add_history(self, entry: Entry) -> None:
+        """Writes down a download that has ended. Secrets are masked here once more."""
+        import json
+
+        url = history_url(entry.url, private=entry.url.endswith(PRIVATE))
+        row = (
+            entry.when,
+            clean(url, _LONGEST_TEXT),
+            entry.path if entry.path in (None, "-") else _path(entry.path),
+            entry.size,
+            entry.seconds,
+            entry.bytes_per_second,
+            entry.exit_code,
+            clean(history_error(entry.error, url), _LONGEST_TEXT) if entry.error is not None else None,
+            entry.sha256,
+            entry.digest_source,
+            json.dumps([[clean(_host(host), _LONGEST_HOST), trust, size] for host, trust, size in entry.sources]),
+        )
+
+        def note(db: sqlite3.Connection) -> None:
+            db.execute("insert into history values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            # numbers are never used twice, so the newest number says which ones are too old
+            db.execute("delete from history where id <= (select max(id) from history) - ?", (MOST_HISTORY,))
+
+        self._db.write(note, None)
+
+    def history(self, limit: int | None = None) -> list[Entry]:
+        """Past downloads, newest first; at most `limit`."""
+
+        def find(db: sqlite3.Connection) -> list[Entry]:
+            sql = (
+                "select ended, url, path, size, seconds, rate, exit_code, error, sha256, digest_source, sources"
+                " from history order by id desc limit ?"
+            )
+            return list(_entries(db.execute(sql, (-1 if limit is None else limit,))))
+
+        return self._db.read(find, [])
+
+    def totals(self) -> Totals:
+        """Sums over the history."""
+
+        def find(db: sqlite3.Connection) -> Totals:
+            sql = (
+                "select count(*), coalesce(sum(exit_code != 0), 0), coalesce(sum(rate * seconds), 0),"
+                " coalesce(sum(seconds), 0), min(ended) from history"
+            )
+            count, failed, size, seconds, since = db.execute(sql).fetchone()
+            return Totals(count, failed, round(size), float(seconds), since)
+
+        return self._db.read(find, Totals())
+
+    def clear_history(self) -> int:
+        """Removes the history, from the file too; how many downloads it had."""
+        removed = self._db.write(lambda db: db.execute("delete from history").rowcount, 0)
+        if removed:
+            self._db.shrink()
+        return removed
+
+    # --- counters and the whole ------------------------------------------------------------------------------
+
+    def count(self, name: str, hits: int, misses: int) -> None:
+        """Adds to the sums of a cache: how often something was found in it, and how often not."""
+
+        def note(db: sqlite3.Connection) -> None:
+            db.execute("insert or ignore into counters values (?, 0, 0)", (name,))
+            db.execute("update counters set hits = hits + ?, misses = misses + ? where name = ?", (hits, misses, name))
+
+        if hits or misses:
+            self._db.write(note, None)
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """The sums of every cache by its name: (hits, misses)."""
+
+        def find(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+            rows = db.execute("select name, hits, misses from counters order by name")
+            return {str(name): (int(hits), int(misses)) for name, hits, misses in rows}
+
+        return self._db.read(find, {})
+
+    def info(self) -> Info:
+        """Where the store lies, how large it is, what it holds."""
+
+        def find(db: sqlite3.Connection) -> Info:
+            tables = ("servers", "lies", "etags", "history")
+            return Info(path, size, *(db.execute(f"select count(*) from {table}").fetchone()[0] for table in tables))
+
+        path = self._db.path
+        size = sum(_size(path + ending) or 0 for ending in ("", "-wal"))
+        return self._db.read(find, Info(path, size))
+
+    def clear(self) -> None:
+        """Forgets servers, lies, ETags and counters; the history stays."""
+
+        def forget(db: sqlite3.Connection) -> None:
+            for table in ("servers", "lies", "etags", "counters"):
+                db.execute(f"delete from {table}")
+
+        if os.path.exists(self._db.path):
+            self._db.write(forget, None)
+            self._db.shrink()
 
 
-def _text(path: str) -> str:
+# --- rows ----------------------------------------------------------------------------------------------------
+
+
+def _memory(db: sqlite3.Connection, host: str) -> Memory | None:
+    row = db.execute("select * from servers where host = ?", (host,)).fetchone()
+    return _checked(row) if row is not None else None
+
+
+def _checked(row: Sequence[Any]) -> Memory | None:
+    """A row of `servers` if it makes sense: SQLite keeps whatever is written into a column."""
+    host, *numbers = row
+    ranges = numbers.pop(7)
+    if not isinstance(host, str) or not all(isinstance(value, int | float) and 0 <= value < 1e19 for value in numbers):
+        return None
+    numbers.insert(7, bool(ranges) if ranges is not None else None)
+    return Memory(host, *numbers)
+
+
+def _entries(rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
+    """Rows of `history`; one that makes no sense is left out."""
+    import json
+
+    for when, url, path, size, seconds, rate, code, error, sha256, source, sources in rows:
+        try:
+            parts = tuple((str(host), str(trust), int(count)) for host, trust, count in json.loads(sources))
+            facts = (None if size is None else int(size), float(seconds), float(rate), int(code))
+            yield Entry(float(when), str(url), _word(path), *facts, _word(error), _word(sha256), _word(source), parts)
+        except (TypeError, ValueError):
+            continue
+
+
+def _word(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _bound(db: sqlite3.Connection, table: str, key: str, age: str, most: int) -> None:
+    """Removes the oldest rows of a table that has more than `most`."""
+    surplus = db.execute(f"select count(*) from {table}").fetchone()[0] - most
+    if surplus > 0:
+        sql = f"delete from {table} where {key} in (select {key} from {table} order by {age} limit ?)"
+        db.execute(sql, (surplus,))
+
+
+def _host(netloc: str) -> str:
+    return clean(netloc.rpartition("@")[2].lower(), _LONGEST_HOST)
+
+
+def _path(path: str) -> str:
     """The absolute path as text that SQLite takes: names of other encodings have surrogates in them."""
     return os.path.abspath(path).encode("utf-8", "backslashreplace").decode()
+
+
+def _size(path: str) -> int | None:
+    """Bytes of a file, None if there is none."""
+    try:
+        return os.stat(path).st_size
+    except (OSError, ValueError):
+        return None

@@ -26,12 +26,14 @@ TOTAL = -1
 
 
 class Bars(Display):
-    """One line a file, and a line for all of them when there are several."""
+    """One line a file, and a line for all of them when there are several. `files` is None while nobody knows how many
+    there are."""
 
-    def __init__(self, stream: TextIO, files: int, clock: Clock = time.monotonic) -> None:
+    def __init__(self, stream: TextIO, files: int | None, clock: Clock = time.monotonic) -> None:
         super().__init__(stream, clock)
         self.out = Patient(stream)
         self.files = files
+        self.several = files is None or files > 1
         self.ended = 0
         self.ended_bytes = 0
         self.lines: dict[int, Any] = {}
@@ -42,7 +44,7 @@ class Bars(Display):
         if self.clock() - job.since < PATIENCE or not self.due(job, EVERY):
             return
         width, height = terminal_size(self.out.stream)
-        if self.files > 1 and self.due(self.summed, EVERY):
+        if self.several and self.due(self.summed, EVERY):
             self._sum(width)
             self._show(TOTAL, self.summed, width, height)
         self._show(number, job, width, height)
@@ -68,7 +70,7 @@ class Bars(Display):
     def _sum(self, width: int) -> None:
         """The line of all files: its total is only known when every file has begun and told its size."""
         running = list(self.jobs.values())
-        label = f"{self.ended} of {self.files}"
+        label = f"{self.ended}" if self.files is None else f"{self.ended} of {self.files}"
         self.summed.label = f"{label} files" if len(label) + 6 <= name_room(width) else label
         self.summed.done = self.ended_bytes + sum(job.done for job in running)
         sizes = [job.total for job in running]
@@ -81,7 +83,7 @@ class Bars(Display):
         line = self.lines.get(number)
         if line is None:
             line = self.lines[number] = self._open()
-        line.bar_format = encodable(line_format(job, width, aligned=self.files > 1), self.out.encoding)
+        line.bar_format = encodable(line_format(job, width, aligned=self.several), self.out.encoding)
         line.ncols, line.nrows = width, height
         line.total, line.n = job.total, min(job.done, job.total) if job.total is not None else job.done
         line.refresh()

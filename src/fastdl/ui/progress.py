@@ -175,8 +175,8 @@ def choose_kind(asked: str, *, quiet: bool, terminal: bool, data_on_terminal: bo
     return "plain" if environ.get("TERM") == "dumb" else "bar"
 
 
-def make_display(kind: str, stream: TextIO | None, files: int, clock: Clock = time.monotonic) -> Display:
-    """The display of a kind that `choose_kind` gave, for a run of `files` files."""
+def make_display(kind: str, stream: TextIO | None, files: int | None, clock: Clock = time.monotonic) -> Display:
+    """The display of a kind that `choose_kind` gave, for a run of `files` files (None: nobody knows yet)."""
     if kind == "bar" and stream is not None:
         from fastdl.ui.bars import Bars
 

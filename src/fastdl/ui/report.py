@@ -61,36 +61,9 @@ def checked(result: Result) -> str:
 
 def plan_lines(plan: dict[str, Any]) -> list[str]:
     """The object of `explain --json` as text, for `explain` and `--dry-run`."""
-    lines = [f"url: {plan.get('url')}", f"rule: {plan.get('rule') or 'none'}"]
-    lines += [_source_line(source) for source in plan.get("sources") or []]
-    digest = plan.get("digest") or {}
-    if digest.get("value"):
-        lines.append(f"digest: {digest.get('algorithm')}:{digest.get('value')} from {digest.get('source')}")
-    else:
-        lines.append(f"digest: {digest.get('status') or 'none'}")
-    for key, value in (plan.get("plan") or {}).items():
-        lines += [f"{key.replace('_', ' ')}: {part}" for part in _parts(value)]
-    return [safe(line) for line in lines]
+    from fastdl.ui.explained import explained
 
-
-def _source_line(source: dict[str, Any]) -> str:
-    allowed = "" if source.get("allowed", True) else ", not used"
-    why = f" ({source['why']})" if source.get("why") else ""
-    operator = ""
-    if source.get("trust") != "origin":
-        operator = "".join(f", {source[key]}" for key in ("operator", "region") if source.get(key))
-    return f"source: {source.get('url')} [{source.get('trust')}{allowed}{operator}]{why}"
-
-
-def _parts(value: Any) -> list[str]:
-    """A value of the plan as a person reads it; of a list one line for each."""
-    if isinstance(value, list):
-        return [part for entry in value for part in _parts(entry)]
-    if isinstance(value, dict):
-        return [", ".join(str(part) for part in value.values())]
-    if value is None:
-        return ["unknown"]
-    return ["yes" if value else "no"] if isinstance(value, bool) else [str(value)]
+    return list(explained(plan))
 
 
 class Log:

@@ -1,0 +1,1 @@
+"""Lists of downloads (`-i`): plain text, JSON Lines and Metalink, read as they come. Nothing here opens a file."""

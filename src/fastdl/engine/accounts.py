@@ -1,0 +1,129 @@
+"""What is told and remembered of a download when it is over: sources, counters, digest, liars, history."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fastdl.core import tracker
+from fastdl.core.quantity import format_size
+from fastdl.core.urls import mask, parse_url
+from fastdl.core.verify import LENGTHS, Digest
+from fastdl.engine import target
+from fastdl.io.contact import Place
+from fastdl.result import DigestReport, SourceReport
+
+if TYPE_CHECKING:
+    from fastdl.engine.download import Download
+    from fastdl.engine.repair import Mender
+    from fastdl.engine.sourcing import Sourcing
+
+CONVICTION = -2  # the worker of the tracker that books what liars sent
+
+
+def keep(download: Download, kept: target.AlreadyThere, embedded: Callable[[], Digest | None]) -> None:
+    """Nothing had to be fetched. `embedded` is the URL's own digest."""
+    result = download.result
+    result.path = kept.path
+    result.kept = kept.why
+    result.size = os.path.getsize(kept.path) if os.path.isfile(kept.path) else None
+    digest(download, verified=kept.verified)
+    if result.digest is None and kept.verified and (own := embedded()) is not None:
+        result.digest = DigestReport(own.algorithm, own.hex, "url", verified=True)
+    if download.settings.json and result.size is not None:
+        result.sha256 = target.file_digest(kept.path, "sha256").hex()
+
+
+def digest(download: Download, *, verified: bool) -> None:
+    """Report the strongest of the digests that were known, and whether the file has it; the user's own comes first."""
+    landing = download.landing
+    known = landing.expected if landing is not None else []
+    if known:
+        order = list(LENGTHS)
+        best = min(known, key=lambda each: (not each.digest.strong, order.index(each.digest.algorithm)))
+        own = next((each for each in known if each.source == "user" and each.digest.strong), best)
+        download.result.digest = DigestReport(own.digest.algorithm, own.digest.hex, own.source, verified)
+
+
+def report(download: Download) -> None:
+    """What happened, for --json and the last line; also of a download that failed."""
+    result, landing = download.result, download.landing
+    if result.digest is None:
+        digest(download, verified=False)
+    if download.attempt is None or landing is None:
+        return
+    if not result.kept:
+        result.size, result.path = landing.size, landing.path
+    counters = download.counters
+    result.final_url = download.final.text if download.final is not None else None
+    result.requests = counters.total(tracker.REQUESTS)
+    result.wasted_bytes = counters.total(tracker.WASTED)
+    counts = counters.by_source()
+    merged: dict[str, SourceReport] = {}
+    for number, place in enumerate(download.places):
+        mine = counts.get(number, {})
+        one = merged.setdefault(place.given.text, SourceReport(place.given.text, place.given.host, place.trust))
+        one.bytes += mine.get("bytes", 0) + mine.get("wasted", 0)
+        one.connections += mine.get("connections", 0)
+        one.errors += mine.get("errors", 0)
+    result.sources = list(merged.values())
+
+
+def convict(download: Download, mender: Mender, sourcing: Sourcing, warn: Callable[[str], None]) -> None:
+    """Remember who altered bytes, and say so in one line each. The file is right now."""
+    landing = download.landing
+    assert landing is not None
+    origin = download.places[0].given.netloc
+    for source in mender.liars:
+        text = landing.source_text(source)
+        url = parse_url(text)
+        amount = format_size(mender.findings.altered[source])
+        evidence = f"{amount} of what it sent were not the origin's bytes"
+        download.session.store.note_lie(url.netloc, evidence)
+        warn(f"{url.netloc} sent altered bytes ({amount}): mended from {origin}, and it is not asked again for 30 days")
+        for number, place in enumerate(download.places):
+            if mask(place.given.text) == text:
+                sourcing.shun(place)
+                row = download.counters.row(CONVICTION, number)
+                row.add(tracker.ERRORS, 1)
+
+
+def remember(download: Download, *, private: bool) -> None:
+    """What was learned of the servers, and the history, go to the state folder."""
+    from fastdl.io.store import Entry, Report, history_url
+
+    attempt, result, session = download.attempt, download.result, download.session
+    assert attempt is not None
+    counts = download.counters.by_source()
+    reports = []
+    for number, (place, source) in enumerate(zip(download.places, attempt.core.sources, strict=False)):
+        mine = counts.get(number, {})
+        if mine.get("requests"):
+            seen = (source.rate, source.rtt if source.met else None, source.most, source.busy, source.ranges)
+            reports.append(Report(place.given.netloc, mine["bytes"], *seen, mine["errors"], source.error is not None))
+    session.store.learn(reports)
+    if not download.settings.history:
+        return
+    session.store.add_history(
+        Entry(
+            time.time(),
+            history_url(result.url, private=private),
+            result.path,
+            result.size,
+            result.seconds,
+            result.bytes_per_second,
+            result.exit_code,
+            mask(str(result.error)) if result.error is not None else None,
+            result.sha256,
+            result.digest.source if result.digest is not None else None,
+            tuple((place.given.netloc, place.trust, one.bytes) for place, one in _pairs(download)),
+        )
+    )
+
+
+def _pairs(download: Download) -> list[tuple[Place, SourceReport]]:
+    by_url = {one.url: one for one in download.result.sources}
+    seen: dict[str, Place] = {place.given.text: place for place in download.places}
+    return [(place, by_url[text]) for text, place in seen.items() if text in by_url]

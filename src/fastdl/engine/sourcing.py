@@ -1,0 +1,340 @@
+"""Where else one file lies, and what proves it: the route of its URL, the publisher's digest, and who may join when.
+
+The origin begins at once and waits for nobody. Beside it the publisher is asked for the digest, in a thread of its own;
+what that answer opens is decided by `core/trust`. A mapped source joins only where there is time to be gained: it is
+met with a small range that is useful anyway, and gets more by the rate that it shows.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from fastdl.core.digests import Look, Step
+from fastdl.core.digests.base import ListedMirror, strongest
+from fastdl.core.digests.fields import digests_of, links_of
+from fastdl.core.mapper import Candidate, Route, resolved
+from fastdl.core.rules import CLASSES
+from fastdl.core.trust import judge_sources
+from fastdl.core.urls import Url, parse_url
+from fastdl.core.verify import LENGTHS, Digest
+from fastdl.engine.landing import Expected, Landing
+from fastdl.errors import FastdlError
+from fastdl.io.contact import Answer, Place
+from fastdl.io.lookup import SECONDS, Lookup, Outcome
+
+if TYPE_CHECKING:
+    from fastdl.engine.attempt import Outlook
+    from fastdl.io.session import Session
+    from fastdl.io.store import Server
+    from fastdl.settings import Settings
+
+WORTH_SECONDS = 1.0  # that a download must still take for a source more to be worth its connection
+WORTH_BYTES = 2 * 1024 * 1024
+SILENCE = 1.5  # seconds without a head from the origin after which others are asked
+TRIALS = 3  # mapped sources that are being tried at a time
+MOST_JOINED = 8  # of one download
+MOST_SERVING = 4  # after that many serve, none is tried any more
+END_WAIT = 1.0  # seconds that a complete file waits for a digest that is being looked up
+LATE_SHARE = 0.25  # or this part of the time that the download took
+
+
+class Sourcing:
+    """The mapped sources and the found digests of one download."""
+
+    def __init__(
+        self,
+        session: Session,
+        settings: Settings,
+        url: str,
+        places: Sequence[Place],
+        given: Sequence[Expected],
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        """`places` are the given ones, the origin first; `given` the digests that the user has named; `say` takes
+        sentences for -v, `warn` those for everybody."""
+        self._session = session
+        self._settings = settings
+        self._url = url
+        self._origin = places[0].given
+        self._given_urls = {place.given.text for place in places}
+        self._given = list(given)
+        self._known = {each.digest.text for each in given if each.digest.strong}
+        self._proof = strongest(each.digest for each in given if each.digest.strong)
+        self._shunned: set[str] = set()
+        self._guard = threading.Lock()
+        self._say = say
+        self._warn = warn
+        self._route: Route | None = None
+        self.private = True
+        self._lookups: list[Lookup] = []
+        self._outcomes: list[Outcome] = []  # appended by the look-ups' threads
+        self._fresh: list[Expected] = []  # digests that the landing has not been told yet
+        self._more: list[Candidate] = []  # sources that answers have named
+        self._queue: list[Place] | None = None  # allowed and not joined yet, best first; None: to be made anew
+        self._tried: set[str] = set()
+        self._unproved = False  # a source was taken without a digest
+        self._met = False  # the origin has answered
+        self._began = 0.0
+
+    # --- what is known before anybody is asked -----------------------------------------------------------
+
+    @property
+    def route(self) -> Route:
+        """The route of the URL; found when it is first asked for."""
+        if self._route is None:
+            from fastdl.engine.explain import is_private
+
+            self.private = is_private(self._session.credentials, self._settings, self._origin)
+            self._route = self._session.mapper.route(self._url, private=self.private)
+        return self._route
+
+    def embedded(self) -> Digest | None:
+        """The digest that the URL itself carries."""
+        return self.route.embedded
+
+    @property
+    def foreseen(self) -> frozenset[str]:
+        """Algorithms in which a digest is being looked up; those that nobody can know beforehand are left out."""
+        return frozenset(look.algorithm for look in self.route.digests if look.algorithm in LENGTHS)
+
+    def begin(self) -> None:
+        """Find the route and begin to look up the digest. The first request is under way by now."""
+        self._began = time.monotonic()
+        route = self.route
+        if route.embedded is not None:
+            self._learn(Expected(route.embedded, "url", "the URL"), proves=True)
+        if route.digests and not self._proof:
+            self._look_up(route.digests)
+        if route.rule is not None:
+            self._say(f"rule {route.rule}: {route.why}")
+
+    def _look_up(self, looks: Sequence[Look]) -> None:
+        seconds = min(SECONDS, self._settings.max_time or SECONDS)
+        aliases = [candidate.host for candidate in self.route.candidates if candidate.trust == "alias"]
+        lookup = Lookup(self._session, looks, time.monotonic() + seconds, self._outcomes.append, hosts=aliases)
+        self._lookups.append(lookup)
+        lookup.start()
+
+    # --- what answers tell -------------------------------------------------------------------------------
+
+    def heard(self, place: Place, answer: Answer) -> None:
+        """A usable head came, from whom it may be; called by workers, one at a time. Of the origin's first one the
+        digest fields and links count (RFC 9530, RFC 6249), its redirects' as well."""
+        if place.mapped or place.mirror or self._met:
+            return
+        self._met = True
+        if self._settings.insecure:
+            secure = False
+        else:
+            secure = answer.url.scheme == "https" and all(url.scheme == "https" for url, _ in answer.hops)
+        heads = [*answer.hops, (answer.url, answer.head)]
+        linked = any(look.header == "x-linked-etag" for look in self.route.digests)
+        found = [digest for url, head in heads for digest in digests_of(head, url.path, linked=linked)]
+        best = strongest(found)
+        if best is not None and not self._known:
+            self._learn(Expected(best, "origin", answer.url.host), proves=secure)
+        if self.private or self._settings.cdn == "off":
+            return
+        for url, head in heads:
+            links = links_of(head, url)
+            if secure and best is not None and best.strong:
+                self._more += [candidate for link in links.duplicates if (candidate := _named(link)) is not None]
+            described = [link for link in links.described_by if _same_operator(url, link)]
+            if secure and described and not self._proof:
+                names = {"url": self._url}
+                self._look_up([Step("metalink", link, names=names) for link in described[:2]])
+        if self.route.resolve and answer.url.text != self._origin.text and self._origin.scheme == "https":
+            self._follow(answer.url)
+        self._queue = None
+
+    def _follow(self, url: Url) -> None:
+        """The origin is a redirector: what is known of the place where it led counts too."""
+        before = self.route
+        self._route = resolved(before, self._session.mapper.route(url.text))
+        if self._route.embedded is not None and before.embedded is None:
+            self._learn(Expected(self._route.embedded, "url", "the URL"), proves=True)
+        more = self._route.digests[len(before.digests) :]
+        if more and not self._proof:
+            self._look_up(more)
+
+    def _learn(self, expected: Expected, *, proves: bool) -> None:
+        if expected.digest.text not in self._known:
+            self._known.add(expected.digest.text)
+            self._fresh.append(expected)
+        if proves and expected.digest.strong and self._proof is None:
+            self._proof = expected.digest
+        self._queue = None
+
+    def digests(self) -> list[Expected]:
+        """Digests that have become known since the last call."""
+        with self._guard:
+            while self._outcomes:
+                self._take(self._outcomes.pop(0))
+            fresh, self._fresh = self._fresh, []
+            return fresh
+
+    def _take(self, outcome: Outcome) -> None:
+        self._queue = None
+        if outcome.found is None:
+            self._say(f"no digest of the publisher is known: {outcome.why}")
+            return
+        host = parse_url(outcome.url).host
+        digest = outcome.found.digest
+        self._say(f"{host} publishes {digest.algorithm} {digest.hex}")
+        self._learn(Expected(digest, outcome.source, host), proves=outcome.opens)
+        if outcome.opens and outcome.found.mirrors:
+            self._more += [named for link in outcome.found.mirrors if (named := _named(link)) is not None]
+        if outcome.found.learned:
+            more = self._session.mapper.route(self._url, private=self.private, known=dict(outcome.found.learned))
+            self._route = self.route._replace(candidates=more.candidates)
+
+    @property
+    def looking(self) -> bool:
+        """Whether a look-up is still under way."""
+        return any(lookup.outcome is None and not lookup.ended for lookup in self._lookups)
+
+    def wait(self, took: float, stopped: Callable[[], bool]) -> None:
+        """The file is complete after `took` seconds: wait a little for a digest that is still being looked up."""
+        until = time.monotonic() + max(END_WAIT, LATE_SHARE * took)
+        while self.looking and not self._outcomes and not stopped() and time.monotonic() < until:
+            for lookup in self._lookups:
+                if lookup.outcome is None and not lookup.ended:
+                    lookup.wait(0.05)  # in short waits, so that Ctrl-C gets through on Windows too
+        if self.looking and not self._outcomes:
+            self._say("the publisher's digest did not come in time")
+
+    def renew(self) -> None:
+        """The file changed at the origin: what was found out about it may be of its former version."""
+        self.close()
+        self._lookups, self._outcomes, self._fresh, self._more = [], [], [], []
+        self._queue, self._route, self._met = None, None, False
+        self._known = {each.digest.text for each in self._given if each.digest.strong}
+        self._proof = strongest(each.digest for each in self._given if each.digest.strong)
+        self._tried = set(self._shunned)
+
+    def shun(self, place: Place) -> None:
+        """It has another file than the origin."""
+        self._shunned.add(place.given.text)
+
+    def close(self) -> None:
+        """End all look-ups."""
+        for lookup in self._lookups:
+            lookup.stop()
+
+    # --- joining -----------------------------------------------------------------------------------------
+
+    def next_source(self, outlook: Outlook, now: float) -> Place | None:
+        """The source that is to join now, if one is."""
+        if self._settings.cdn == "off" or self.private or outlook.trials >= TRIALS or outlook.serving >= MOST_SERVING:
+            return None
+        if len(self._tried) >= MOST_JOINED or not self._worth(outlook, now):
+            return None
+        if self._queue is None:
+            self._queue = self._allowed()
+        if not self._queue:
+            return None
+        place = self._queue.pop(0)
+        self._tried.add(place.given.text)
+        return place
+
+    def _worth(self, outlook: Outlook, now: float) -> bool:
+        """Whether there is time to be gained."""
+        if outlook.troubled or not outlook.confirmed:
+            return outlook.troubled or self._first or now - self._began > SILENCE
+        if outlook.single or outlook.left is None or outlook.left < WORTH_BYTES:
+            return False
+        if self._settings.cdn == "prefer":
+            return True
+        return outlook.left > WORTH_SECONDS * outlook.rate and now - self._began > 0.25
+
+    @property
+    def _first(self) -> bool:
+        """Whether mapped sources are to be asked before the origin: --cdn prefer, where the digest is known by now."""
+        return self._settings.cdn == "prefer" and self._proof is not None
+
+    def may_lead(self) -> bool:
+        """Whether a mapped source may be asked first of all."""
+        return self._first and not self.private and bool(self._allowed())
+
+    def _allowed(self) -> list[Place]:
+        settings = self._settings
+        route = self.route._replace(candidates=(*self.route.candidates, *self._more))
+        verdicts = judge_sources(
+            route, self._proof, self.looking, settings.trust, settings.cdn, self.private, frozenset(), settings.region
+        )
+        allowed = [verdict.candidate for verdict in verdicts if verdict.allowed and not verdict.candidate.own_token]
+        hosts = {trust: frozenset(c.host for c in allowed if _rank(c.trust) <= _rank(trust)) for trust in CLASSES}
+        places = {}
+        for candidate in allowed:
+            try:
+                url = parse_url(candidate.url)
+            except FastdlError:
+                continue
+            if url.text in self._given_urls or url.text in self._tried or (url.scheme != "https" and not self._proof):
+                continue
+            places[url.text] = Place(url, mirror=True, trust=candidate.trust, hosts=hosts[candidate.trust])
+        return self._in_order(list(places.values()))
+
+    def _in_order(self, places: list[Place]) -> list[Place]:
+        """Those who have served well first, then by class; among equals chance decides, so that no mirror gets all.
+        Who has lied is left out."""
+        store = self._session.store
+        liars = store.liars()
+        known = store.servers(place.given.netloc for place in places)
+        honest = [place for place in places if place.given.netloc not in liars]
+        chance = {place.given.text: random.random() for place in honest}
+        regional = self._settings.region != "auto"
+        order = {place.given.text: n for n, place in enumerate(honest)}
+
+        def key(place: Place) -> tuple[float, ...]:
+            server = known.get(place.given.netloc)
+            rate = server.rate if server is not None and server.rate else 0.0
+            bad = 1 if server is not None and server.errors > 1 and not rate else 0
+            near = order[place.given.text] if regional else 0
+            return (bad, near, -rate, _rank(place.trust), chance[place.given.text])
+
+        return sorted(honest, key=key)
+
+    def prepared(self, place: Place, landing: Landing) -> Place:
+        """The place with what has to hold for it now: where no digest proves its bytes, the origin's validators."""
+        if self._proof is None:
+            if self._settings.trust == "any" and place.trust != "alias":
+                if not self._unproved:
+                    self._warn(f"--trust any: no digest proves what {place.given.host} sends")
+                self._unproved = True
+            else:
+                place.twin = landing.validators
+        return place
+
+    def known_server(self, netloc: str) -> Server | None:
+        """What earlier downloads have taught about a host."""
+        return self._session.store.servers([netloc]).get(netloc)
+
+
+def _rank(trust: str) -> int:
+    return CLASSES.index(trust)
+
+
+def _named(link: ListedMirror) -> Candidate | None:
+    """A source that the publisher's own answer names (RFC 6249, RFC 5854)."""
+    try:
+        url = parse_url(link.url)
+    except FastdlError:
+        return None
+    if url.username is not None or url.scheme != "https":
+        return None
+    return Candidate(url.text, url.host, url.host, link.location, "official", True, True, "named by the publisher")
+
+
+def _same_operator(url: Url, link: str) -> bool:
+    """Whether a description is where the file's publisher is."""
+    try:
+        to = parse_url(link)
+    except FastdlError:
+        return False
+    return to.scheme == "https" and (to.host == url.host or to.host.endswith("." + url.host))

@@ -1,0 +1,440 @@
+"""`mirrors`: the list of what is in force, and the sources of one URL, measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastdl.__main__ import main
+from fastdl.io.rules_file import load_pack
+from fastdl.io.store import Store
+from servers.files import FileApp, Reply
+from servers.raw import Connection, RawServer, Request, Serve
+from servers.tls import Certificates
+
+HOST = "tools.example.org"
+URL = f"https://{HOST}/releases/1.2/tool.bin"
+RULES = f"""
+[rules.tools]
+title = "our tools"
+match = "https://{HOST}/releases/{{version}}/{{file}}"
+
+[rules.tools.mirrors.good]
+url = "https://good.example.com/{{version}}/{{file}}"
+operator = "Example Ltd"
+region = "DE"
+
+[rules.tools.mirrors.bad]
+url = "https://bad.example.com/{{version}}/{{file}}"
+
+[rules.tools.mirrors.stale]
+url = "https://stale.example.com/{{version}}/{{file}}"
+
+[rules.tools.mirrors.gone]
+url = "https://gone.example.com/{{version}}/{{file}}"
+
+[rules.tools.mirrors.whole]
+url = "https://whole.example.com/{{version}}/{{file}}"
+
+[rules.tools.mirrors.stranger]
+url = "https://stranger.example.net/{{version}}/{{file}}"
+trust = "third-party"
+enabled = false
+
+[rules.tools.digests.side]
+url = "https://{HOST}/releases/{{version}}/{{file}}.sha256"
+"""
+Say = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty config file and state folder; nothing of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith("FASTDL_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    path = tmp_path / "config.toml"
+    path.write_text("", encoding="utf-8")
+    monkeypatch.setenv("FASTDL_CONFIG", str(path))
+    monkeypatch.setenv("FASTDL_STATE_DIR", str(tmp_path / "state"))
+    return path
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """The object of `mirrors --json ARGS`."""
+
+    def run(*args: str, code: int = 0) -> dict[str, Any]:
+        assert main(["mirrors", "--json", *args]) == code
+        out, err = capsys.readouterr()
+        assert err == ""
+        told: dict[str, Any] = json.loads(out)
+        return told
+
+    return run
+
+
+@pytest.fixture
+def text(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    def run(*args: str) -> list[str]:
+        assert main(["mirrors", *args]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "state"))
+
+
+def mirror(told: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(each for each in told["rules"][0]["mirrors"] if each["id"] == name)
+    return found
+
+
+# --- the list --------------------------------------------------------------------------------------------
+
+
+def test_every_rule_and_mirror_is_listed(say: Say) -> None:
+    told = say()
+    rules = list(load_pack().rules())
+    assert [rule["id"] for rule in told["rules"]] == [rule.id for rule in rules]
+    for said, rule in zip(told["rules"], rules, strict=True):
+        assert said["enabled"] and not said["own"]
+        assert said["hosts"] == list(rule.hosts)
+        assert {each["url"] for each in said["mirrors"]} == {each.template for each in rule.mirrors}
+        for each in said["mirrors"]:
+            assert each["why"]
+            assert each["trust"] in ("alias", "official", "third-party")
+            assert not (each["trust"] == "third-party" and each["allowed"])
+
+
+def test_the_short_list_has_a_line_for_each(text: Callable[..., list[str]]) -> None:
+    lines = text()
+    rules = list(load_pack().rules())
+    total = sum(len(rule.mirrors) for rule in rules)
+    assert lines[0].startswith(f"{len(rules)} ecosystems, {total} mirrors; ")
+    assert [line.split()[0] for line in lines[4:]] == [rule.id for rule in rules]
+    assert max(map(len, lines)) <= 120
+    helm = next(line for line in lines if line.startswith("helm "))
+    assert helm.split() == ["helm", "1", "0", "sha256", "get.helm.sh"]
+
+
+@pytest.mark.parametrize("word", ["helm", "HELM", "get.helm.sh", "helm.sh", "Helm bin"])
+def test_a_rule_is_found_by_name_host_and_title(word: str, say: Say) -> None:
+    assert [rule["id"] for rule in say(word)["rules"]] == ["helm"]
+
+
+def test_the_host_of_a_mirror_shows_what_it_has(config: Path, say: Say) -> None:
+    config.write_text(RULES, encoding="utf-8")
+    (rule,) = say("good.example.com")["rules"]
+    assert [each["id"] for each in rule["mirrors"]] == ["good"]
+    (rule,) = say("example.com")["rules"]
+    assert len(rule["mirrors"]) == 5
+
+
+def test_a_label_that_may_be_anything(say: Say) -> None:
+    wild = next(rule for rule in load_pack().rules() if any("*" in host for host in rule.hosts))
+    host = next(host for host in wild.hosts if "*" in host)
+    assert wild.id in [rule["id"] for rule in say(host.replace("*", "fr"))["rules"]]
+
+
+def test_ones_own_rules_and_what_is_switched_off(config: Path, say: Say, text: Callable[..., list[str]]) -> None:
+    other = "\n[rules.helm]\nenabled = false\n[rules.k8s-dl]\nbuiltin-mirrors = false\n"
+    config.write_text(RULES + other, encoding="utf-8")
+    told = say()
+    assert told["rules"][0]["id"] == "tools" and told["rules"][0]["own"]
+    good, stranger = mirror(told, "good"), mirror(told, "stranger")
+    assert (good["allowed"], good["operator"], good["region"], good["own"]) == (True, "Example Ltd", "DE", True)
+    assert (stranger["allowed"], stranger["why"]) == (False, "switched off in the config")
+    helm = told["rules"][-1]
+    assert (helm["id"], helm["enabled"]) == ("helm", False)
+    assert {each["why"] for each in helm["mirrors"]} == {"its rule is switched off in the config"}
+    (kubernetes,) = say("k8s-dl")["rules"]
+    assert {each["why"] for each in kubernetes["mirrors"]} == {"switched off in the config by builtin-mirrors"}
+    lines = text()
+    assert any(line.startswith("tools ") and line.endswith("(your own rule)") for line in lines)
+    assert any(line.startswith("helm ") and line.endswith("(switched off in the config)") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("args", "allowed", "why"),
+    [
+        ([], False, "a third party that is not enabled in the config"),
+        (["--trust", "any"], True, "with a strong digest of the publisher's"),
+        (["--trust", "official"], False, "a third party, and only official sources are wanted"),
+        (["--no-cdn"], False, "mapping is switched off"),
+    ],
+)
+def test_the_list_obeys_the_options_of_get(args: list[str], allowed: bool, why: str, say: Say) -> None:
+    (rule,) = say("github-release", *args)["rules"]
+    for each in rule["mirrors"]:
+        if each["trust"] == "third-party":
+            assert each["allowed"] == allowed
+            assert each["why"] == why
+
+
+def test_a_mirror_that_wants_a_token_is_no_help(say: Say) -> None:
+    assert {each["why"] for each in say("oci")["rules"][0]["mirrors"]} == {"it asks for a token of its own"}
+
+
+def test_what_was_learned_stands_in_the_list(
+    config: Path, say: Say, text: Callable[..., list[str]], store: Store
+) -> None:
+    from fastdl.io.store import Report
+
+    config.write_text(RULES, encoding="utf-8")
+    store.learn([Report("good.example.com", bytes=4 << 20, rate=3e6, latency=0.05, connections=4, ranges=True)])
+    store.note_lie("bad.example.com", "it sent other bytes")
+    store.close()
+    told = say("tools")
+    assert mirror(told, "good")["known"]["bytes_per_second"] == 3_000_000
+    assert not mirror(told, "bad")["allowed"]
+    assert mirror(told, "bad")["why"].startswith("it sent altered bytes on 20")
+    lines = text("tools", "-v")
+    assert any("good.example.com" in line and "2.9 MiB/s" in line and "50 ms" in line for line in lines)
+    assert "       https://good.example.com/{version}/{file}" in lines
+
+
+def test_no_line_has_control_characters(config: Path, text: Callable[..., list[str]]) -> None:
+    config.write_text(RULES, encoding="utf-8")
+    assert all(line.isprintable() for line in text("-v"))
+
+
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (["nosuch"], "no rule and no mirror is called 'nosuch'"),
+        (["helmm"], "Did you mean helm?"),
+        (["helm", "kernel"], "one name"),
+        (["test"], "no URL is given"),
+        (["test", URL, URL], "one URL"),
+        (["test", "example.org/x"], "https://example.org/x"),
+        (["--insecure", "helm"], "mirrors test URL"),
+        (["-o", "x", "helm"], "no such option"),
+        (["--trust", "all"], "--trust"),
+    ],
+)
+def test_usage(args: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mirrors", *args]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert part in err
+    assert err.count("\n") == 1
+
+
+def test_the_list_needs_no_network_and_no_database() -> None:
+    heavy = ("typer", "httpx", "httpcore", "ssl", "socket", "sqlite3", "numpy", "fastdl.io.session")
+    code = (
+        "import sys; from fastdl.__main__ import main; assert main(['mirrors', 'helm']) == 0; "
+        f"sys.stderr.write(' '.join(set({heavy!r}) & set(sys.modules)))"
+    )
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- the test --------------------------------------------------------------------------------------------
+
+
+class World:
+    """Hosts on loopback, each with its own certificate; whoever else is asked for refuses the connection."""
+
+    def __init__(self, serve: Serve, certificates: Certificates) -> None:
+        self._serve = serve
+        self._certificates = certificates
+        self.servers: dict[str, RawServer] = {}
+
+    def add(self, host: str, app: FileApp) -> None:
+        self.servers[host] = self._serve(app, tls=self._certificates.context_for(host))
+
+    @property
+    def options(self) -> list[str]:
+        to = [f"{host}:443:127.0.0.1:{server.port}" for host, server in self.servers.items()]
+        rules = [word for rule in (*to, ":443:127.0.0.1:1") for word in ("--connect-to", rule)]
+        return ["--no-proxy", "--cacert", str(self._certificates.ca), *rules]
+
+    def asked(self, host: str) -> list[str]:
+        return [entry.request.target for entry in self.servers[host].log]
+
+
+@pytest.fixture
+def world(serve: Serve, certificates: Certificates, config: Path) -> World:
+    config.write_text(RULES, encoding="utf-8")
+    return World(serve, certificates)
+
+
+def origin(size: int = 3 << 20, seed: int = 1, digest: str | None = None) -> FileApp:
+    """An origin that publishes the digest of its file ("" for none)."""
+    right = FileApp(size=size, seed=seed).sha256() if digest is None else digest
+
+    def hook(connection: Connection, request: Request, reply: Reply) -> Reply:
+        if request.target.endswith(".sha256"):
+            return Reply(200, None, [("Content-Length", str(len(right)))], literal=right.encode())
+        return reply
+
+    return FileApp(size=size, seed=seed, hook=hook)
+
+
+def by_host(told: dict[str, Any]) -> dict[str, Any]:
+    return {source["host"]: source for source in told["sources"]}
+
+
+def test_sources_are_measured_and_ranked(world: World, say: Say, store: Store) -> None:
+    world.add(HOST, origin())
+    world.add("good.example.com", FileApp(size=3 << 20, etag='"other"'))
+    world.add("bad.example.com", FileApp(size=3 << 20, seed=2))
+    world.add("stale.example.com", FileApp(size=2 << 20))
+    world.add("whole.example.com", FileApp(size=3 << 20, ranges=False))
+    told = say("test", *world.options, URL)
+    sources = by_host(told)
+    assert (told["rule"], told["size"], told["digest"]["source"]) == ("tools/match-1", 3 << 20, "origin")
+    good = sources["good.example.com"]
+    assert (good["usable"], good["agrees"], good["ranges"], good["validator"]) == (True, True, True, False)
+    assert good["bytes"] == 1 << 20
+    assert good["bytes_per_second"] > 0 and good["connect_seconds"] > 0 and good["first_byte_seconds"] > 0
+    assert (good["operator"], good["region"], good["trust"]) == ("Example Ltd", "DE", "official")
+    assert sources["whole.example.com"]["ranges"] is False
+    assert sources["whole.example.com"]["agrees"]
+    bad = sources["bad.example.com"]
+    assert (bad["lied"], bad["agrees"], bad["usable"], bad["rank"]) == (True, False, False, None)
+    stale = sources["stale.example.com"]
+    assert (stale["lied"], stale["usable"]) == (False, False)
+    assert "another size" in stale["why"]
+    assert not sources["gone.example.com"]["usable"] and sources["gone.example.com"]["why"]
+    stranger = sources["stranger.example.net"]
+    assert (stranger["measured"], stranger["bytes"]) == (False, None)
+    ranked = [source for source in told["sources"] if source["rank"]]
+    assert [source["rank"] for source in ranked] == [1, 2, 3]
+    assert [source["expected_seconds"] for source in ranked] == sorted(s["expected_seconds"] for s in ranked)
+    assert {source["host"] for source in ranked} == {HOST, "good.example.com", "whole.example.com"}
+    assert list(store.liars()) == ["bad.example.com"]
+    known = store.servers([HOST, "good.example.com", "gone.example.com", "whole.example.com"])
+    assert known["good.example.com"].rate and known["good.example.com"].latency
+    assert known["good.example.com"].ranges is True and known["whole.example.com"].ranges is False
+    assert known["gone.example.com"].errors > 0 and not known["gone.example.com"].rate
+
+
+def test_no_more_than_the_sample_is_fetched_and_nothing_is_written(
+    world: World, say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    world.add(HOST, origin(8 << 20))
+    world.add("good.example.com", FileApp(size=8 << 20))
+    say("test", *world.options, URL)
+    assert list(here.iterdir()) == []
+    (entry,) = world.servers["good.example.com"].log
+    assert entry.range == (0, 1 << 20)
+
+
+def test_a_liar_is_not_asked_again(world: World, say: Say) -> None:
+    world.add(HOST, origin())
+    world.add("bad.example.com", FileApp(size=3 << 20, seed=2))
+    assert by_host(say("test", *world.options, URL))["bad.example.com"]["lied"]
+    again = by_host(say("test", *world.options, URL))["bad.example.com"]
+    assert (again["measured"], again["usable"]) == (False, False)
+    assert again["why"].startswith("it sent altered bytes on")
+    assert len(world.asked("bad.example.com")) == 1
+
+
+def test_a_small_file_is_held_against_its_digest(world: World, say: Say, store: Store) -> None:
+    """The origin's own bytes are wrong here; the mirror's are not."""
+    world.add(HOST, origin(10_000, seed=9, digest=FileApp(size=10_000).sha256()))
+    world.add("good.example.com", FileApp(size=10_000))
+    world.add("bad.example.com", FileApp(size=10_000, seed=9))
+    sources = by_host(say("test", *world.options, URL))
+    assert (sources[HOST]["usable"], sources[HOST]["agrees"]) == (False, False)
+    assert sources["good.example.com"]["agrees"]
+    assert sources["bad.example.com"]["lied"]
+    assert list(store.liars()) == ["bad.example.com"]
+
+
+def test_without_a_published_digest_nobody_else_is_asked(world: World, say: Say) -> None:
+    world.add(HOST, FileApp(size=100_000, hook=lambda connection, request, reply: (
+        Reply(404, None, [("Content-Length", "0")], literal=b"") if request.target.endswith(".sha256") else reply
+    )))  # fmt: skip
+    world.add("good.example.com", FileApp(size=100_000))
+    told = say("test", *world.options, URL)
+    assert by_host(told)["good.example.com"]["why"] == "no digest of the publisher is known"
+    assert world.asked("good.example.com") == []
+    assert told["digest"]["status"] == "none"
+
+
+def test_a_private_request_measures_the_origin_alone(world: World, say: Say) -> None:
+    world.add(HOST, origin())
+    world.add("good.example.com", FileApp(size=3 << 20))
+    told = say("test", *world.options, "-H", "X-Token: hunter2", URL)
+    assert [source["host"] for source in told["sources"]] == [HOST]
+    assert "secret" in told["mapping"]
+    assert world.asked("good.example.com") == []
+    assert not any(target.endswith(".sha256") for target in world.asked(HOST))
+    assert "hunter2" not in json.dumps(told)
+
+
+def test_a_mirror_is_told_nothing_of_the_user(world: World, say: Say) -> None:
+    world.add(HOST, origin())
+    world.add("good.example.com", FileApp(size=3 << 20))
+    say("test", *world.options, "-A", "me and my team", URL)
+    (entry,) = world.servers["good.example.com"].log
+    assert entry.request.target == "/1.2/tool.bin"
+    assert "me and my team" not in str(entry.request.headers)
+
+
+def test_an_origin_that_is_gone(world: World, say: Say) -> None:
+    world.add("good.example.com", FileApp(size=3 << 20))
+    told = say("test", *world.options, URL, code=0)
+    good = by_host(told)["good.example.com"]
+    assert (good["usable"], good["agrees"]) == (True, None)
+    assert good["why"] == "nothing to compare its bytes with"
+    assert told["digest"]["status"] == "unreachable"
+    world.servers.clear()
+    assert not any(source["usable"] for source in say("test", *world.options, URL, code=3)["sources"])
+
+
+def test_mirrors_of_the_users_own_are_measured_too(world: World, say: Say, store: Store) -> None:
+    world.add("files.example.net", FileApp(size=200_000))
+    world.add("second.example.net", FileApp(size=200_000, seed=3))
+    told = say(
+        "test", *world.options, "-m", "https://second.example.net/f", "-m", "https://files.example.net/other",
+        "https://files.example.net/f",
+    )  # fmt: skip
+    assert [source["trust"] for source in told["sources"]] == ["origin"] * 3
+    assert sum(source["lied"] for source in told["sources"]) == 1
+    assert list(store.liars()) == ["second.example.net"]
+
+
+def test_the_origins_host_is_never_called_a_liar(world: World, say: Say, store: Store) -> None:
+    def hook(connection: Connection, request: Request, reply: Reply) -> Reply:
+        reply.seed = 5 if request.target == "/other" else None
+        return reply
+
+    world.add("files.example.net", FileApp(size=200_000, hook=hook))
+    told = say("test", *world.options, "-m", "https://files.example.net/other", "https://files.example.net/f")
+    assert sorted(source["lied"] for source in told["sources"]) == [False, True]
+    assert store.liars() == {}
+
+
+def test_the_text_says_who_lies(world: World, text: Callable[..., list[str]]) -> None:
+    world.add(HOST, origin())
+    world.add("bad.example.com", FileApp(size=3 << 20, seed=2))
+    lines = text("test", *world.options, URL)
+    assert lines[0] == URL
+    assert lines[1].startswith("A file of 3.0 MiB; the rule for our tools applies. Its sha256 is known")
+    assert any(line.lstrip().startswith(f"1  {HOST}") for line in lines)
+    assert any("bad.example.com" in line and "LIES: " in line for line in lines)
+    assert any("stranger.example.net" in line and "not enabled" in line for line in lines)
+    assert all(line.isprintable() for line in lines)

@@ -1,0 +1,78 @@
+"""docs/state.md says what the code does: keys of JSON, bounds, times, places."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fastdl.cli import history, stats
+from fastdl.config import state_dir
+from fastdl.core import servers
+from fastdl.io import store
+
+STATE = (Path(__file__).resolve().parents[2] / "docs/state.md").read_text(encoding="utf-8")
+
+
+def cells(heading: str) -> list[list[str]]:
+    """The table below a heading, without its head."""
+    section = STATE.split(f"\n## {heading}\n", 1)[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+
+
+def keys(heading: str) -> list[str]:
+    return [name for row in cells(heading) for cell in row for name in re.findall(r"`([a-z]\w*)`", cell)]
+
+
+def test_keys_of_stats() -> None:
+    seen = servers.Server("a", None, None, 0, 0.0, None, 0.0, 0, 0.0)
+    told = stats.as_object(stats.Stats([seen], [("a", 0.0, "")], {"routes": (0, 0)}, store.Totals()))
+    inner = [*told["servers"][0], *told["lies"][0], *told["caches"]["routes"], *told["history"]]
+    assert sorted(keys("`fastdl stats`")) == sorted([*told, *inner])
+
+
+def test_keys_of_history() -> None:
+    entry = history.as_object(store.Entry(0.0, "", sources=(("a", "origin", 0),)))
+    first = [name for row in cells("`fastdl history`") for name in re.findall(r"`(\w+)`", row[0])]
+    assert first == list(entry)
+    assert set(keys("`fastdl history`")) == {*entry, *entry["sources"][0]}
+
+
+def test_keys_of_cache() -> None:
+    assert keys("`fastdl cache`") == list(store.Info("")._asdict())
+
+
+def test_bounds() -> None:
+    written = {row[0]: row[2] for row in cells("What") if row[2][0].isdigit()}
+    bounds = {
+        "servers": store.MOST_SERVERS,
+        "lies": store.MOST_LIES,
+        "ETags": store.MOST_ETAGS,
+        "history": store.MOST_HISTORY,
+    }
+    assert written == {name: f"{bound:,}" for name, bound in bounds.items()}
+
+
+def test_times() -> None:
+    days = servers.DAY
+    numbers = {int(number) for number in re.findall(r"(\d+) days", STATE.replace("\n", " "))}
+    times = (servers.HALF_LIFE, 4 * servers.HALF_LIFE, servers.LIE_LASTS, servers.FORGOTTEN)
+    assert numbers == {time / days for time in times}
+    assert days == servers.BUSY_HALF_LIFE
+    assert servers.MOST_WEIGHT == 4
+    assert servers.FULL_WEIGHT == 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("system", "environ"),
+    [
+        ("linux", {"HOME": "~"}),
+        ("darwin", {"HOME": "~"}),
+        ("win32", {"LOCALAPPDATA": "%LOCALAPPDATA%"}),
+    ],
+)
+def test_places(system: str, environ: dict[str, str]) -> None:
+    separator = "\\" if system == "win32" else "/"
+    assert f"`{state_dir(environ, system)}{separator}{store.FILE}`" in STATE
