@@ -597,12 +597,14 @@ def test_a_metalink_that_the_origin_names_is_read(origin: Any, say: Say) -> None
     link = "<https://tools.example.org/t.meta4>; rel=describedby; type=application/metalink4+xml"
     metalink = f"""<?xml version="1.0"?><metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="tool.tgz">
         <size>{len(FILE)}</size><hash type="sha-256">{SHA}</hash>
+        <pieces length="8192" type="sha-1"><hash>{"0" * 40}</hash><hash>{"0" * 40}</hash></pieces>
         <url location="de">https://listed.example.net/tool.tgz</url></file></metalink>"""
     pages = {"/releases/1.2/tool.tgz": linked(link, digest=False), "/t.meta4": ("200 OK", metalink.encode())}
     _, options = origin(pages)
     told = say(*options, NAME)
     assert (told["digest"]["value"], told["digest"]["source"]) == (SHA, "metalink")
     assert allowed(told) == ["tools.example.org", "listed.example.net"]
+    assert "Pieces of 8.0 KiB are checked as they arrive: the Metalink has their digests." in told["plan"]["steps"]
 
 
 # --- what is remembered ----------------------------------------------------------------------------------
@@ -649,12 +651,14 @@ def test_liars_and_what_is_known_of_hosts(
     ],
     ids=str,
 )
-def test_it_allows_those_whom_get_allows(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_it_allows_those_whom_get_allows(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before anybody was asked; whom the digest lets in is decided by the same function of the trust table."""
     from fastdl.core.urls import parse_url
     from fastdl.core.verify import parse_checksum
     from fastdl.engine.explain import explain
-    from fastdl.engine.landing import Expected
+    from fastdl.engine.proof import Expected
     from fastdl.engine.sourcing import Sourcing
     from fastdl.io.contact import Place
     from fastdl.io.session import Session
@@ -670,6 +674,9 @@ def test_it_allows_those_whom_get_allows(changes: dict[str, Any], tmp_path: Path
     store.close()
     settings = Settings(**changes)
     session = Session(settings)
+    # as if those who publish the digest had been asked, and not answered yet
+    looking = property(lambda self: bool(self.route.digests) and self._proof is None)
+    monkeypatch.setattr(Sourcing, "looking", looking)
     try:
         for url in urls:
             given = [Expected(parse_checksum(settings.checksum), "user")] if settings.checksum else []

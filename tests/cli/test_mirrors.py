@@ -76,7 +76,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
     def run(*args: str, code: int = 0) -> dict[str, Any]:
         assert main(["mirrors", "--json", *args]) == code
         out, err = capsys.readouterr()
-        assert err == ""
+        assert err.count("fastdl: error: ") == err.count("\n") == (1 if code else 0)
         told: dict[str, Any] = json.loads(out)
         return told
 
@@ -403,6 +403,52 @@ def test_an_origin_that_is_gone(world: World, say: Say) -> None:
     assert told["digest"]["status"] == "unreachable"
     world.servers.clear()
     assert not any(source["usable"] for source in say("test", *world.options, URL, code=3)["sources"])
+
+
+def test_an_origin_that_fails_its_own_digest(world: World, say: Say) -> None:
+    world.add(HOST, origin(10_000, seed=9, digest=FileApp(size=10_000).sha256()))
+    (source, *others) = say("test", *world.options, URL, code=5)["sources"]
+    assert (source["host"], source["usable"], source["agrees"]) == (HOST, False, False)
+    assert not any(other["usable"] for other in others)
+
+
+def test_another_name_of_the_operator_needs_its_validators(config: Path, world: World, say: Say) -> None:
+    twin = f"""
+[rules.twins]
+match = "https://{HOST}/twins/{{file}}"
+
+[rules.twins.mirrors.same]
+url = "https://same.example.org/{{file}}"
+trust = "alias"
+
+[rules.twins.mirrors.other]
+url = "https://other.example.org/{{file}}"
+trust = "alias"
+"""
+    config.write_text(twin, encoding="utf-8")
+    world.add(HOST, FileApp(size=200_000, etag='"a"'))
+    world.add("same.example.org", FileApp(size=200_000, etag='"a"'))
+    world.add("other.example.org", FileApp(size=200_000, etag='"b"'))
+    sources = by_host(say("test", *world.options, f"https://{HOST}/twins/f"))
+    assert sources["same.example.org"]["usable"]
+    other = sources["other.example.org"]
+    assert (other["usable"], other["lied"], other["validator"]) == (False, False, False)
+
+
+def test_a_refusal_is_told(world: World, say: Say, store: Store) -> None:
+    def refuse(status: int) -> FileApp:
+        return FileApp(
+            hook=lambda connection, request, reply: Reply(status, None, [("Content-Length", "0")], literal=b"")
+        )
+
+    world.add(HOST, origin())
+    world.add("good.example.com", refuse(404))
+    world.add("bad.example.com", refuse(429))
+    sources = by_host(say("test", *world.options, URL))
+    assert "404" in sources["good.example.com"]["why"]
+    assert "429" in sources["bad.example.com"]["why"]
+    known = store.servers(["good.example.com", "bad.example.com"])
+    assert known["bad.example.com"].busy > 0 and not known["good.example.com"].busy
 
 
 def test_mirrors_of_the_users_own_are_measured_too(world: World, say: Say, store: Store) -> None:

@@ -180,14 +180,15 @@ class Watch:
 
     # --- pieces ------------------------------------------------------------------------------------------
 
-    def wrong(self, start: int, end: int) -> list[Instruction]:
-        """A piece is wrong: it is no longer stored, and missing again."""
-        for begin, stop in [] if self.core.over else list(self.core.done):
-            begin, stop = max(begin, start), min(stop, end)
-            if begin < stop:
-                self.dropped += stop - begin
-                self.disk.forget(begin, stop)
-        return self.core.invalidate(start, end, self.clock.now)
+    def wrong(self, senders: list[int], bad: list[Range]) -> list[Instruction]:
+        """Pieces are wrong: they are no longer stored, and missing again."""
+        for start, end in bad:
+            for begin, stop in [] if self.core.over else list(self.core.done):
+                begin, stop = max(begin, start), min(stop, end)
+                if begin < stop:
+                    self.dropped += stop - begin
+                    self.disk.forget(begin, stop)
+        return self.core.distrust(senders, bad, self.clock.now)
 
     # --- the ranges --------------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from fastdl.core.digests.base import Pieces
 from fastdl.core.pieces import PieceMap
 from fastdl.core.ranges import Range, RangeSet
-from fastdl.errors import DigestMismatch
 from simulation.clock import Steps, Task
 
 if TYPE_CHECKING:
@@ -126,9 +125,10 @@ class Checker:
     def _tell(self, bad: list[Range]) -> None:
         """What the shell does about it: fetch it again, and not from whoever brought it alone."""
         attempt = self.attempt
+        guilty = set[int]()
         for start, end in RangeSet(bad):
             brought = {number for _, _, number in attempt.disk.within(attempt.disk.by_source, start, end)}
             if attempt.settings.bans and len(brought) == 1 and attempt.places[min(brought)].mapped:
-                attempt.core.sources[min(brought)].error = DigestMismatch("The mirror has altered bytes")
-            what = f"bytes {start}-{end} of {sorted(brought)} are wrong"
-            attempt.post(what, lambda _core, _now, start=start, end=end: attempt.watch.wrong(start, end))  # type: ignore[misc]
+                guilty |= brought
+        what = f"{list(RangeSet(bad))} are wrong, by {sorted(guilty)}"
+        attempt.post(what, lambda _core, _now: attempt.watch.wrong(sorted(guilty), list(RangeSet(bad))))

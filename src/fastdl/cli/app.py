@@ -72,7 +72,7 @@ def build(get: Run, resume: Run, explain: Run, demo: Callable[[], int]) -> typer
     _add(app, "resume", "Finish the unfinished downloads in DIR (default: here).", resume, RESUME_OPTIONS, "DIR")
     _add(app, "verify", VERIFY_HELP, verify, VERIFY_OPTIONS, "FILE")
     _add(app, "explain", "Say what get would do with URL and why; nothing is fetched.", explain, every, "URL")
-    _add(app, "mirrors", MIRRORS_HELP, mirrors, MIRRORS_OPTIONS, "[NAME | test URL]")
+    _add(app, "mirrors", MIRRORS_HELP, mirrors, MIRRORS_OPTIONS, "NAME|test URL")
     _add(app, "stats", stats.STATS_HELP, stats.stats, stats.STATS_OPTIONS, "")
     _add(app, "history", history.HISTORY_HELP, history.history, history.HISTORY_OPTIONS, "clear")
     _add(app, "cache", cache.CACHE_HELP, cache.cache, cache.CACHE_OPTIONS, "info|clear")

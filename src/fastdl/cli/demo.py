@@ -37,7 +37,7 @@ class Part:
 
 
 PARTS = (
-    Part("origin", 1.25 * MIB),
+    Part("origin", 1.5 * MIB),
     Part("mirror", 4.0 * MIB),
     Part("liar", 1.0 * MIB, altering, ", changes one byte in every 64 KiB"),
 )

@@ -13,7 +13,7 @@ from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import is_terminal
 from fastdl.core.inventory import Choice, Entry, chosen, inventory
-from fastdl.errors import UsageError
+from fastdl.errors import FastdlError, UsageError
 from fastdl.options import OPTIONS, WAY, WHENCE, WHO, Option
 from fastdl.settings import Settings
 
@@ -97,17 +97,19 @@ def _test(values: Mapping[str, Any], urls: Sequence[str]) -> int:
         raise UsageError(what, f"{len(urls)} are given" if urls else "", "Write: fastdl mirrors test URL.")
     settings = checked_settings(values)
     config.check_urls(settings, list(urls))
-    told, code = _measured(settings, urls[0])
+    told, error = _measured(settings, urls[0])
     if settings.json:
         _say([json.dumps(told)])
     else:
         from fastdl.ui.mirrors import tested
 
         _say(list(tested(told)))
-    return code
+    if error is not None:
+        raise error
+    return 0
 
 
-def _measured(settings: Settings, url: str) -> tuple[dict[str, Any], int]:
+def _measured(settings: Settings, url: str) -> tuple[dict[str, Any], FastdlError | None]:
     from fastdl.engine.ranking import rank
     from fastdl.io.session import Session
 

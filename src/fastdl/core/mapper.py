@@ -104,6 +104,10 @@ class Mapper:
         self._shared = Interner(INTERNED)
 
     @property
+    def cache(self) -> RouteCache | None:
+        return self._cache
+
+    @property
     def pack(self) -> Pack:
         return self._pack
 

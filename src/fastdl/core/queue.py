@@ -262,7 +262,7 @@ class WorkQueue:
         if rate is None or rate <= 0:
             return None
         for seconds, victim, lease in self._victims(now):
-            if victim.phase is not Phase.FLOWING or victim.queued is not None or lease.end > self.horizon:
+            if victim.queued is not None or lease.end > self.horizon or not self._patient(victim, latency, now):
                 continue  # who has sent its next request must read this body to its end
             slow = max(victim.rate or 0.0, 1.0)
             if source.on_trial:
@@ -279,6 +279,12 @@ class WorkQueue:
             return self._cut(lease, part)
         return None
 
+    def _patient(self, victim: Worker, latency: float, now: float) -> bool:
+        """Whether a worker flows, or has been waited for long enough."""
+        trial = self.sources[victim.source].on_trial
+        patience = plan.TRIAL_RIVAL if trial else max(0.5, 4 * latency)
+        return victim.phase is Phase.FLOWING or now - victim.since >= patience
+
     def _cut(self, lease: Lease, part: int) -> Lease:
         """The last `part` bytes of a lease as a lease of their own."""
         stolen = Lease(lease.end - part, lease.end, lease.end - part)
@@ -292,9 +298,7 @@ class WorkQueue:
             return None
         budget = plan.waste_budget(self.size) - self._hedged
         for seconds, victim, lease in self._victims(now):
-            trial = self.sources[victim.source].on_trial
-            patience = plan.TRIAL_RIVAL if trial else max(0.5, 4 * latency)
-            if victim.phase is Phase.ASKED and now - victim.since < patience:
+            if not self._patient(victim, latency, now):
                 continue
             if seconds > max(0.2, 2 * (latency + lease.left / max(rate, 1.0))) and lease.left <= budget:
                 self._hedged += lease.left

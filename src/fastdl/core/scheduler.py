@@ -18,6 +18,7 @@ from fastdl.core.orders import Abort, Failure, Fault, Finish, GiveUp, Instructio
 from fastdl.core.queue import WorkQueue
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.state import UNKNOWN_END, Lease, Limits, Phase, Source, Worker
+from fastdl.errors import DigestMismatch
 
 
 class Scheduler(WorkQueue):
@@ -91,12 +92,16 @@ class Scheduler(WorkQueue):
         self.sources.append(Source(len(self.sources), host, mapped=True))
         return self._expand(now) if self.confirmed else []
 
-    def invalidate(self, start: int, end: int, now: float) -> list[Instruction]:
-        """What was stored in [start, end) is wrong: it is missing again."""
+    def distrust(self, sources: Sequence[int], ranges: Sequence[Range], now: float) -> list[Instruction]:
+        """What is stored in `ranges` is wrong, and missing again; `sources` have sent wrong bytes, and get no more
+        work."""
         if self.over:
             return []
-        self.done.remove(start, end)
-        self.pool.add(start, end)
+        for number in sources:
+            self.sources[number].error = DigestMismatch("it sent altered bytes")
+        for start, end in ranges:
+            self.done.remove(start, end)
+            self.pool.add(start, end)
         return self._expand(now)
 
     def _met(self, source: Source, now: float) -> None:

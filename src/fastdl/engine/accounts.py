@@ -17,7 +17,6 @@ from fastdl.result import DigestReport, SourceReport
 
 if TYPE_CHECKING:
     from fastdl.engine.download import Download
-    from fastdl.engine.repair import Mender
     from fastdl.engine.sourcing import Sourcing
 
 CONVICTION = -2  # the worker of the tracker that books what liars sent
@@ -39,7 +38,7 @@ def keep(download: Download, kept: target.AlreadyThere, embedded: Callable[[], D
 def digest(download: Download, *, verified: bool) -> None:
     """Report the strongest of the digests that were known, and whether the file has it; the user's own comes first."""
     landing = download.landing
-    known = landing.expected if landing is not None else []
+    known = landing.proof.expected if landing is not None else []
     if known:
         order = list(LENGTHS)
         best = min(known, key=lambda each: (not each.digest.strong, order.index(each.digest.algorithm)))
@@ -71,23 +70,21 @@ def report(download: Download) -> None:
     result.sources = list(merged.values())
 
 
-def convict(download: Download, mender: Mender, sourcing: Sourcing, warn: Callable[[str], None]) -> None:
+def convict(download: Download, sourcing: Sourcing, warn: Callable[[str], None]) -> None:
     """Remember who altered bytes, and say so in one line each. The file is right now."""
-    landing = download.landing
-    assert landing is not None
-    origin = download.places[0].given.netloc
-    for source in mender.liars:
-        text = landing.source_text(source)
+    origin = download.places[0].given
+    for text, count in download.altered.items():
         url = parse_url(text)
-        amount = format_size(mender.findings.altered[source])
-        evidence = f"{amount} of what it sent were not the origin's bytes"
-        download.session.store.note_lie(url.netloc, evidence)
-        warn(f"{url.netloc} sent altered bytes ({amount}): mended from {origin}, and it is not asked again for 30 days")
+        if url.origin == origin.origin:
+            continue
+        amount = format_size(count)
+        download.session.store.note_lie(url.netloc, f"{amount} of what it sent were not the origin's bytes")
+        mended = f"mended from {origin.netloc}, and it is not asked again for 30 days"
+        warn(f"{url.netloc} sent altered bytes ({amount}): {mended}")
         for number, place in enumerate(download.places):
             if mask(place.given.text) == text:
                 sourcing.shun(place)
-                row = download.counters.row(CONVICTION, number)
-                row.add(tracker.ERRORS, 1)
+                download.counters.row(CONVICTION, number).add(tracker.ERRORS, 1)
 
 
 def remember(download: Download, *, private: bool) -> None:

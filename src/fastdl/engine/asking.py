@@ -53,13 +53,15 @@ class Finding(Record):
 class Known(Record):
     """What is known of the file's digests. `status`: known, none, or unreachable (somebody may publish one and did not
     say). `findings`: all of them; each one is checked. `pending`: those who publish it were not asked. `tried`: masked
-    places that gave none, and why. `learned`: names that an answer gave the mapper."""
+    places that gave none, and why. `learned`: names that an answer gave the mapper. `piece`:
+    bytes of a piece, where a Metalink has digests of pieces."""
 
     status: str
     findings: tuple[Finding, ...] = ()
     pending: bool = False
     tried: tuple[tuple[str, str], ...] = ()
     learned: tuple[tuple[str, str], ...] = ()
+    piece: int | None = None
 
     @property
     def best(self) -> Finding | None:
@@ -202,7 +204,8 @@ def _published(session: Session, asked: Asked, looks: Sequence[Look], before: Kn
         named = [candidate for link in found.mirrors if (candidate := named_source(link)) is not None]
         asked.route = route._replace(candidates=(*route.candidates, *named))
     finding = Finding(found.digest, outcome.source, outcome.url, outcome.verified)
-    return Known("known", (*before.findings, finding), False, outcome.tried, tuple(found.learned.items()))
+    piece = found.pieces.length if outcome.opens and found.pieces is not None else None
+    return Known("known", (*before.findings, finding), False, outcome.tried, tuple(found.learned.items()), piece)
 
 
 # --- what the origin's own answer says -------------------------------------------------------------------

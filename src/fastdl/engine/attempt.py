@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastdl.core.orders import Abort, Failure, Fetch, Finish, GiveUp, Instruction, Placement, Read, Restart
-from fastdl.core.ranges import Range
+from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.response import Known, Verdict, own_codings
 from fastdl.core.scheduler import Scheduler
 from fastdl.core.state import UNKNOWN_END, Limits, Phase
@@ -242,6 +242,11 @@ class Attempt:
                 growth.shrink()
             elif growth is not None and strain.processor:
                 growth.hold()
+
+    def done(self) -> RangeSet:
+        """The ranges that are stored and complete."""
+        with self._lock:
+            return RangeSet(self.core.done)
 
     def outlook(self) -> Outlook:
         """How it stands at this moment."""

@@ -24,7 +24,9 @@ class Finding:
 
 
 def compared(samples: Sequence[Sample], proof: Digest | None) -> list[Finding]:
-    """What each sample comes to, in their order; the first one is the origin's."""
+    """What each sample comes to, in their order; the first one is the origin's. `proof`: the strong digest that is
+    known of the file; without one another name of the operator needs one of the origin's validators, as in a download.
+    """
     origin = samples[0]
     truth = bytes(origin.data) if origin.usable else None
     proved = _proved(origin, proof)
@@ -71,6 +73,8 @@ def _beside(sample: Sample, origin: Sample | None, truth: bytes | None, proof: D
         return Finding(sample, False, False, True, "it sends other bytes than the origin", fits)
     if not both:
         return Finding(sample, sample.size == 0, None, False, "it sent no byte", fits)
+    if sample.place.trust == "alias" and proof is None and not fits:
+        return Finding(sample, False, True, False, "no digest proves it, and its validators are not the origin's", fits)
     return Finding(sample, True, True, False, "the same bytes as the origin, as far as they were compared", fits)
 
 

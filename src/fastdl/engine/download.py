@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastdl.core import tracker
 from fastdl.core.orders import Failure, Finish, GiveUp, Instruction, Restart
-from fastdl.core.ranges import RangeSet
+from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.response import Action, Verdict
 from fastdl.core.scheduler import Scheduler
 from fastdl.core.state import Limits
@@ -18,11 +19,12 @@ from fastdl.core.urls import Url, mask, parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.engine import accounts, target
 from fastdl.engine.attempt import Attempt
-from fastdl.engine.landing import AskAgain, Expected, Landing
+from fastdl.engine.landing import AskAgain, Landing
+from fastdl.engine.proof import Expected
 from fastdl.engine.sinks import STDOUT_WINDOW
 from fastdl.engine.sourcing import SILENCE, Sourcing
 from fastdl.engine.watch import Watch
-from fastdl.errors import FastdlError, Interrupted, ObjectChanged, Refused, TimedOut
+from fastdl.errors import DigestMismatch, FastdlError, Interrupted, ObjectChanged, Refused, TimedOut
 from fastdl.events import Ended, Named, Note, Observer, Started
 from fastdl.io.contact import Answer, Place
 from fastdl.io.session import Session
@@ -61,6 +63,8 @@ class Download:
         self.landing: Landing | None = None
         self.final: Url | None = None
         self.result = Result(url=url, path="-" if settings.output == "-" else None)
+        self.altered: Counter[str] = Counter()  # bytes of wrong pieces, by the masked URL of who sent them
+        self._pieces_refused = ""
         self._listed = listed
         self._observer = observer
         self._sourcing: Sourcing | None = None
@@ -103,6 +107,8 @@ class Download:
         result.seconds = time.monotonic() - self._began
         if self._sourcing is not None and self.attempt is not None:
             accounts.remember(self, private=self._sourcing.private)
+        for warning in self.session.take_warnings():
+            self._note("warning", warning)
         self._observer(Ended(self.job, result))
         return result
 
@@ -126,11 +132,13 @@ class Download:
             return
         tell, warn = functools.partial(self._note, "info"), functools.partial(self._note, "warning")
         self._sourcing = sourcing = Sourcing(self.session, settings, self.url, self.places, expected, tell, warn)
-        self.landing = landing = Landing(settings, self.url, self.places, expected, tell, sourcing.embedded)
+        self.landing = landing = Landing(
+            settings, self.url, self.places, expected, tell, lambda: self.session.store, sourcing.embedded
+        )
         self._deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
         if landing.in_order:
-            landing.foreseen = sourcing.foreseen
+            landing.proof.foreseen = sourcing.foreseen
         for restart in range(RESTARTS + 1):
             outcome = self._try(landing, sourcing, claims, last=restart == RESTARTS)
             if isinstance(outcome, Finish):
@@ -140,6 +148,7 @@ class Download:
             if not isinstance(outcome, Restart):
                 raise self._ended(outcome)
             self._begin_again(landing, outcome.why)
+            landing.proof.drop_pieces()
             if self.attempt is not None and (place := self.places[self.attempt.core.confirmed_by]).mapped:
                 sourcing.shun(place)  # it had another file than the origin
             claims = None
@@ -189,6 +198,8 @@ class Download:
             with attempt.accepting:
                 for expected in sourcing.digests():
                     landing.expect(expected)
+            if opened and not last:
+                self._check_pieces(attempt, landing, sourcing)
             watch.look(attempt, now, self._observer if opened else None)
             while joining and (place := sourcing.next_source(attempt.outlook(), now)) is not None:
                 self._note("info", f"{place.given.host} joins ({place.trust})")
@@ -262,12 +273,39 @@ class Download:
     def _conflict(self, landing: Landing, source: int, start: int, end: int) -> bool:
         """A source sent other bytes than are stored. Where several sources had a part in the file and a digest will
         decide, the download goes on: what is wrong is mended at its end."""
-        mixed = len(self.places) > 1 and any(each.digest.strong for each in landing.expected)
+        mixed = len(self.places) > 1 and landing.proof.strong
         if mixed:
             self._note(
                 "info", f"{self.places[source].given.host} sent other bytes for {start}-{end - 1} than are there"
             )
         return mixed
+
+    # --- pieces ------------------------------------------------------------------------------------------
+
+    def _check_pieces(self, attempt: Attempt, landing: Landing, sourcing: Sourcing) -> None:
+        """Where digests of pieces are known, check what has arrived (RFC 5854, section 4.1.3)."""
+        pieces = sourcing.pieces or (self._listed.pieces if self._listed is not None else None)
+        if pieces is None or landing.partial is None or attempt.core.size is None:
+            return
+        if not landing.proof.has_pieces and not self._pieces_refused:
+            on_bad = functools.partial(self._bad_pieces, attempt, landing)
+            self._pieces_refused = landing.proof.check_pieces(pieces, attempt.core.size, on_bad)
+            if self._pieces_refused:
+                self._note("info", f"the digests of pieces are of no use: {self._pieces_refused}")
+        landing.proof.stored(attempt.done())
+
+    def _bad_pieces(self, attempt: Attempt, landing: Landing, bad: list[Range]) -> None:
+        """Pieces are wrong: they are fetched again, and who sent one of them alone is not asked any more. Called by the
+        checker's thread."""
+        for piece in bad:
+            senders = landing.take_back(piece.start, piece.end)
+            hosts = [parse_url(landing.source_text(sender)).host for sender in senders]
+            self._note("info", f"bytes {piece.start}-{piece.end - 1} from {', '.join(hosts)} are wrong: once more")
+            if len(senders) == 1:
+                self.altered[landing.source_text(senders[0])] += piece.size
+        blamed = {text for text, count in self.altered.items() if count}
+        guilty = [number for number, place in enumerate(self.places) if number and mask(place.given.text) in blamed]
+        attempt.post(lambda core, now: core.distrust(guilty, bad, now))
 
     def _note(self, level: Literal["info", "warning"], text: str) -> None:
         self._observer(Note(self.job, level, text))
@@ -279,15 +317,18 @@ class Download:
         file, so it may be begun anew. Raises DigestMismatch and what ends a repair."""
         assert self.attempt is not None and self.attempt.core.size is not None
         size = self.attempt.core.size
-        sourcing.wait(time.monotonic() - self._began, lambda: self._stopped is not None)
+        sourcing.wait(lambda: self._stopped is not None)
         for expected in sourcing.digests():
             landing.expect(expected)
-        wrong = landing.wrong(size)
-        if wrong is not None:
-            outcome = self._mend(landing, sourcing, size)
+        proof = landing.proof
+        proof.end_pieces()
+        landing.digests(size)
+        wrong = proof.wrong(size)
+        if wrong is not None or (proof.has_pieces and not proof.strong):
+            outcome = self._mend(landing, size)
             if outcome is not None:
                 return outcome
-            wrong = landing.wrong(size)
+            wrong = proof.wrong(size)
         if wrong is not None:
             if not retry:
                 landing.reject(wrong, self._evidence())
@@ -296,14 +337,18 @@ class Download:
         sha256 = landing.digests(size).get("sha256")
         self.result.sha256 = sha256.hex() if sha256 is not None else None
         accounts.digest(self, verified=True)
+        accounts.convict(self, sourcing, functools.partial(self._note, "warning"))
         landing.finish()
         return None
 
-    def _mend(self, landing: Landing, sourcing: Sourcing, size: int) -> Restart | None:
-        """Replace what other sources than the origin have altered, and remember who did. Not None: the file changed at
-        the origin meanwhile."""
-        partial = landing.partial
+    def _mend(self, landing: Landing, size: int) -> Restart | None:
+        """Replace what other sources than the origin have altered, and note who did. Not None: the file changed at the
+        origin meanwhile. Raises DigestMismatch where nothing but digests of pieces is known, and some stay wrong."""
+        partial, proof = landing.partial, landing.proof
         if partial is None or not landing.ids:
+            return None
+        bad = RangeSet(proof.bad_pieces())
+        if not bad and proof.wrong(size) is None:
             return None
         from fastdl.engine.repair import Mender
 
@@ -315,20 +360,23 @@ class Download:
                 raise self._ended(outcome)
 
         def right() -> bool:
-            landing.hash_again()
-            return landing.wrong(size) is None
+            proof.again()
+            return proof.wrong(size) is None and (proof.strong or not proof.bad_pieces())
 
         self._note("info", "the digest does not match: comparing what each source sent with the origin")
         mender = Mender(partial, landing.ids, size, self._rank, fetch, right)
         try:
-            mended = mender.mend()
+            mended = mender.mend(bad)
         except _Changed as changed:
             return changed.restart
         finally:
             self.counters.row(REPAIR, 0).add(tracker.WASTED, mender.findings.fetched)
             self.counters.row(REPAIR, 0).add(tracker.BYTES, -mender.findings.fetched)
         if mended:
-            accounts.convict(self, mender, sourcing, functools.partial(self._note, "warning"))
+            self.altered.update({landing.source_text(liar): mender.findings.altered[liar] for liar in mender.liars})
+        elif proof.wrong(size) is None:
+            partial.discard()
+            raise DigestMismatch("the digests of its pieces do not match", self._evidence())
         return None
 
     def _fetch_again(

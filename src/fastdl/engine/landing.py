@@ -7,17 +7,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from fastdl.core.digests.base import strongest
 from fastdl.core.journal import Claim, JournalHeader
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Validators, Verdict, validators_of
 from fastdl.core.urls import is_masked, mask, url_key
-from fastdl.core.verify import Digest, Hasher, new_hasher, parse_checksum
+from fastdl.core.verify import Digest, parse_checksum
 from fastdl.engine import target
-from fastdl.engine.digesting import FollowingDigest
+from fastdl.engine.proof import Expected, Proof
 from fastdl.engine.sinks import PartialSink, Sink, StreamSink
 from fastdl.errors import DigestMismatch, SizeMismatch, TargetBusy, TargetExists, TooLarge
 from fastdl.io.channel import Channel
@@ -31,16 +30,6 @@ if TYPE_CHECKING:
     from fastdl.io.store import Store
 
 SAMPLE = 64 * 1024  # bytes of an existing file that are compared with the server's
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A digest that the file has to have. `source`: user, url, origin or metalink; `who` gave it, in words for people
-    ("" where the user did)."""
-
-    digest: Digest
-    source: str
-    who: str = ""
 
 
 class AskAgain(Exception):
@@ -57,11 +46,12 @@ class Landing:
         places: list[Place],
         expected: Sequence[Expected],
         tell: Callable[[str], None],
+        store: Callable[[], Store],
         embedded: Callable[[], Digest | None] = lambda: None,
     ) -> None:
         """`url` is the text as given, `places` are all sources with the origin first (more may join), `expected` are
-        the digests that are known by now; `tell` takes sentences for -v; `embedded` is the URL's own digest, asked for
-        only where a file stands in the way."""
+        the digests that are known by now; `tell` takes sentences for -v; `store` gives the state of earlier runs;
+        `embedded` is the URL's own digest, asked for only where a file stands in the way."""
         self.path = target.stream_path(settings)
         self.in_order = self.path is not None  # stdout, a pipe or a device such as /dev/null
         self.size: int | None = None  # bytes, as far as the servers have said it
@@ -72,17 +62,14 @@ class Landing:
         self._url = url
         self._key = url_key(url)
         self._places = places
-        self.expected = list(expected)
-        self.foreseen: frozenset[str] = frozenset()  # algorithms of digests that are being looked up
+        self.proof = Proof(expected, sha256=settings.json)
         self._embedded = embedded
         self._tell = tell
-        self._hashers: dict[str, Hasher] = {}
-        self._following: list[FollowingDigest] = []
         self._sink: PartialSink | None = None
         self._kept: list[Claim] | None = None  # of an earlier run's claims, those that may be relied on
         self._foreign = False  # opened by a mapped source: nothing is known of the origin's own file yet
         self._differs = False  # an existing file looked like the server's, and is another one
-        self._store: Store | None = None
+        self._store = store
 
     # --- before the first request ------------------------------------------------------------------------
 
@@ -115,21 +102,21 @@ class Landing:
 
     def _proof(self, path: str) -> Digest | None:
         """The digest that decides whether an existing file is this one."""
-        if not self.expected and os.path.isfile(path) and (digest := self._embedded()) is not None:
+        if not self.proof.expected and os.path.isfile(path) and (digest := self._embedded()) is not None:
             return digest
-        return self.expected[0].digest if self.expected else None
+        return self.proof.expected[0].digest if self.proof.expected else None
 
     def _reliable(self, header: JournalHeader, claims: list[Claim]) -> list[Claim]:
         """What of an earlier run's bytes may stay: what mapped sources sent was taken on the strength of a digest, and
         stays only if that, or another strong one, decides at the end."""
         given = {mask(place.given.text) for place in self._places}
         own = [claim for claim in claims if header.sources[claim.source] in given]
-        if len(own) == len(claims) or any(each.digest.strong for each in self.expected):
+        if len(own) == len(claims) or any(each.digest.strong for each in self.proof.expected):
             return claims
         remembered = parse_checksum(header.digest) if header.digest is not None else None
         if remembered is None or not remembered.strong:
             return claims if self._settings.trust == "any" else own
-        self.expected.append(Expected(remembered, "origin", "an earlier run"))
+        self.proof.expected.append(Expected(remembered, "origin", "an earlier run"))
         return claims
 
     def _open(self, path: str) -> None:
@@ -139,7 +126,7 @@ class Landing:
         if partial.note:
             self._tell(partial.note)
         done = partial.finished
-        wanted = self._digest_text()
+        wanted = self.proof.text
         if done is not None and done.url_key == self._key and (wanted is None or done.digest == wanted):
             raise target.AlreadyThere(path, "an earlier run had just finished it", verified=wanted is not None)
 
@@ -150,9 +137,9 @@ class Landing:
     def conditions(self) -> tuple[tuple[str, str], ...]:
         """For -N: the server may answer 304 instead of sending what we have (RFC 9110, section 13.1)."""
         path = self._expected_path()
-        if not self._settings.newer or self.expected or not os.path.isfile(path):
+        if not self._settings.newer or self.proof.expected or not os.path.isfile(path):
             return ()  # with a digest, an existing file that has it needs no request, and one that has not is replaced
-        etag = self._state().etag(self._key, path)
+        etag = self._store().etag(self._key, path)
         if etag is not None:
             return (("If-None-Match", etag),)
         from email.utils import formatdate
@@ -167,11 +154,7 @@ class Landing:
         """All bytes are there from an earlier run: only the checks and the rename are missing."""
         assert self.partial is not None and self.partial.header is not None
         self.partial.continue_with(self.partial.header, self._kept)
-        self._begin_digests(self.partial)
-
-    def _digest_text(self) -> str | None:
-        best = strongest(each.digest for each in self.expected)
-        return best.text if best is not None else None
+        self.proof.begin(self.partial)
 
     # --- by the first usable head ------------------------------------------------------------------------
 
@@ -195,8 +178,6 @@ class Landing:
         return sink
 
     def _to_stream(self, front_moved: Callable[[int], None]) -> Sink:
-        names = dict.fromkeys([*self._algorithms(), *sorted(self.foreseen)])  # what has gone out cannot be read again
-        self._hashers = {name: new_hasher(name) for name in names}
         origin = self._places[0]
 
         def certain() -> bool:
@@ -204,7 +185,7 @@ class Landing:
             return known is not None and bool(known.etag or known.last_modified)
 
         out = sys.stdout.buffer if self.path == "-" else self._special()
-        self.stream = StreamSink(out, list(self._hashers.values()), front_moved, certain)
+        self.stream = StreamSink(out, self.proof.in_order(), front_moved, certain)
         return self.stream
 
     def _special(self) -> BinaryIO:
@@ -229,7 +210,7 @@ class Landing:
             etag=found.etag,
             content_type=answer.head.get("content-type") or "",
             last_modified=found.last_modified,
-            digest=self._digest_text(),
+            digest=self.proof.text,
             boot="",
             sources=sources,
             created=before.created if before is not None else time.time(),
@@ -238,7 +219,7 @@ class Landing:
             partial.continue_with(header, self._kept)
         else:
             partial.begin(header)
-        self._begin_digests(partial)
+        self.proof.begin(partial)
         self._sink = PartialSink(partial, ids)
         return self._sink
 
@@ -286,7 +267,7 @@ class Landing:
         settings = self._settings
         path = target.path_of(settings, answer.head.get("content-disposition"), self._places[0].given, answer.url)
         remote = target.Remote(self.size, found, target.modified_time(found))
-        remembered = self._state().etag(self._key, path) if settings.newer and os.path.isfile(path) else None
+        remembered = self._store().etag(self._key, path) if settings.newer and os.path.isfile(path) else None
         return target.settle(
             settings, path, self._proof(path), remote, remembered, lambda: self._same_start(path, answer.channel)
         )
@@ -307,40 +288,17 @@ class Landing:
 
     # --- while bytes come --------------------------------------------------------------------------------
 
-    def _algorithms(self) -> list[str]:
-        names = [each.digest.algorithm for each in self.expected]
-        return list(dict.fromkeys(names + (["sha256"] if self._settings.json else [])))
-
-    def _begin_digests(self, partial: Partial) -> None:
-        self._end_digests()
-        self._hashers = {}
-        self._hash(partial, self._algorithms())
-
-    def _hash(self, partial: Partial, names: list[str]) -> None:
-        fresh = {name: new_hasher(name) for name in names if name not in self._hashers}
-        if fresh:
-            self._hashers.update(fresh)
-            self._following.append(FollowingDigest(partial, list(fresh.values())))
-
-    def _end_digests(self) -> None:
-        for following in self._following:
-            following.stop()
-        self._following = []
-
     def expect(self, expected: Expected) -> None:
         """One more digest has become known; the file's bytes are hashed from its first one on."""
-        if any(each.digest == expected.digest for each in self.expected):
-            return
-        self.expected.append(expected)
-        if self.partial is None or self.partial.header is None or self.stream is not None:
-            return
-        self._hash(self.partial, [expected.digest.algorithm])
-        self.partial.update_header(replace(self.partial.header, digest=self._digest_text()))
+        if self.proof.expect(expected) and self.partial is not None and self.partial.header is not None:
+            self.partial.update_header(replace(self.partial.header, digest=self.proof.text))
 
-    def advance(self, front: int) -> None:
-        """Every byte below `front` is stored: the digests may follow."""
-        for following in self._following:
-            following.advance(front)
+    def take_back(self, start: int, end: int) -> list[int]:
+        """The bytes of a piece are wrong: claim them no more. Who sent them, by index in the journal."""
+        assert self.partial is not None and self._sink is not None
+        senders = [run.source for run in self.partial.provenance() if run.start < end and run.end > start]
+        self._sink.take_back(start, end)
+        return list(dict.fromkeys(senders))
 
     @property
     def ids(self) -> list[int]:
@@ -361,27 +319,13 @@ class Landing:
             self.stream.flush()
             if self.stream.front != size:
                 raise SizeMismatch("not all bytes came", f"{self.stream.front} of {size}")
-        for following in self._following:
-            following.finish(size)
-        return {name: hasher.digest() for name, hasher in self._hashers.items()}
-
-    def wrong(self, size: int) -> Expected | None:
-        """The first digest that the whole file does not have. Raises as `digests`."""
-        values = self.digests(size)
-        for each in self.expected:
-            if values.get(each.digest.algorithm, each.digest.value) != each.digest.value:
-                return each
-        return None
-
-    def hash_again(self) -> None:
-        """Bytes that were hashed have been replaced: begin with the first one."""
-        if self.partial is not None:
-            self._begin_digests(self.partial)
+        return self.proof.values(size)
 
     def reject(self, wanted: Expected, evidence: str) -> None:
         """The digest is wrong: nothing of the partial download can be trusted. `evidence`: half a sentence on where the
         bytes came from. Raises DigestMismatch."""
-        found = self._hashers[wanted.digest.algorithm].digest()
+        assert self.size is not None
+        found = self.proof.values(self.size)[wanted.digest.algorithm]
         if self.partial is not None:
             self.partial.discard()
         what = f"the {wanted.digest.algorithm} does not match: the file has {found.hex()}"
@@ -409,26 +353,17 @@ class Landing:
                     raise
                 self.path = target.free_path(self.path)
         if settings.newer and self.validators.etag is not None:
-            self._state().note_etag(self._key, self.path, self.validators.etag, self.size)
+            self._store().note_etag(self._key, self.path, self.validators.etag, self.size)
 
     def stop(self) -> None:
         """From any thread: a digest that is being waited for ends at once, with Interrupted."""
-        for following in list(self._following):
-            following.interrupt()
+        self.proof.interrupt()
 
     def close(self) -> None:
         """Leave the target; what was downloaded stays for the next run."""
-        self._end_digests()
+        self.proof.close()
         if self.partial is not None:
             self.partial.close()
-
-    def _state(self) -> Store:
-        if self._store is None:
-            from fastdl.config import state_dir
-            from fastdl.io.store import Store
-
-            self._store = Store(state_dir(os.environ, sys.platform))
-        return self._store
 
 
 def _writer() -> Kind:

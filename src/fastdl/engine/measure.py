@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from fastdl.core.response import Action, Ask, Validators, Verdict, judge, validators_of
 from fastdl.core.response import Known as KnownObject
-from fastdl.errors import FastdlError
+from fastdl.errors import ConnectFailed, FastdlError, ProtocolViolation, Refused, TimedOut
 from fastdl.io.contact import Contact, Place
 from fastdl.io.session import NoSlot, Session
 
@@ -38,8 +38,7 @@ class Sample:
     content_type: str | None = None
     final: str | None = None
     busy: bool = False
-    error: str = ""  # set: it gave nothing that can be used
-    code: int = 0  # the exit code of that error
+    fault: FastdlError | None = None  # set: it gave nothing that can be used
     whole: bool = False  # the sample is the file
 
     @property
@@ -53,7 +52,12 @@ class Sample:
 
     @property
     def usable(self) -> bool:
-        return not self.error
+        return self.fault is None
+
+    @property
+    def error(self) -> str:
+        """Why it gave nothing, as half a sentence; "" if it did."""
+        return (self.fault.why or self.fault.what) if self.fault is not None else ""
 
     def expected(self, size: int | None) -> float:
         """Seconds that the file would take from here over one connection."""
@@ -72,7 +76,7 @@ def measure(session: Session, places: Sequence[Place], on_done: Told, error: Fas
     deadline = time.monotonic() + (session.settings.max_time or 3600.0)
     samples = [Sample(place) for place in places]
     if error is not None:
-        samples[0].error, samples[0].code = error.why or error.what, error.code
+        samples[0].fault = error
     else:
         _run(session, [samples[:1]], deadline, on_done)
     hosts: dict[str, list[Sample]] = {}
@@ -125,10 +129,14 @@ def _take(session: Session, sample: Sample, deadline: float, stop: threading.Eve
     """Fetches the sample of one source; a failure is noted in it."""
     left = min(LONGEST, deadline - time.monotonic())
     if left <= 0:
-        sample.error, sample.code = "there was no time left for it", 3
+        sample.fault = TimedOut("the source was not asked", "there was no time left for it")
         return
     over = threading.Event()
-    contact = Contact(session, 0, lambda: over.is_set() or stop.is_set())
+
+    def cancelled() -> bool:
+        return over.is_set() or stop.is_set()
+
+    contact = Contact(session, 0, cancelled)
 
     def end() -> None:
         over.set()
@@ -138,24 +146,23 @@ def _take(session: Session, sample: Sample, deadline: float, stop: threading.Eve
     watch.daemon = True
     watch.start()
     try:
-        _connect(session, sample, contact)
+        _connect(session, sample, cancelled)
         _fetch(session, sample, contact)
     except NoSlot:
-        sample.error, sample.code = "all connections to its host are in use", 3
+        sample.fault = ConnectFailed("the source was not asked", "all connections to its host are in use")
     except FastdlError as error:
-        late = over.is_set()
-        sample.error = f"no answer within {left:.0f} s" if late else error.why or error.what
-        sample.code = error.code
+        slow = TimedOut("the source is too slow", f"no answer within {left:.0f} s")
+        sample.fault = slow if over.is_set() else error
     finally:
         watch.cancel()
         contact.drop()
 
 
-def _connect(session: Session, sample: Sample, contact: Contact) -> None:
+def _connect(session: Session, sample: Sample, cancelled: Callable[[], bool]) -> None:
     """Opens the connection by itself, so that its time is known; the request then finds it idle."""
     url = sample.place.given
     began = time.monotonic()
-    channel = session.channel(url, cancelled=lambda: False)
+    channel = session.channel(url, cancelled=cancelled)
     sample.connect = time.monotonic() - began
     session.release(url, channel)
 
@@ -167,9 +174,7 @@ def _fetch(session: Session, sample: Sample, contact: Contact) -> None:
     sample.final = answer.url.text
     verdict = judge(Ask(0, SAMPLE, True), answer.head, KnownObject(content_type=sample.content_type), time.time())
     sample.busy = verdict.action is Action.BUSY
-    _judged(sample, verdict, answer.head.status)
-    if sample.error:
-        return
+    _judged(sample, verdict)
     sample.validators = validators_of(answer.head)
     sample.content_type = answer.head.get("content-type")
     began = time.monotonic()
@@ -190,13 +195,12 @@ def _fetch(session: Session, sample: Sample, contact: Contact) -> None:
         sample.whole = sample.size is not None and sample.size == len(sample.data)
 
 
-def _judged(sample: Sample, verdict: Verdict, status: int) -> None:
-    """Takes the judge's word on the response head."""
+def _judged(sample: Sample, verdict: Verdict) -> None:
+    """Takes the judge's word on the response head. Raises ProtocolViolation and Refused for an answer of no use."""
+    if verdict.broken:
+        raise ProtocolViolation("the server sent a broken answer", verdict.why)
+    if verdict.coding or verdict.action not in (Action.USE, Action.WHOLE, Action.EMPTY):
+        raise Refused("the server gave no file", verdict.why or "it sends the file in a coded form")
     sample.size = 0 if verdict.action is Action.EMPTY else verdict.size
-    if verdict.action is Action.USE:
-        sample.ranges = True
-    elif verdict.action in (Action.WHOLE, Action.EMPTY) and not verdict.coding:
-        sample.ranges = None if verdict.action is Action.EMPTY else False
-    else:
-        sample.error = verdict.why or "it codes the file" if verdict.coding or status < 300 else verdict.why
-        sample.code = 3 if verdict.broken else 4
+    if verdict.action is not Action.EMPTY:
+        sample.ranges = verdict.action is Action.USE

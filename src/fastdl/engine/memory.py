@@ -94,7 +94,7 @@ def verdicts_on(asked: Asked, settings: Settings, proof: Digest | None, store: S
         verdicts = [_for_want_of_tls(verdict, _judged(asked, settings, ANY_DIGEST, False)) for verdict in verdicts]
     origin = parse_url(asked.route.url).netloc
     memory = recall(store, [origin, *(parse_url(verdict.candidate.url).netloc for verdict in verdicts)])
-    verdicts = [_remembered(verdict, memory) for verdict in verdicts]
+    verdicts = [_remembered(verdict, memory, proves(proof)) for verdict in verdicts]
     regional = settings.region != "auto"
     order = {verdict.candidate.url: place for place, verdict in enumerate(verdicts)}
 
@@ -123,12 +123,14 @@ def _for_want_of_tls(verdict: Verdict, proved: list[Verdict]) -> Verdict:
     return verdict._replace(why="a published digest does not count without verified TLS (--insecure)")
 
 
-def _remembered(verdict: Verdict, memory: Memory) -> Verdict:
-    """The verdict, with what stands against the source besides the trust table."""
+def _remembered(verdict: Verdict, memory: Memory, proved: bool) -> Verdict:
+    """The verdict, with what stands against the source besides the trust table. `proved`: a strong digest is known."""
     candidate = verdict.candidate
     if not verdict.allowed:
         return verdict
     why = memory.lie_of(parse_url(candidate.url).netloc)
     if candidate.own_token:
         why = "it asks for a token of its own"
+    elif not candidate.url.startswith("https:") and not proved:
+        why = "over plain HTTP only with a strong digest"
     return verdict._replace(allowed=False, why=why) if why else verdict

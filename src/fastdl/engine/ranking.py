@@ -17,8 +17,9 @@ from fastdl.core.urls import mask, parse_url
 from fastdl.engine import asking
 from fastdl.engine.asking import Asked
 from fastdl.engine.compare import Finding, compared, reports
-from fastdl.engine.measure import Told, measure
+from fastdl.engine.measure import Sample, Told, measure
 from fastdl.engine.memory import ANY_DIGEST, verdicts_on
+from fastdl.errors import DigestMismatch, FastdlError
 from fastdl.io.contact import Place
 from fastdl.io.session import Session
 from fastdl.settings import Settings
@@ -30,9 +31,9 @@ UNMEASURED = (
 )  # fmt: skip
 
 
-def rank(session: Session, settings: Settings, url: str, on_done: Told) -> tuple[Object, int]:
-    """The object of `mirrors test --json`, and the exit code: 0 if a source gave what can be used, else that of the
-    origin's error. Raises UsageError, Interrupted, Terminated."""
+def rank(session: Session, settings: Settings, url: str, on_done: Told) -> tuple[Object, FastdlError | None]:
+    """The object of `mirrors test --json`, and why no source at all can be used, if that is so. Raises UsageError,
+    Interrupted, Terminated."""
     asked = asking.ask(session, settings, session.mapper, url, asking.by_user(settings))
     urls = [parse_url(url), *(parse_url(mirror) for mirror in settings.mirrors)]
     texts = {each.text for each in urls}
@@ -43,8 +44,10 @@ def rank(session: Session, settings: Settings, url: str, on_done: Told) -> tuple
     proof = asked.known.proof
     found = compared(samples, proof if proof is not None and proof.strong else None)
     _learn(session, found, settings)
-    code = 0 if any(finding.usable for finding in found) else samples[0].code or 3
-    return _described(asked, verdicts, found), code
+    error = None
+    if not any(finding.usable for finding in found):
+        error = samples[0].fault or DigestMismatch("no source has the file that its digest names", found[0].why)
+    return _described(asked, verdicts, found), error
 
 
 def _verdicts(session: Session, asked: Asked, settings: Settings) -> list[Verdict]:
@@ -91,7 +94,7 @@ def _described(asked: Asked, verdicts: Sequence[Verdict], found: Sequence[Findin
     best = asked.known.best
     size = found[0].sample.size if found[0].usable else None
     about = {verdict.candidate.url: verdict.candidate for verdict in verdicts}
-    ranked = sorted(found, key=lambda finding: (not finding.usable, finding.sample.expected(size)))
+    ranked = sorted(found, key=lambda finding: (not finding.usable, *_order(finding.sample, size)))
     return {
         "url": mask(found[0].sample.place.given.text),
         "rule": asked.route.rule,
@@ -109,6 +112,11 @@ def _described(asked: Asked, verdicts: Sequence[Verdict], found: Sequence[Findin
             *(_unmeasured(verdict) for verdict in verdicts if not verdict.allowed),
         ],
     }
+
+
+def _order(sample: Sample, size: int | None) -> tuple[bool, float]:
+    """Those that sent something first, the fastest of them first."""
+    return not sample.usable, sample.expected(size)
 
 
 def _measured(finding: Finding, place: int, size: int | None, about: Mapping[str, Candidate]) -> Object:

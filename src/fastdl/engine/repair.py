@@ -124,8 +124,12 @@ class Mender:
         found = {claim.source for claim in self._partial.provenance()} - {self._ids[0]}
         return sorted(found, key=self._rank)
 
-    def mend(self) -> bool:
-        """Whether the file is right now."""
+    def mend(self, bad: RangeSet) -> bool:
+        """Whether the file is right now. `bad`: bytes that are known to be wrong."""
+        if bad:
+            self._replaced(bad, {self._ids[0]})
+            if self._right():
+                return True
         if not self.suspects() and self._unclaimed().total == 0:
             return False
         if self.suspects():

@@ -50,22 +50,23 @@ class PartialSink:
         self._partial = partial
         self.ids = journal_ids  # grows when a source joins
         self._runs: dict[int, _Run] = {}
-        self._scratch = threading.local()
+        self._guard = threading.Lock()  # of the runs; held by their workers for a moment a block
 
     def write(self, worker: int, offset: int, view: memoryview, source: int) -> None:
         """See Sink."""
         self._partial.write(offset, view)
         now = time.monotonic()
-        run = self._runs.get(worker)
-        if run is None or run.end != offset or run.source != source:
-            if run is not None:
+        with self._guard:
+            run = self._runs.get(worker)
+            if run is None or run.end != offset or run.source != source:
+                if run is not None:
+                    self._record(run, now)
+                    self._partial.end_run(run.slot)
+                run = _Run(self._partial.run(offset, self.ids[source]), offset, offset, source, offset, 0.0)
+                self._runs[worker] = run
+            run.end = offset + len(view)
+            if run.end - run.recorded >= RECORD_BYTES or now - run.at >= RECORD_SECONDS:
                 self._record(run, now)
-                self._partial.end_run(run.slot)
-            run = _Run(self._partial.run(offset, self.ids[source]), offset, offset, source, offset, 0.0)
-            self._runs[worker] = run
-        run.end = offset + len(view)
-        if run.end - run.recorded >= RECORD_BYTES or now - run.at >= RECORD_SECONDS:
-            self._record(run, now)
 
     def _record(self, run: _Run, now: float) -> None:
         if run.end > run.recorded:
@@ -75,9 +76,20 @@ class PartialSink:
 
     def settle(self, worker: int) -> None:
         """See Sink."""
-        run = self._runs.get(worker)
-        if run is not None:
-            self._record(run, time.monotonic())
+        with self._guard:
+            run = self._runs.get(worker)
+            if run is not None:
+                self._record(run, time.monotonic())
+
+    def take_back(self, start: int, end: int) -> None:
+        """What is stored in [start, end) is wrong: it is claimed no more, also where a run goes on behind it."""
+        with self._guard:
+            for worker, run in list(self._runs.items()):
+                if run.start < end and run.end > start:
+                    self._record(run, time.monotonic())
+                    self._partial.end_run(run.slot)
+                    del self._runs[worker]
+            self._partial.forget(start, end)
 
     def end(self) -> None:
         """No worker writes any more: everything may be claimed."""

@@ -14,20 +14,21 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fastdl.core.digests import Look, Step
-from fastdl.core.digests.base import ListedMirror, strongest
+from fastdl.core.digests.base import ListedMirror, Pieces, strongest
 from fastdl.core.digests.fields import digests_of, links_of
 from fastdl.core.mapper import Candidate, Route, resolved
 from fastdl.core.rules import CLASSES
 from fastdl.core.trust import judge_sources
 from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import LENGTHS, Digest
-from fastdl.engine.landing import Expected, Landing
+from fastdl.engine.proof import Expected
 from fastdl.errors import FastdlError
 from fastdl.io.contact import Answer, Place
 from fastdl.io.lookup import SECONDS, Lookup, Outcome
 
 if TYPE_CHECKING:
     from fastdl.engine.attempt import Outlook
+    from fastdl.engine.landing import Landing
     from fastdl.io.session import Session
     from fastdl.io.store import Server
     from fastdl.settings import Settings
@@ -38,8 +39,7 @@ SILENCE = 1.5  # seconds without a head from the origin after which others are a
 TRIALS = 3  # mapped sources that are being tried at a time
 MOST_JOINED = 8  # of one download
 MOST_SERVING = 4  # after that many serve, none is tried any more
-END_WAIT = 1.0  # seconds that a complete file waits for a digest that is being looked up
-LATE_SHARE = 0.25  # or this part of the time that the download took
+END_WAIT = 1.0  # seconds of silence that a complete file waits for a digest that is being looked up
 
 
 class Sourcing:
@@ -71,6 +71,7 @@ class Sourcing:
         self._warn = warn
         self._route: Route | None = None
         self.private = True
+        self.pieces: Pieces | None = None
         self._lookups: list[Lookup] = []
         self._outcomes: list[Outcome] = []  # appended by the look-ups' threads
         self._fresh: list[Expected] = []  # digests that the landing has not been told yet
@@ -87,7 +88,7 @@ class Sourcing:
     def route(self) -> Route:
         """The route of the URL; found when it is first asked for."""
         if self._route is None:
-            from fastdl.engine.explain import is_private
+            from fastdl.engine.private import is_private
 
             self.private = is_private(self._session.credentials, self._settings, self._origin)
             self._route = self._session.mapper.route(self._url, private=self.private)
@@ -187,6 +188,8 @@ class Sourcing:
         digest = outcome.found.digest
         self._say(f"{host} publishes {digest.algorithm} {digest.hex}")
         self._learn(Expected(digest, outcome.source, host), proves=outcome.opens)
+        if outcome.opens and outcome.found.pieces is not None:
+            self.pieces = outcome.found.pieces
         if outcome.opens and outcome.found.mirrors:
             self._more += [named for link in outcome.found.mirrors if (named := _named(link)) is not None]
         if outcome.found.learned:
@@ -196,17 +199,20 @@ class Sourcing:
     @property
     def looking(self) -> bool:
         """Whether a look-up is still under way."""
-        return any(lookup.outcome is None and not lookup.ended for lookup in self._lookups)
+        return bool(self._open())
 
-    def wait(self, took: float, stopped: Callable[[], bool]) -> None:
-        """The file is complete after `took` seconds: wait a little for a digest that is still being looked up."""
-        until = time.monotonic() + max(END_WAIT, LATE_SHARE * took)
-        while self.looking and not self._outcomes and not stopped() and time.monotonic() < until:
-            for lookup in self._lookups:
-                if lookup.outcome is None and not lookup.ended:
-                    lookup.wait(0.05)  # in short waits, so that Ctrl-C gets through on Windows too
-        if self.looking and not self._outcomes:
-            self._say("the publisher's digest did not come in time")
+    def _open(self) -> list[Lookup]:
+        return [lookup for lookup in self._lookups if lookup.outcome is None and not lookup.ended]
+
+    def wait(self, stopped: Callable[[], bool]) -> None:
+        """The file is complete: wait for a digest that is being looked up, as long as the publisher keeps answering.
+        The look-ups themselves are bounded (io/lookup)."""
+        began = time.monotonic()
+        while (open_ := self._open()) and not self._outcomes and not stopped():
+            if time.monotonic() - max(began, *(lookup.heard for lookup in open_)) > END_WAIT:
+                self._say("the publisher's digest did not come in time")
+                return
+            open_[0].wait(0.05)  # in short waits, so that Ctrl-C gets through on Windows too
 
     def renew(self) -> None:
         """The file changed at the origin: what was found out about it may be of its former version."""

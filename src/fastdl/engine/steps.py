@@ -55,6 +55,7 @@ def plan_in_words(
         _beginning(sources, found.known, settings),
         *_looking(found),
         *_joining(sources, settings, size, ranges),
+        *_checking(found.known),
         *_ending(sources, found.known, settings),
     ]
 
@@ -102,6 +103,12 @@ def _joining(sources: Sources, settings: Settings, size: int | None, ranges: boo
     count = f" {AT_A_TIME} at a time, {MOST} in all;" if len(helpers) > 1 else ""
     trial = f"each begins with a range of {format_size(TRIAL)} and gets as much as it proves to be fast"
     return [f"{when}, {hosts} may join:{count} {trial}."]
+
+
+def _checking(known: Known) -> list[str]:
+    if known.piece is None:
+        return []
+    return [f"Pieces of {format_size(known.piece)} are checked as they arrive: the Metalink has their digests."]
 
 
 def _ending(sources: Sources, known: Known, settings: Settings) -> list[str]:

@@ -43,7 +43,7 @@ class Watch:
         if self._max_size is not None and done > self._max_size:
             attempt.crash(TooLarge("the file is larger than --max-size", f"the limit is {self._max_size} bytes"))
         if size is None or size > DIGEST_BYTES:
-            self._landing.advance(front)
+            self._landing.proof.advance(front)
         if now > self._at:
             weight = min(1.0, (now - self._at) / SPEED_SECONDS)
             self._speed += weight * ((done - self._done) / (now - self._at) - self._speed)

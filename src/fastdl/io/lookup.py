@@ -86,6 +86,7 @@ class Lookup:
         self._stopped = False
         self._done = threading.Event()
         self.outcome: Outcome | None = None
+        self.heard = time.monotonic()  # when something last came
 
     def start(self) -> None:
         """Begin, without waiting for anything."""
@@ -179,6 +180,7 @@ class Lookup:
             raise _Unanswered("its host cannot be reached")
         for hops in range(MOST_REDIRECTS + 1):
             channel, head = self._publisher.request(url, question, self._share(url))
+            self.heard = time.monotonic()
             if step.kind == "headers":
                 self._publisher.drop(url)  # the body is the file itself, or nothing
                 with contextlib.suppress(DigestNotFound):
@@ -195,6 +197,7 @@ class Lookup:
             _check_answer(step, head)
             reading = Reading(step, self._size())
             for data in body(channel, head, question.most):
+                self.heard = time.monotonic()
                 if self._publisher.halted:
                     raise _Unanswered("no answer in time")
                 reading.feed(data)

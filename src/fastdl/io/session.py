@@ -84,6 +84,12 @@ class Session:
                 self._store = Store(state_dir(os.environ, sys.platform), self.warnings.append)
             return self._store
 
+    def take_warnings(self) -> list[str]:
+        """What the store had to tell since the last call."""
+        with self._lock:
+            taken, self.warnings[:] = self.warnings[:], []
+            return taken
+
     def channel(
         self, url: Url, *, cancelled: Callable[[], bool], turn: int = 0, avoid: frozenset[str] = frozenset()
     ) -> Channel:
@@ -234,6 +240,11 @@ class Session:
         if self._probe is not None:
             self._probe.stop()
         self.pool.close()
+        if self._store is not None:
+            cache = self._mapper.cache if self._mapper is not None else None
+            if cache is not None:
+                self._store.count("routes", cache.hits, cache.misses)
+            self._store.close()
 
 
 def _by_proxy(channel: Channel) -> tuple[bool, tuple[tuple[str, str], ...]]:

@@ -1,0 +1,170 @@
+"""What proves one file: the digests that it has to have, computed behind the writer, and the digests of its pieces."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastdl.core.digests.base import Pieces, strongest
+from fastdl.core.ranges import Range, RangeSet
+from fastdl.core.verify import Digest, Hasher, new_hasher
+from fastdl.engine.digesting import FollowingDigest
+from fastdl.io.partial import Partial
+
+if TYPE_CHECKING:
+    from fastdl.engine.piece_check import PieceChecker
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A digest that the file has to have. `source`: user, url, origin or metalink; `who` gave it, in words for people
+    ("" where the user did)."""
+
+    digest: Digest
+    source: str
+    who: str = ""
+
+
+class Proof:
+    """The digests of one download, known from the start or found on the way."""
+
+    def __init__(self, expected: Sequence[Expected], *, sha256: bool) -> None:
+        """`sha256`: it is wanted whether it is to be compared or not."""
+        self.expected = list(expected)
+        self.foreseen: frozenset[str] = frozenset()  # algorithms of digests that are being looked up
+        self._sha256 = sha256
+        self._partial: Partial | None = None
+        self._hashers: dict[str, Hasher] = {}
+        self._following: list[FollowingDigest] = []
+        self._checker: PieceChecker | None = None
+
+    @property
+    def strong(self) -> bool:
+        """Whether one of the digests proves the file."""
+        return any(each.digest.strong for each in self.expected)
+
+    @property
+    def text(self) -> str | None:
+        """The strongest digest, as the journal keeps it."""
+        best = strongest(each.digest for each in self.expected)
+        return best.text if best is not None else None
+
+    def _algorithms(self) -> list[str]:
+        names = [each.digest.algorithm for each in self.expected]
+        return list(dict.fromkeys(names + (["sha256"] if self._sha256 else [])))
+
+    # --- while bytes come --------------------------------------------------------------------------------
+
+    def in_order(self) -> list[Hasher]:
+        """The hashers for output in order: what has gone out cannot be read again, so whatever may be asked for is
+        computed from the first byte on."""
+        names = dict.fromkeys([*self._algorithms(), *sorted(self.foreseen)])
+        self._hashers = {name: new_hasher(name) for name in names}
+        return list(self._hashers.values())
+
+    def begin(self, partial: Partial) -> None:
+        """Compute digests of this file from its first byte on; also where bytes that were hashed have been replaced."""
+        self._end_digests()
+        self._partial = partial
+        self._hashers = {}
+        self._hash(self._algorithms())
+
+    def _hash(self, names: list[str]) -> None:
+        fresh = {name: new_hasher(name) for name in names if name not in self._hashers}
+        if fresh and self._partial is not None:
+            self._hashers.update(fresh)
+            self._following.append(FollowingDigest(self._partial, list(fresh.values())))
+
+    def expect(self, expected: Expected) -> bool:
+        """One more digest has become known; false if it was known before."""
+        if any(each.digest == expected.digest for each in self.expected):
+            return False
+        self.expected.append(expected)
+        self._hash([expected.digest.algorithm])
+        return True
+
+    def advance(self, front: int) -> None:
+        """Every byte below `front` is stored: the digests may follow, as far as the pieces are right."""
+        if self._checker is not None:
+            front = min(front, self._checker.front)
+        for following in self._following:
+            following.advance(front)
+
+    # --- pieces ------------------------------------------------------------------------------------------
+
+    def check_pieces(self, pieces: Pieces, size: int, on_bad: Callable[[list[Range]], None]) -> str:
+        """Check the pieces of a file of `size` bytes from now on, as they arrive; why that is not possible, or ""."""
+        if self._partial is None or self._checker is not None:
+            return ""
+        from fastdl.core.pieces import PieceMap
+        from fastdl.engine.piece_check import PieceChecker
+
+        try:
+            self._checker = PieceChecker(self._partial, PieceMap(pieces, size), on_bad)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def stored(self, ranges: RangeSet) -> None:
+        """These bytes are stored now."""
+        if self._checker is not None:
+            self._checker.advance(ranges)
+
+    @property
+    def has_pieces(self) -> bool:
+        return self._checker is not None
+
+    def bad_pieces(self) -> list[Range]:
+        """Bytes of a whole file whose pieces are wrong. Raises DiskError, Interrupted."""
+        return self._checker.finish() if self._checker is not None else []
+
+    # --- the end -----------------------------------------------------------------------------------------
+
+    def values(self, size: int) -> dict[str, bytes]:
+        """The digests of the whole file of `size` bytes, by algorithm. Raises DiskError, Interrupted."""
+        for following in self._following:
+            following.finish(size)
+        return {name: hasher.digest() for name, hasher in self._hashers.items()}
+
+    def wrong(self, size: int) -> Expected | None:
+        """The first digest that the whole file does not have. Raises as `values`."""
+        values = self.values(size)
+        for each in self.expected:
+            if values.get(each.digest.algorithm, each.digest.value) != each.digest.value:
+                return each
+        return None
+
+    def again(self) -> None:
+        """Bytes that were hashed have been replaced: begin with the first one."""
+        if self._partial is not None:
+            self.begin(self._partial)
+
+    def interrupt(self) -> None:
+        """From any thread: a digest that is being waited for ends at once, with Interrupted."""
+        for following in list(self._following):
+            following.interrupt()
+        if self._checker is not None:
+            self._checker.interrupt()
+
+    def end_pieces(self) -> None:
+        """The attempt that the pieces were checked for is over."""
+        if self._checker is not None:
+            self._checker.stop()
+
+    def drop_pieces(self) -> None:
+        """The file is begun anew."""
+        self.end_pieces()
+        self._checker = None
+
+    def _end_digests(self) -> None:
+        for following in self._following:
+            following.stop()
+        self._following = []
+
+    def close(self) -> None:
+        """End all threads; the file is not read any more."""
+        with contextlib.suppress(RuntimeError):  # a checker that ended the run itself
+            self.end_pieces()
+        self._end_digests()
