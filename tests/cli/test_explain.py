@@ -633,6 +633,16 @@ def test_liars_and_what_is_known_of_hosts(
     assert "known from earlier: 4.8 MiB/s a connection, answers in 20 ms, seen 20" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("args", [["--offline"], ["--connect-to", ":443:127.0.0.1:1", "--no-proxy"]])
+def test_a_damaged_state_file_is_told(args: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "state.sqlite3").write_bytes(b"no database at all" * 100)
+    assert main(["explain", "--json", *args, PLAIN]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["plan"]["servers"] == []
+    assert err.startswith("fastdl: warning: ") and "damaged" in err and err.count("\n") == 1
+
+
 # --- the same as get -------------------------------------------------------------------------------------
 
 
@@ -746,7 +756,15 @@ def test_a_small_file_needs_no_help(config: Path, origin: Any, say: Say) -> None
     config.write_text(RULES, encoding="utf-8")
     _, options = origin({"/releases/1.2/tool.tgz": whole()})
     steps = say(*options, "--checksum", f"sha256:{SHA}", NAME)["plan"]["steps"]
-    assert any(step.startswith("The file is too short for others to join") for step in steps)
+    assert any(step.endswith("may step in: the file is too short to be shared.") for step in steps)
+
+
+def test_a_server_without_ranges_is_not_helped(config: Path, origin: Any, say: Say) -> None:
+    config.write_text(RULES, encoding="utf-8")
+    _, options = origin({"/releases/1.2/tool.tgz": ("200 OK", FILE)})
+    plan = say(*options, "--checksum", f"sha256:{SHA}", NAME)["plan"]
+    assert (plan["ranges"], plan["connections"]) == (False, 1)
+    assert any(step.endswith("may step in: it serves no ranges.") for step in plan["steps"])
 
 
 def test_what_a_server_sends_cannot_move_the_cursor(origin: Any, capsys: pytest.CaptureFixture[str]) -> None:

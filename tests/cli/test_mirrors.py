@@ -451,6 +451,41 @@ def test_a_refusal_is_told(world: World, say: Say, store: Store) -> None:
     assert known["bad.example.com"].busy > 0 and not known["good.example.com"].busy
 
 
+def test_a_mirror_may_not_lead_to_somebody_else(world: World, say: Say, store: Store) -> None:
+    def lead(connection: Connection, request: Request, reply: Reply) -> Reply:
+        return Reply(302, None, [("Content-Length", "0"), ("Location", "https://else.example.net/f")], literal=b"")
+
+    world.add(HOST, origin())
+    world.add("good.example.com", FileApp(hook=lead))
+    world.add("else.example.net", FileApp(size=3 << 20))
+    good = by_host(say("test", *world.options, URL))["good.example.com"]
+    assert (good["usable"], good["lied"]) == (False, False)
+    assert world.asked("else.example.net") == []
+
+
+def test_a_lie_counts_only_against_an_origin_that_tls_vouches_for(serve: Serve, say: Say, store: Store) -> None:
+    origin, mirror = serve(FileApp(size=100_000)), serve(FileApp(size=100_000, seed=2))
+    told = say("test", "--no-proxy", "-m", f"http://localhost:{mirror.port}/f", f"http://127.0.0.1:{origin.port}/f")
+    assert [source["lied"] for source in told["sources"]] == [False, True]
+    assert store.liars() == {}
+    assert f"localhost:{mirror.port}" in store.servers([f"localhost:{mirror.port}"])
+
+
+def test_an_empty_file(world: World, say: Say) -> None:
+    world.add("files.example.net", FileApp(size=0))
+    (source,) = say("test", *world.options, "https://files.example.net/f")["sources"]
+    assert (source["usable"], source["size"], source["bytes"], source["bytes_per_second"]) == (True, 0, 0, None)
+
+
+def test_a_damaged_state_file_is_told_and_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "state.sqlite3").write_bytes(b"no database at all" * 100)
+    assert main(["mirrors", "helm"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("helm: ")
+    assert err.startswith("fastdl: warning: ") and "damaged" in err
+
+
 def test_mirrors_of_the_users_own_are_measured_too(world: World, say: Say, store: Store) -> None:
     world.add("files.example.net", FileApp(size=200_000))
     world.add("second.example.net", FileApp(size=200_000, seed=3))

@@ -19,6 +19,7 @@ import pytest
 from fastdl.__main__ import main
 from fastdl.cli.parse import parse
 from fastdl.cli.verify import VERIFY_OPTIONS
+from fastdl.errors import FastdlError, Interrupted, Terminated
 from fastdl.options import OPTIONS
 
 DATA = b"what is in the file"
@@ -134,6 +135,21 @@ def test_stdin() -> None:
         run = subprocess.run([*command, f"sha256:{digest}"], input=DATA, capture_output=True, timeout=60, check=False)
         assert run.returncode == code
         assert run.stdout.startswith(b"-: OK" if code == 0 else b"-: FAILED")
+
+
+@pytest.mark.parametrize("stop", [Terminated("terminated"), Interrupted("interrupted")])
+def test_what_ends_the_run_is_no_matter_of_one_file(
+    say: Say, monkeypatch: pytest.MonkeyPatch, stop: FastdlError
+) -> None:
+    from fastdl.engine import verify
+
+    def stopped(*_: Any) -> None:
+        raise stop
+
+    monkeypatch.setattr(verify, "hashed", stopped)
+    put("SUMS", f"{SHA}  a.bin\n{SHA}  b.bin\n")
+    code, out, err = say("-c", "SUMS")
+    assert (code, out, err.count("\n")) == (stop.code, "", 1)
 
 
 # --- lists -----------------------------------------------------------------------------------------------
@@ -256,6 +272,7 @@ def test_a_list_from_a_pipe(say: Say, here: Path) -> None:
     def write() -> None:
         with open(here / "pipe", "wb", buffering=0) as file:
             file.write(f"{SHA}  a.bin\n".encode())
+            file.write(b"# more than a pipe gives at once\n" * 10_000)
             file.write(f"{OTHER}  b.bin\n".encode())
 
     thread = threading.Thread(target=write)

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from base64 import b64encode
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from fastdl.core.journal import JournalHeader
 from fastdl.core.urls import url_key
 from fastdl.io.partial import Partial
 from servers.content import content
-from servers.files import FileApp, Reply, site
+from servers.files import OLD_DATE, FileApp, Reply, site
 from servers.raw import Connection, RawServer, Request, Serve
 from servers.run import Result, Runner, check
 from servers.tls import Certificates
 
 SIZE = 1_500_000
 DATA = content(7, 0, SIZE)
+LAST_MODIFIED = parsedate_to_datetime(OLD_DATE).timestamp()
 SHA = hashlib.sha256(DATA).hexdigest()
 
 
@@ -254,6 +256,7 @@ def test_only_what_is_wrong_is_fetched(
     assert result.code == 0, result.err
     assert path.read_bytes() == DATA
     assert result.files == {"f.bin"}
+    assert path.stat().st_mtime == LAST_MODIFIED
     (told,) = result.json
     assert told["ok"] and told["exit_code"] == 0
     assert told["repaired"]["fetched_bytes"] == fetched
@@ -272,6 +275,16 @@ def test_what_cannot_be_told_is_found_by_comparing(fastdl: Runner, serve: Serve,
     ((start, end),) = told["repaired"]["ranges"]
     assert start <= 700_000 and end >= 700_010
     assert end - start <= 2 * 64 * 1024, "only the block that differs is written"
+
+
+def test_zeros_that_were_missing_count_as_wrong(fastdl: Runner, serve: Serve, put: Any) -> None:
+    data = DATA[:100_000] + bytes(50_000)
+    path = put(data[:100_000])
+    app = FileApp(size=len(data), data=data, extra=(digest_field(data),))
+    result = repair(fastdl, serve(app).url())
+    assert result.code == 0
+    assert path.read_bytes() == data
+    assert result.json[0]["repaired"]["ranges"] == [[100_000, 150_000]]
 
 
 def test_several_connections_and_a_bound_on_them(fastdl: Runner, serve: Serve, app: FileApp, put: Any) -> None:
@@ -345,6 +358,30 @@ def test_the_pieces_of_a_metalink_say_exactly_what_is_wrong(
     assert set(asked[1:]) == {(100_000, 200_000), (1_200_000, 1_300_000)}
 
 
+@pytest.mark.parametrize("case", ["private", "plain"])
+def test_whose_metalink_is_not_read(
+    fastdl: Runner, serve: Serve, put: Any, certificates: Certificates, case: str
+) -> None:
+    """With a secret in the request nothing else is asked; and what was named without TLS proves nothing."""
+    meta = f'<metalink xmlns="urn:ietf:params:xml:ns:metalink"><file name="file.bin"><hash type="sha-256">{SHA}</hash>'
+    about = FileApp(data=(meta + "</file></metalink>").encode())
+    about.size = len(about.data or b"")
+    app = FileApp(size=SIZE, data=DATA)
+    server = serve(site({"/file.bin": app.answer, "/file.bin.meta4": about.answer}), tls=certificates.context())
+    app.extra = (("Link", f"<{server.url('/file.bin.meta4')}>; rel=describedby"),)
+    put(DATA)
+    options = ["--cacert", str(certificates.ca)]
+    assert fastdl("verify", "f.bin", "--from", server.url(), *options).code == 0
+    asked = about.count
+    assert asked
+    url = serve(app).url() if case == "plain" else server.url()
+    secret = [] if case == "plain" else ["-H", "X-Key: hunter2"]
+    result = fastdl("verify", "f.bin", "--from", url, *options, *secret)
+    assert result.code == 5
+    assert "no digest of this file is published" in result.error
+    assert about.count == asked
+
+
 def test_with_the_users_digest_the_origin_needs_none(fastdl: Runner, serve: Serve, put: Any) -> None:
     path = put(DATA[:1000])
     app = FileApp(size=SIZE, data=DATA)
@@ -416,6 +453,22 @@ def test_an_origin_that_changes_the_file_meanwhile(fastdl: Runner, serve: Serve,
     result = repair(fastdl, serve(app).url())
     assert result.code == 5
     unharmed(path, DATA[:-400_000], result)
+
+
+def test_a_file_that_somebody_writes_to_meanwhile(fastdl: Runner, serve: Serve, app: FileApp, put: Any) -> None:
+    path = put(DATA[:-400_000])
+
+    def write(connection: Connection, request: Request, reply: Reply) -> Reply:
+        if app.count > 1:
+            path.write_bytes(b"somebody's work")
+        return reply
+
+    app.hook = write
+    result = repair(fastdl, serve(app).url())
+    assert result.code == 5
+    assert "another program wrote to the file" in result.error
+    assert path.read_bytes() == b"somebody's work"
+    assert result.files == {"f.bin"}
 
 
 def test_a_download_to_the_same_name(fastdl: Runner, serve: Serve, app: FileApp, put: Any) -> None:

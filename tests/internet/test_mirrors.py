@@ -233,9 +233,10 @@ def test_a_liar_is_remembered_for_other_files(world: World) -> None:
     published.origin.throttle = waiting_for(mirror.has_sent(1 << 20))
     fetched(world, published)
     before = len(mirror.visits)
-    another = places.github(world, places.bytes_of(1 << 20, seed=9))
+    another = places.github(world, places.bytes_of(seed=9), throttle=Throttle(3 << 20))
     assert another.mirrors[0][0] == published.mirrors[0][0]
     another.mirror(world, honest(another.data).answer)
+    world.path(published.name).unlink()
     fetched(world, another)
     assert len(mirror.visits) == before
 
@@ -244,8 +245,7 @@ def test_the_origin_alone_is_no_liar(world: World) -> None:
     """A file that fails its digest without any mirror is nobody's lie: the next run trusts the origin as before."""
     published = places.npm(world, places.bytes_of(1 << 20), told=b"other")
     assert world.get(published.url).code == 5
-    good = places.npm(world, places.bytes_of(1 << 20))
-    fetched(world, good)
+    fetched(world, places.npm(world, places.bytes_of(1 << 20)))
 
 
 # --- the origin -------------------------------------------------------------------------------------------

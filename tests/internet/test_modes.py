@@ -214,7 +214,8 @@ def test_an_alias_needs_no_digest(world: World) -> None:
 
 
 def test_an_alias_with_another_validator_gives_nothing(world: World) -> None:
-    """Without a digest only size and validator tell that it is the same file."""
+    """Without a digest only size and a strong validator tell that it is the same file; the time of the last change,
+    which is equal here, is no proof where two ETags differ."""
     published = _own(world, sums=False)
     older = places.bytes_of(len(published.data), seed=8)
     answer, met = noticed(honest(older, '"older"').answer)

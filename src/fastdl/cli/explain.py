@@ -6,6 +6,7 @@ It takes the options of `get`, whose effect it explains.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastdl import config
@@ -14,7 +15,7 @@ from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
 from fastdl.errors import FastdlError, UsageError
-from fastdl.events import Ended, Started
+from fastdl.events import Ended, Note, Started
 from fastdl.options import EXPLAIN_OPTIONS, OPTIONS
 from fastdl.result import Result
 from fastdl.settings import Settings
@@ -48,7 +49,8 @@ def _tell(settings: Settings, url: str, offline: bool) -> int:
     session = Session(settings, 1)
     try:
         session.handle(Started(0, url))
-        result = Result(url, plan=explain.explain(settings, url, offline=offline))
+        warn = partial(_warn, session)
+        result = Result(url, plan=explain.explain(settings, url, offline=offline, warn=warn))
         session.handle(Ended(0, result))
     except (FastdlError, BrokenPipeError):
         raise
@@ -57,3 +59,7 @@ def _tell(settings: Settings, url: str, offline: bool) -> int:
     finally:
         session.close()
     return session.exit_code([result])
+
+
+def _warn(session: Session, text: str) -> None:
+    session.handle(Note(0, "warning", text))

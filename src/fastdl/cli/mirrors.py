@@ -16,6 +16,8 @@ from fastdl.core.inventory import Choice, Entry, chosen, inventory
 from fastdl.errors import FastdlError, UsageError
 from fastdl.options import OPTIONS, WAY, WHENCE, WHO, Option
 from fastdl.settings import Settings
+from fastdl.ui.progress import emit
+from fastdl.ui.text import safe
 
 LIST_KEYS = frozenset({"json", "verbose", "cdn", "no_cdn", "trust", "region"})
 TEST_KEYS = frozenset({"mirror", "checksum", "timeout", "connect_timeout", "max_time"})
@@ -56,7 +58,8 @@ def _say(lines: Sequence[str]) -> None:
 
 
 def _lines(settings: Settings, word: str) -> list[str]:
-    from fastdl.engine.memory import open_store, recall
+    from fastdl.cli.state import open_store
+    from fastdl.engine.memory import recall
     from fastdl.ui.mirrors import details, listed, short
 
     choice = Choice(settings.trust, settings.cdn, settings.region)
@@ -124,6 +127,8 @@ def _measured(settings: Settings, url: str) -> tuple[dict[str, Any], FastdlError
         return rank(session, quick, url, _progress(settings))
     finally:
         session.close()
+        for text in session.take_warnings():
+            emit(sys.stderr, f"fastdl: warning: {safe(text)}")
 
 
 def _progress(settings: Settings) -> Callable[[Any], None]:
@@ -131,6 +136,5 @@ def _progress(settings: Settings) -> Callable[[Any], None]:
     if settings.json or settings.quiet or not is_terminal(sys.stderr):
         return lambda sample: None
     from fastdl.ui.mirrors import done
-    from fastdl.ui.progress import emit
 
     return lambda sample: emit(sys.stderr, done(sample.place.given.netloc, sample.rate, sample.error))

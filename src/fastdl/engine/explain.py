@@ -7,22 +7,23 @@ figures (engine/steps.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+from fastdl.config import state_dir
 from fastdl.core.trust import Verdict
 from fastdl.core.urls import Url, mask, parse_url
 from fastdl.engine import asking
 from fastdl.engine.asking import Asked, Finding, Known
-from fastdl.engine.memory import ANY_DIGEST, Memory, open_store, verdicts_on
+from fastdl.engine.memory import ANY_DIGEST, Memory, verdicts_on
 from fastdl.engine.private import is_private
 from fastdl.engine.steps import Sources, first_of, plan_in_words
 from fastdl.errors import FastdlError
 from fastdl.io.rules_file import mapper_of
+from fastdl.io.store import Store
 from fastdl.settings import Settings
-
-if TYPE_CHECKING:
-    from fastdl.io.store import Store
 
 __all__ = ["Object", "explain", "is_private", "path_of", "told"]
 
@@ -31,13 +32,15 @@ Object = dict[str, Any]
 NOT_ASKED: Object = dict.fromkeys(("final_url", "path", "size", "ranges", "connections", "etag", "last_modified"))
 
 
-def explain(settings: Settings, url: str, *, offline: bool = False) -> Object:
-    """Explain one URL. An origin that cannot be reached is explained as well: `plan` has its error. Raises UsageError,
-    and Interrupted or Terminated."""
+def explain(
+    settings: Settings, url: str, *, offline: bool = False, warn: Callable[[str], None] = lambda text: None
+) -> Object:
+    """Explain one URL. An origin that cannot be reached is explained as well: `plan` has its error. `warn` is told what
+    is wrong with the state folder. Raises UsageError, and Interrupted or Terminated."""
     given = asking.by_user(settings)
     if offline:
         asked = asking.unasked(settings, mapper_of(settings), url, given)
-        return told(asked, settings, open_store(), asked=False)
+        return told(asked, settings, Store(state_dir(os.environ, sys.platform), warn), asked=False)
     from fastdl.io.session import Session
 
     session = Session(settings)
@@ -45,6 +48,8 @@ def explain(settings: Settings, url: str, *, offline: bool = False) -> Object:
         return told(asking.ask(session, settings, session.mapper, url, given), settings, session.store)
     finally:
         session.close()
+        for text in session.take_warnings():
+            warn(text)
 
 
 def told(found: Asked, settings: Settings, store: Store, *, asked: bool = True) -> Object:

@@ -5,8 +5,6 @@ Read from the state folder; where nothing was ever learned nothing is opened, an
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,12 +14,12 @@ from fastdl.core.rules import CLASSES
 from fastdl.core.trust import Verdict, judge_sources, proves
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest
-from fastdl.io.store import Store
 
 if TYPE_CHECKING:
     from fastdl.core.inventory import Place
     from fastdl.core.servers import Server
     from fastdl.engine.asking import Asked
+    from fastdl.io.store import Store
     from fastdl.settings import Settings
 
 Object = dict[str, Any]
@@ -50,13 +48,6 @@ class Memory(Record):
 def day(when: float) -> str:
     """A date of the UTC calendar."""
     return time.strftime("%Y-%m-%d", time.gmtime(when))
-
-
-def open_store() -> Store:
-    """The state database; its file is not made before something is written."""
-    from fastdl.config import state_dir
-
-    return Store(state_dir(os.environ, sys.platform))
 
 
 def recall(store: Store, netlocs: Iterable[str]) -> Memory:

@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from fastdl.settings import Settings
 
 WORTH_SECONDS = 1.0  # that a download must still take for a source more to be worth its connection
+SETTLED = 0.4  # seconds after the first head until its rate says something
 WORTH_BYTES = 2 * 1024 * 1024
 SILENCE = 1.5  # seconds without a head from the origin after which others are asked
 TRIALS = 3  # mapped sources that are being tried at a time
 MOST_JOINED = 8  # of one download
 MOST_SERVING = 4  # after that many serve, none is tried any more
 END_WAIT = 1.0  # seconds of silence that a complete file waits for a digest that is being looked up
+END_MOST = 5.0  # seconds in all
 
 
 class Sourcing:
@@ -80,7 +82,7 @@ class Sourcing:
         self._tried: set[str] = set()
         self._unproved = False  # a source was taken without a digest
         self._met = False  # the origin has answered
-        self._began = 0.0
+        self._began = self._heard_at = 0.0
 
     # --- what is known before anybody is asked -----------------------------------------------------------
 
@@ -126,6 +128,7 @@ class Sourcing:
     def heard(self, place: Place, answer: Answer) -> None:
         """A usable head came, from whom it may be; called by workers, one at a time. Of the origin's first one the
         digest fields and links count (RFC 9530, RFC 6249), its redirects' as well."""
+        self._heard_at = self._heard_at or time.monotonic()
         if place.mapped or place.mirror or self._met:
             return
         self._met = True
@@ -209,7 +212,8 @@ class Sourcing:
         The look-ups themselves are bounded (io/lookup)."""
         began = time.monotonic()
         while (open_ := self._open()) and not self._outcomes and not stopped():
-            if time.monotonic() - max(began, *(lookup.heard for lookup in open_)) > END_WAIT:
+            now = time.monotonic()
+            if now - max(began, *(lookup.heard for lookup in open_)) > END_WAIT or now - began > END_MOST:
                 self._say("the publisher's digest did not come in time")
                 return
             open_[0].wait(0.05)  # in short waits, so that Ctrl-C gets through on Windows too
@@ -218,7 +222,7 @@ class Sourcing:
         """The file changed at the origin: what was found out about it may be of its former version."""
         self.close()
         self._lookups, self._outcomes, self._fresh, self._more = [], [], [], []
-        self._queue, self._route, self._met = None, None, False
+        self._queue, self._route, self._met, self._heard_at = None, None, False, 0.0
         self._known = {each.digest.text for each in self._given if each.digest.strong}
         self._proof = strongest(each.digest for each in self._given if each.digest.strong)
         self._tried = set(self._shunned)
@@ -256,7 +260,7 @@ class Sourcing:
             return False
         if self._settings.cdn == "prefer":
             return True
-        return outlook.left > WORTH_SECONDS * outlook.rate and now - self._began > 0.25
+        return outlook.left > WORTH_SECONDS * outlook.rate and now - self._heard_at > SETTLED
 
     @property
     def _first(self) -> bool:

@@ -88,13 +88,12 @@ def _joining(sources: Sources, settings: Settings, size: int | None, ranges: boo
     helpers = [*sources.helpers, *sources.waiting]
     if not helpers:
         return [f"No other source helps: {sources.reason}."] if sources.reason else []
-    reason = _closed(settings) or ("" if ranges is not False else "the origin serves no ranges")
-    if reason:
+    if reason := _closed(settings):
         return [f"No other source helps: {reason}."]
     hosts = _names(helpers)
-    if size is not None and size < LEAST_BYTES:
-        trouble = f"if the origin fails or is silent for {SILENCE:g} s"
-        return [f"The file is too short for others to join; {trouble}, {hosts} may step in."]
+    if ranges is False or (size is not None and size < LEAST_BYTES):
+        why = "it serves no ranges" if ranges is False else "the file is too short to be shared"
+        return [f"Only if the origin fails or is silent for {SILENCE:g} s, {hosts} may step in: {why}."]
     when = f"While more than {format_size(LEAST_BYTES)} are left"
     if settings.cdn != "prefer":
         when += f", and more than {LEAST_SECONDS:g} s of work"

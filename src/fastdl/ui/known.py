@@ -15,7 +15,8 @@ def in_words(known: Mapping[str, Any]) -> str:
     if known.get("bytes_per_second"):
         parts.append(f"{format_rate(known['bytes_per_second'])} a connection")
     if known.get("latency") is not None:
-        parts.append(f"answers in {1000 * known['latency']:.0f} ms")
+        milliseconds = 1000 * known["latency"]
+        parts.append(f"answers in {milliseconds:.0f} ms" if milliseconds >= 1 else "answers at once")
     if known.get("busy"):
         parts.append("asked for fewer connections")
     if known.get("ranges") is False:

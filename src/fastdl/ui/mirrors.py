@@ -7,6 +7,7 @@ from typing import Any
 
 from fastdl.core.inventory import Choice, Entry, Place
 from fastdl.core.quantity import format_rate, format_seconds, format_size
+from fastdl.ui.explained import GIVEN_BY
 from fastdl.ui.known import in_words
 from fastdl.ui.table import table
 from fastdl.ui.text import safe
@@ -157,7 +158,7 @@ def tested(told: Object) -> Iterator[str]:
 
 def _digest(digest: Object) -> str:
     if digest["value"]:
-        return f"Its {digest['algorithm']} is known ({digest['source']})."
+        return f"Its {digest['algorithm']} is known: {GIVEN_BY.get(digest['source'], digest['source'])}."
     unheard = "Who publishes its digest did not say so: get would not use these mirrors before it is known."
     return unheard if digest["status"] == "unreachable" else "Nobody publishes a digest of it that is known."
 
