@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from internet import places
 from internet.behaviour import altering, honest, silent, text
 from internet.places import Published
-from internet.world import Host, Throttle, World, bytes_of_mirrors
+from internet.world import Throttle, World, bytes_of_mirrors
 from servers.files import Answer
 from servers.run import PARTS
 
@@ -102,10 +101,14 @@ def test_resume_finishes_it(world: World) -> None:
 def test_killed_many_times(world: World) -> None:
     """A liar and an honest mirror, killed at every step: the file is right in the end."""
     published = places.npm(world, places.bytes_of(_SIZE), throttle=Throttle(1 << 20))
-    good = published.mirror(world, honest(published.data, throttle=Throttle(2 << 20)).answer, 0)
-    bad = published.mirror(world, altering(published.data, "first").answer, 1)
+    line = Throttle(3 << 20)
+    published.mirror(world, honest(published.data, throttle=line).answer, 0)
+    liar = altering(published.data, "first")
+    liar.throttle = line
+    published.mirror(world, liar.answer, 1)
+    origin = world["registry.npmjs.org"]
     for _ in range(4):
-        reached = _either(good, bad, 512 << 10)
+        reached = origin.has_sent(origin.sent + (768 << 10))
         with world.started(published.url) as process:
             reached.wait(10)
             process.kill()
@@ -116,11 +119,6 @@ def test_killed_many_times(world: World) -> None:
         published.origin.throttle = None
         finish(world, published)
     assert world.path(published.name).read_bytes() == published.data
-
-
-def _either(first: Host, second: Host, more: int) -> threading.Event:
-    """An event: both together have sent so much more."""
-    return first.has_sent(first.sent + more) if first.sent <= second.sent else second.has_sent(second.sent + more)
 
 
 def test_the_file_changes_between_the_runs(world: World) -> None:

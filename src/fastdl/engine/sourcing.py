@@ -277,7 +277,8 @@ class Sourcing:
         verdicts = judge_sources(
             route, self._proof, self.looking, settings.trust, settings.cdn, self.private, frozenset(), settings.region
         )
-        allowed = [verdict.candidate for verdict in verdicts if verdict.allowed and not verdict.candidate.own_token]
+        allowed = [v.candidate for v in verdicts if v.allowed and not v.candidate.own_token]
+        allowed = [candidate for candidate in allowed if candidate.ranges is not False]
         hosts = {trust: frozenset(c.host for c in allowed if _rank(c.trust) <= _rank(trust)) for trust in CLASSES}
         places = {}
         for candidate in allowed:
