@@ -166,7 +166,7 @@ class BadName(DiskError):
 
 
 class UnsafeName(BadName):
-    """A list that somebody else wrote gives a file a name that may lead elsewhere; WHAT names the list and the place."""
+    """A list of somebody else gives a file a name that may lead elsewhere; WHAT names the list and the place."""
 
 
 class TargetExists(FastdlError):

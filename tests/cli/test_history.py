@@ -38,9 +38,7 @@ def store(folder: Path) -> Store:
         Entry(NOW, "https://example.org/f", "/here/f", 3 << 20, 1.5, 2 << 20, 0, None, SHA, "origin",
               (("example.org", "origin", 2 << 20), ("m.example", "official", 1 << 20)))
     )  # fmt: skip
-    store.add_history(
-        Entry(NOW + 60, "https://example.org/g", None, exit_code=4, error="refused (404). Look.")
-    )
+    store.add_history(Entry(NOW + 60, "https://example.org/g", None, exit_code=4, error="refused (404). Look."))
     store.add_history(Entry(NOW + 120, "https://example.org/h", "-", 10, 0.1, 100.0))
     return store
 

@@ -9,7 +9,7 @@ from fastdl.core import plan, retry
 from fastdl.core.orders import Abort, Failure, Fault, Fetch, Finish, GiveUp, Instruction, Placement, Restart
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.scheduler import Scheduler
-from fastdl.core.state import UNKNOWN_END, Limits, Phase, Worker
+from fastdl.core.state import UNKNOWN_END, Limits, Phase, Source, Worker
 from fastdl.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -164,8 +164,8 @@ class Watch:
             assert fetch.end is None or fetch.end - fetch.start <= plan.TRIAL + core.overlap or self._beside(worker), (
                 f"{fetch}"
             )
-        if fetch.ranged and core.confirmed:
-            assert not core.spared(source), f"the last resort is asked though another source serves: {fetch}"
+        if source.last_resort and fetch.ranged and core.confirmed:
+            assert not self._served_well(source), f"the last resort is asked though another source serves: {fetch}"
         on_host = sum(1 for w in busy if core.sources[w.source].host == source.host)
         assert on_host <= core.host_share, f"{on_host} connections to {source.host} where {core.host_share} are allowed"
         assert self.clock.now >= self.not_before.get(fetch.source, 0.0), f"asked before its Retry-After: {fetch}"
@@ -173,6 +173,13 @@ class Watch:
             assert fetch.end <= max(core.horizon, fetch.start + 1), f"{fetch} goes beyond {core.horizon}"
         if not fetch.ranged:
             self.disk.keep_only(core.workers[fetch.worker].lease.frontier)  # type: ignore[union-attr]
+
+    def _served_well(self, last_resort: Source) -> bool:
+        """Whether another source brings bytes at this moment, and not at a crawl."""
+        now = self.clock.now
+        flowing = [w for w in self.core.workers.values() if w.phase is Phase.FLOWING and now - w.last < 0.5]
+        others = [w for w in flowing if not self.core.sources[w.source].last_resort]
+        return any((worker.rate or 0.0) >= max(1.0, last_resort.rate or 0.0) for worker in others)
 
     def _beside(self, worker: Worker) -> bool:
         """Whether a worker was sent after the range of another one."""

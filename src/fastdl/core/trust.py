@@ -68,7 +68,7 @@ def _unwelcome(candidate: Candidate, trust: str, enabled: frozenset[str]) -> str
     if stranger and trust == "official":
         return "a third party, and only official sources are wanted"
     switched_on = candidate.enabled or not enabled.isdisjoint((candidate.mirror_id, candidate.host))
-    if switched_on or trust == "any":
+    if switched_on or (trust == "any" and not candidate.own):  # what the user has switched off stays off
         return ""
     return "a third party that is not enabled in the config" if stranger else "not enabled in the config"
 

@@ -148,7 +148,7 @@ class Download:
             if not isinstance(outcome, Restart):
                 raise self._ended(outcome)
             self._begin_again(landing, outcome.why)
-            landing.proof.drop_pieces()
+            landing.proof.renew(expected)
             if self.attempt is not None and (place := self.places[self.attempt.core.confirmed_by]).mapped:
                 sourcing.shun(place)  # it had another file than the origin
             claims = None
@@ -182,7 +182,7 @@ class Download:
         def accept(attempt: Attempt, place: Place, answer: Answer, verdict: Verdict) -> None:
             """The first usable head settles name, size and target; later heads are the judge's business alone."""
             nonlocal opened
-            sourcing.heard(place, answer)
+            sourcing.heard(place, answer, verdict.size)
             if opened:
                 landing.adopt(place, answer)
                 return

@@ -77,6 +77,12 @@ class Proof:
             self._hashers.update(fresh)
             self._following.append(FollowingDigest(self._partial, list(fresh.values())))
 
+    def renew(self, expected: Sequence[Expected]) -> None:
+        """The file is begun anew: what was found out about it may be of its former version."""
+        self.end_pieces()
+        self._checker = None
+        self.expected = list(expected)
+
     def expect(self, expected: Expected) -> bool:
         """One more digest has become known; false if it was known before."""
         if any(each.digest == expected.digest for each in self.expected):
@@ -152,11 +158,6 @@ class Proof:
         """The attempt that the pieces were checked for is over."""
         if self._checker is not None:
             self._checker.stop()
-
-    def drop_pieces(self) -> None:
-        """The file is begun anew."""
-        self.end_pieces()
-        self._checker = None
 
     def _end_digests(self) -> None:
         for following in self._following:

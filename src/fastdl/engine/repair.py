@@ -45,8 +45,19 @@ class Comparing(PartialSink):
     """Holds what comes against what is stored. `replace`: what differs is stored in its place, and its former source
     is noted; else it is only disputed."""
 
-    def __init__(self, partial: Partial, ids: list[int], owners: list[Claim], findings: Findings, *, replace: bool):
+    def __init__(
+        self,
+        partial: Partial,
+        ids: list[int],
+        owners: list[Claim],
+        findings: Findings,
+        *,
+        replace: bool,
+        asked: RangeSet | None = None,
+    ) -> None:
+        """`asked`: the ranges that are fetched; nothing in them is claimed any more where they are replaced."""
         super().__init__(partial, ids)
+        self._asked = asked or RangeSet()
         self._owners = owners
         self._starts = [claim.start for claim in owners]
         self._findings = findings
@@ -63,25 +74,28 @@ class Comparing(PartialSink):
             if stored != view:
                 self._note(offset, view, stored, source)
         if self._replace:
+            if not self._asked.holds(offset, offset + len(view)):  # an origin without ranges sends all that it has
+                self._partial.forget(offset, offset + len(view))
             super().write(worker, offset, view, source)
 
     def _note(self, offset: int, view: memoryview, stored: memoryview, source: int) -> None:
         for start, end in _differing(view, stored):
             if self._replace:
-                for owner, count in self._owned(offset + start, offset + end):
-                    self._findings.altered[owner] += count
+                for owner, first, last in self._owned(offset + start, offset + end):
+                    if view[first - offset : last - offset] != stored[first - offset : last - offset]:
+                        self._findings.altered[owner] += last - first
             else:
                 self.disputed.add(offset + start, offset + end)
                 self.challengers[self.ids[source]] += end - start
 
-    def _owned(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """(source, bytes) of the runs in [start, end)."""
+    def _owned(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """(source, start, end) of the parts of runs in [start, end): a grain may be of two sources."""
         for claim in self._owners[max(0, bisect_right(self._starts, start) - 1) :]:
             if claim.start >= end:
                 return
-            count = min(end, claim.end) - max(start, claim.start)
-            if count > 0:
-                yield claim.source, count
+            first, last = max(start, claim.start), min(end, claim.end)
+            if first < last:
+                yield claim.source, first, last
 
 
 def _differing(one: memoryview, other: memoryview) -> Iterator[tuple[int, int]]:
@@ -134,7 +148,7 @@ class Mender:
             return False
         if self.suspects():
             self._replaced(self._samples(), {self._ids[0]})
-            if self.liars and (self._from_others() or self._right()):
+            if self.liars and self._from_others():
                 return True
             for source in self.suspects():
                 if source not in self.liars and self._challenged(source) and self._right():
@@ -190,7 +204,7 @@ class Mender:
         owners = self._partial.provenance()
         for piece in list(ranges):
             self._partial.forget(piece.start, piece.end)
-        sink = Comparing(self._partial, self._ids, owners, self.findings, replace=True)
+        sink = Comparing(self._partial, self._ids, owners, self.findings, replace=True, asked=ranges)
         self._fetch(ranges, self._indices(sources), sink)
         sink.end()
 

@@ -83,6 +83,7 @@ class Sourcing:
         self._unproved = False  # a source was taken without a digest
         self._met = False  # the origin has answered
         self._began = self._heard_at = 0.0
+        self._size: int | None = None  # bytes, as the origin says
 
     # --- what is known before anybody is asked -----------------------------------------------------------
 
@@ -125,13 +126,13 @@ class Sourcing:
 
     # --- what answers tell -------------------------------------------------------------------------------
 
-    def heard(self, place: Place, answer: Answer) -> None:
+    def heard(self, place: Place, answer: Answer, size: int | None) -> None:
         """A usable head came, from whom it may be; called by workers, one at a time. Of the origin's first one the
         digest fields and links count (RFC 9530, RFC 6249), its redirects' as well."""
         self._heard_at = self._heard_at or time.monotonic()
         if place.mapped or place.mirror or self._met:
             return
-        self._met = True
+        self._met, self._size = True, size
         if self._settings.insecure:
             secure = False
         else:
@@ -177,7 +178,8 @@ class Sourcing:
     def digests(self) -> list[Expected]:
         """Digests that have become known since the last call."""
         with self._guard:
-            while self._outcomes:
+            # A digest may be of a file of another size, so the origin's first head is waited for; but not for ever.
+            while self._outcomes and (self._met or time.monotonic() - self._began > SILENCE):
                 self._take(self._outcomes.pop(0))
             fresh, self._fresh = self._fresh, []
             return fresh
@@ -188,6 +190,9 @@ class Sourcing:
             self._say(f"no digest of the publisher is known: {outcome.why}")
             return
         host = parse_url(outcome.url).host
+        if None not in (outcome.found.size, self._size) and outcome.found.size != self._size:
+            self._say(f"{host} publishes the digest of a file of another size")
+            return
         digest = outcome.found.digest
         self._say(f"{host} publishes {digest.algorithm} {digest.hex}")
         self._learn(Expected(digest, outcome.source, host), proves=outcome.opens)
@@ -197,7 +202,9 @@ class Sourcing:
             self._more += [named for link in outcome.found.mirrors if (named := _named(link)) is not None]
         if outcome.found.learned:
             more = self._session.mapper.route(self._url, private=self.private, known=dict(outcome.found.learned))
-            self._route = self.route._replace(candidates=more.candidates)
+            own = {candidate.url for candidate in more.candidates}
+            others = [candidate for candidate in self.route.candidates if candidate.url not in own]
+            self._route = self.route._replace(candidates=(*more.candidates, *others))
 
     @property
     def looking(self) -> bool:

@@ -175,8 +175,10 @@ class WorkerThread(threading.Thread):
             return f"it has {verdict.size} bytes there, not {size}"
         if place.twin is not None and place.validators is None:
             found, own = validators_of(answer.head), place.twin
-            same_etag = found.strong is not None and found.strong == own.strong
-            if not same_etag and (found.last_modified is None or found.last_modified != own.last_modified):
+            shared = (found.etag is not None and found.etag == own.etag) or (
+                found.last_modified is not None and found.last_modified == own.last_modified
+            )
+            if own.contradicts(found) or not shared:
                 return "its validators are not the origin's"
         return ""
 

@@ -94,6 +94,8 @@ class Contact:
             to = next_url(url, head.status, head.get("location"), len(hops))
             if place.mapped:
                 _check_class(place, to)
+            if to.host != url.host and self._session.mapper.pack.limits.forbids(to.host):
+                raise RedirectRefused("the server redirects to a host of a malicious operator", to.host)
             hops.append((url, head))
             url = to
             self._finish_body()
