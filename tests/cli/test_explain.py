@@ -215,7 +215,7 @@ def test_trust_and_region(config: Path, offline: Say) -> None:
     config.write_text(RULES, encoding="utf-8")
     digest = ("--checksum", f"sha256:{SHA}")
     assert "stranger.example.net" not in allowed(offline(*digest, NAME))
-    assert "stranger.example.net" in allowed(offline(*digest, "--trust", "any", NAME))
+    assert "stranger.example.net" not in allowed(offline(*digest, "--trust", "any", NAME))  # the user switched it off
     told = offline(*digest, "--trust=official", NAME)
     assert by_host(told)["stranger.example.net"]["why"].startswith("a third party")
     hosts = {

@@ -59,7 +59,7 @@ class Settings:
     prefer: bool = False  # --cdn prefer: the origin is the last resort
     piece: int | None = None  # bytes of a piece, where there is a list of their digests
     size: int = 0  # bytes of the file that the list is about
-    truth: int = 1  # and which version that is
+    listed: int = 1  # and which version that is
     hashing: float = inf  # bytes a second that the check of pieces manages
     bans: bool = True  # whoever brought a wrong piece alone is not asked any more
     log: Callable[[Attempt, str, list[Instruction]], None] | None = None

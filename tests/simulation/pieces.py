@@ -49,27 +49,27 @@ class Checker:
             if task is not None:
                 task.stop()
 
-    def finish(self) -> None:
-        """What was not checked is; what is wrong then is mended from the origin (engine/repair.py)."""
-        disk = self.attempt.disk
-        truth = self.attempt.settings.truth
+    def finish(self, right: int = 1) -> None:
+        """The digest of the whole file is that of version `right`. Where it is wrong, what was not checked is, and what
+        is wrong is mended from the origin (engine/repair.py)."""
+        disk, size = self.attempt.disk, self.attempt.core.size
         pieces = self.map or self._begin()
-        if pieces is None:
+        if pieces is None or size is None or disk.versions() == [right]:
             return
         for index in pieces.not_right():
             start, end = pieces.range_of(index)
             if not pieces.is_right(index, self._digest(pieces.range_of(index))):
                 self.mended += end - start
                 disk.forget(start, end)
-                disk.write(start, end, truth, 0)
+                disk.write(start, end, right, 0)
 
     def _begin(self) -> PieceMap | None:
         size, length = self.attempt.core.size, self.attempt.settings.piece
         if size is None or not length or size != self.attempt.settings.size:
             return None
         ranges = [(start, min(start + length, size)) for start in range(0, size, length)]
-        truth = self.attempt.settings.truth
-        values = tuple(digest_of([(start, end, truth)]) for start, end in ranges)
+        version = self.attempt.settings.listed
+        values = tuple(digest_of([(start, end, version)]) for start, end in ranges)
         return PieceMap(Pieces("md5", length, values), size)
 
     def _look(self) -> Steps[None]:

@@ -171,6 +171,7 @@ class Outcome:
     attempts: list[Attempt]
     network: Network
     disk: Disk
+    mended: int = 0  # bytes that the check of pieces found wrong at the end
 
 
 def download(
@@ -191,6 +192,7 @@ def download(
     attempts: list[Attempt] = []
     error: FastdlError | None = ObjectChanged("The file kept changing during the download")
     size: int | None = None
+    mended = 0
     if claims is not None:
         for start, end in claims.done:
             disk.write(start, end, claims.version, 0)
@@ -221,6 +223,7 @@ def download(
         clock.run(lambda attempt=attempt, until=until: clock.now > until or _all_done(attempt))  # type: ignore[misc]
         if checker is not None and isinstance(outcome, Finish):
             checker.finish()
+            mended = checker.mended
         attempt.watch.end(outcome, attempt.accepted)
         for worker in attempt.workers.values():
             worker.task.stop()
@@ -237,7 +240,7 @@ def download(
         claims = None
         for place in places:
             place.validators, place.found = None, False
-    return Outcome(error, clock.now, clock.events, size, attempts, network, disk)
+    return Outcome(error, clock.now, clock.events, size, attempts, network, disk, mended)
 
 
 def _all_done(attempt: Attempt) -> bool:
