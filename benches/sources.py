@@ -1,6 +1,7 @@
 """Servers of one generated file, honest or not, each in a process of its own, with a rate for the whole server.
 
     python -m benches.sources [--size 64M] [--rate 8M] [--conduct altering] [--port 8001] [--tls FOLDER]
+    python -m benches.sources [--size 64M] --metalink URL...      # a Metalink of the file, with digests of its pieces
 
 It prints its URL and the digest of the right file, and serves until it is ended. The file follows from its size, so all
 processes have the same one without sharing anything. Under its name with `.sha256` behind it stands the digest. With
@@ -10,6 +11,7 @@ processes have the same one without sharing anything. Under its name with `.sha2
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import ssl
 import subprocess
@@ -18,6 +20,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from xml.sax.saxutils import escape
 
 from benches.peers import SOURCE
 from benches.report import MIB, parse_size
@@ -116,6 +119,26 @@ def make_secure(plain: DemoServer, folder: Path, conduct: str) -> DemoServer:
     return server
 
 
+def metalink(size: int, urls: Sequence[str]) -> str:
+    """A Metalink (RFC 5854) of the file of this size: its digest, that of each piece of 1 MiB, and where it lies."""
+    content = Content(size)
+    pieces = (b"".join(content.pieces(at, min(at + MIB, size))) for at in range(0, size, MIB))
+    hashes = "\n".join(f"   <hash>{hashlib.sha1(piece).hexdigest()}</hash>" for piece in pieces)
+    places = "\n".join(f'  <url priority="{at + 1}">{escape(url)}</url>' for at, url in enumerate(urls))
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<metalink xmlns="urn:ietf:params:xml:ns:metalink">
+ <file name="{NAME}">
+  <size>{size}</size>
+  <hash type="sha-256">{content.sha256}</hash>
+  <pieces length="{MIB}" type="sha-1">
+{hashes}
+  </pieces>
+{places}
+ </file>
+</metalink>
+"""
+
+
 class Source:
     """`with Source(...) as source`: one server in a process of its own until the block ends, its file at `source.url`
     and, with `tls`, at `source.secure_url`."""
@@ -154,22 +177,31 @@ class Source:
             process.communicate()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line: print where the file is and serve it until the end."""
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
     what = "\n".join(f"  {name:<9} {told[3]}" for name, told in CONDUCTS.items())
-    parser = argparse.ArgumentParser(
+    options = argparse.ArgumentParser(
         prog="python -m benches.sources",
         description=(__doc__ or "").split("\n")[0],
         epilog=f"conduct:\n{what}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--size", type=parse_size, default=64 * MIB, help="of the file (64M)")
-    parser.add_argument("--rate", type=parse_size, help="bytes a second of the whole server (no limit)")
-    parser.add_argument("--conduct", choices=list(CONDUCTS), default="honest", help="(honest)")
-    parser.add_argument("--port", type=int, default=0, help="(a free one)")
-    parser.add_argument("--tls", type=Path, help="folder with server.pem and server.key")
-    parser.add_argument("--attached", action="store_true", help="print the URL only, and end with standard input")
-    options = parser.parse_args(argv)
+    options.add_argument("--size", type=parse_size, default=64 * MIB, help="of the file (64M)")
+    options.add_argument("--rate", type=parse_size, help="bytes a second of the whole server (no limit)")
+    options.add_argument("--conduct", choices=list(CONDUCTS), default="honest", help="(honest)")
+    options.add_argument("--port", type=int, default=0, help="(a free one)")
+    options.add_argument("--tls", type=Path, help="folder with server.pem and server.key")
+    options.add_argument("--attached", action="store_true", help="print the URL only, and end with standard input")
+    options.add_argument("--metalink", nargs="+", metavar="URL", help="print a Metalink with these sources and end")
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line: print where the file is and serve it until the end."""
+    options = parser().parse_args(argv)
+    if options.metalink:
+        print(metalink(options.size, options.metalink), end="")
+        return 0
     servers = [make(options.size, options.rate, options.conduct, options.port)]
     if options.tls is not None:
         servers.append(make_secure(servers[0], options.tls, options.conduct))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastdl.core import pieces as module
 from fastdl.core.digests.base import Pieces
-from fastdl.core.pieces import MOST_AWAY, MOST_CONTRADICTIONS, MOST_FETCHES, PieceMap, unusable
+from fastdl.core.pieces import MOST_AWAY, MOST_CONTRADICTIONS, MOST_FETCHES, PieceMap, guilty, unusable
 from fastdl.core.ranges import Range, RangeSet
 
 
@@ -135,7 +135,7 @@ def test_any_run_of_events(count: int, length: int, steps: list[tuple[int, str]]
                 if file[i] == "right":
                     good.add(i)
             expected = RangeSet(pieces.range_of(i) for i in range(count) if i not in good)
-            assert pieces.unchecked() == expected
+            assert pieces.unchecked() == expected and not any(pieces.right().overlaps(*each) for each in expected)
             assert list(pieces.not_right()) == [i for i in range(count) if i not in good]
             assert pieces.doubted or pieces.front <= size
             assert "dropped" in [w for _, w in steps] or max(fetches) < MOST_FETCHES
@@ -202,3 +202,30 @@ def test_dropped_bytes_are_open_again() -> None:
     assert pieces.ready(whole) == [1, 2, 3] and pieces.front == 10
     pieces.dropped(94, 200)
     assert pieces.ready(whole) == [1, 2, 3, 9]
+
+
+ORIGIN, HONEST, LIAR, OTHER = range(4)
+
+
+@pytest.mark.parametrize(
+    ("runs", "found"),
+    [
+        ([(0, 10, LIAR)], {LIAR}),
+        ([(0, 5, ORIGIN), (5, 20, LIAR)], {LIAR}),
+        ([(0, 5, LIAR), (5, 10, HONEST), (40, 50, HONEST)], {LIAR}),
+        ([(0, 5, LIAR), (5, 10, HONEST), (20, 40, HONEST)], set()),  # it has sent nothing that was checked
+        ([(0, 5, LIAR), (5, 10, HONEST), (40, 50, HONEST), (50, 55, LIAR)], set()),  # it alters a byte now and then
+        ([(0, 10, LIAR), (40, 50, LIAR)], {LIAR}),
+        ([(0, 10, ORIGIN)], set()),
+        ([(0, 3, HONEST), (3, 6, OTHER), (6, 10, LIAR), (40, 45, HONEST), (45, 50, OTHER)], {LIAR}),
+        ([(10, 40, LIAR)], set()),
+        ([], set()),
+    ],
+)
+def test_who_sent_a_wrong_piece(runs: list[tuple[int, int, int]], found: set[int]) -> None:
+    assert guilty([Range(0, 10)], RangeSet([(40, 60)]), runs, {ORIGIN}) == found
+
+
+def test_each_piece_has_its_own_sender() -> None:
+    runs = [(0, 10, LIAR), (10, 20, OTHER), (20, 30, HONEST)]
+    assert guilty([Range(0, 10), Range(10, 20)], RangeSet(), runs) == {LIAR, OTHER}

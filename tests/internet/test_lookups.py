@@ -101,6 +101,25 @@ def test_no_mirror_before_the_digest_is_known(world: World, ecosystem: str) -> N
     assert result.json[0]["digest"]["verified"] is True
 
 
+def test_a_mirror_helps_where_all_ranges_are_given_out(world: World) -> None:
+    """The digest comes when the connections to the origin share all of the file: seconds of work, in small ranges."""
+    published = places.npm(world)
+    origin, (host, path) = world["registry.npmjs.org"], published.lookup
+    mirror = published.mirror(world, honest(published.data).answer)
+    published.origin.throttle = Throttle(1 << 20, mirror.has_sent(256 << 10))
+    begun, right = origin.has_sent(3 << 20), world[host].routes[path]
+
+    def late(connection: Connection, request: Request) -> None:
+        begun.wait(20)
+        right(connection, request)
+
+    world.put(host, path, late)
+    result = world.get(published.url, expected=[published.name])
+    assert result.code == 0, result.err
+    assert world.path(published.name).read_bytes() == published.data
+    assert bytes_of_mirrors(result) > 0
+
+
 def test_a_weak_digest_is_checked_and_opens_no_door(world: World) -> None:
     published = places.npm(world, places.bytes_of(2 << 20))
     mirrored(world, published)

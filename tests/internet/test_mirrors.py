@@ -136,7 +136,8 @@ def _one_mirror(world: World, ecosystem: str, case: Case) -> None:
     published.origin.throttle = waiting_for(mirror.has_sent(case.least) if case.least else met)
     world.put(_FOREIGN, "/", honest(published.data).answer)
     world.put(_BLOCKED, "/", honest(published.data).answer)
-    result = fetched(world, published)
+    # A mirror that says nothing must not cost the time-out: with this one the run would not end in the test's time.
+    result = fetched(world, published, "--timeout", "600")
     assert mirror.visits, "the mirror was tried"
     assert not world[_FOREIGN].visits
     assert not world[_BLOCKED].visits
@@ -148,7 +149,7 @@ def test_a_mirror_that_cannot_be_reached(world: World, kind: str) -> None:
     published = places.pypi(world, places.bytes_of(2 << 20))
     for host, _ in published.mirrors:
         getattr(world, kind)(host)
-    result = fetched(world, published)
+    result = fetched(world, published, "--timeout", "600", "--connect-timeout", "600")
     assert bytes_of_mirrors(result) == 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastdl.core.digests.base import Pieces
 from fastdl.core.pieces import PieceMap
+from fastdl.core.pieces import guilty as pieces_guilty
 from fastdl.core.ranges import Range, RangeSet
 from simulation.clock import Steps, Task
 
@@ -125,10 +126,11 @@ class Checker:
     def _tell(self, bad: list[Range]) -> None:
         """What the shell does about it: fetch it again, and not from whoever brought it alone."""
         attempt = self.attempt
+        runs = attempt.disk.within(attempt.disk.by_source, 0, self.attempt.settings.size)
+        assert self.map is not None
         guilty = set[int]()
-        for start, end in RangeSet(bad):
-            brought = {number for _, _, number in attempt.disk.within(attempt.disk.by_source, start, end)}
-            if attempt.settings.bans and len(brought) == 1 and attempt.places[min(brought)].mapped:
-                guilty |= brought
+        if attempt.settings.bans:
+            given = {number for number, place in enumerate(attempt.places) if not place.mapped}
+            guilty = pieces_guilty(bad, self.map.right(), runs, given)
         what = f"{list(RangeSet(bad))} are wrong, by {sorted(guilty)}"
         attempt.post(what, lambda _core, _now: attempt.watch.wrong(sorted(guilty), list(RangeSet(bad))))

@@ -7,7 +7,7 @@ they are believed only as long as two fetches of a piece do not contradict the l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from fastdl.core.digests.base import Pieces
@@ -15,7 +15,7 @@ from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.verify import LENGTHS, new_hasher
 from fastdl.errors import UsageError
 
-MOST_AWAY = 16  # pieces that are fetched again at a time: a wrong list must not throw away a whole file
+MOST_AWAY = 8  # pieces that are fetched again at a time: a wrong list must not throw away a whole file
 MOST_FETCHES = 3  # of one piece
 MOST_CONTRADICTIONS = 3  # pieces of which two fetches agreed against the list, until it is believed no more
 
@@ -35,6 +35,25 @@ def unusable(pieces: Pieces, size: int) -> str:
     except UsageError as error:
         return error.what
     return ""
+
+
+def guilty(
+    bad: Iterable[Range], right: RangeSet, runs: Iterable[tuple[int, int, int]], trusted: Collection[int] = ()
+) -> set[int]:
+    """Who has sent the wrong bytes of `bad` pieces, as far as that can be told. `runs` say which bytes came from which
+    source (start, end, source), `right` are the bytes of right pieces; `trusted` sources cannot be guilty.
+
+    Pieces seldom come from one source alone. Of several, one is to blame where all others have sent right pieces too:
+    whoever alters all that passes has sent none."""
+    known = list(runs)
+    proven = {source for start, end, source in known if right.overlaps(start, end)}
+    found = set[int]()
+    for first, last in bad:
+        senders = {source for start, end, source in known if start < last and end > first} - set(trusted)
+        doubtful = senders if len(senders) == 1 else senders - proven
+        if len(doubtful) == 1:
+            found |= doubtful
+    return found
 
 
 class PieceMap:
@@ -128,10 +147,13 @@ class PieceMap:
         first = None if self.doubted else self._open.first()
         return self.size if first is None else first.start * self._length
 
+    def right(self) -> RangeSet:
+        """The bytes of all pieces that are known to be right."""
+        return RangeSet((run.start * self._length, min(run.end * self._length, self.size)) for run in self._right)
+
     def unchecked(self) -> RangeSet:
-        """The bytes of all pieces that are not known to be right."""
-        right = ((run.start * self._length, min(run.end * self._length, self.size)) for run in self._right)
-        return RangeSet(right).missing(self.size)
+        """The bytes of all others."""
+        return self.right().missing(self.size)
 
     def _close(self, index: int) -> None:
         self._open.remove(index, index + 1)

@@ -45,6 +45,11 @@ class PieceChecker:
         with self._wake:
             return self._pieces.front
 
+    def right(self) -> RangeSet:
+        """The bytes of pieces that are right: they speak for whoever sent them (core/pieces.guilty)."""
+        with self._wake:
+            return self._pieces.right()
+
     @property
     def doubted(self) -> bool:
         """Whether the list of pieces was contradicted so often that it is not believed any more."""
