@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import ssl
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from benches import mirrors
+from benches import mirrors, sources
 from benches.sources import CONDUCTS, Source
 from fastdl.demo_server import LIE, Content, DemoServer, altering, sparse
 
@@ -145,3 +146,26 @@ def test_a_server_without_its_certificate_is_an_error(tmp_path: Path, capfd: pyt
 
 def test_every_conduct_is_explained() -> None:
     assert all(told for *_, told in CONDUCTS.values())
+
+
+def test_the_commands_of_the_comparison_are_understood() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/comparison.md").read_text(encoding="utf-8")
+    lines = [line.split("#")[0].split(">")[0] for line in text.splitlines() if "python -m benches.sources -" in line]
+    commands = [line.split("benches.sources ")[1].split() for line in lines if "`" not in line]
+    assert len(commands) == 6
+    seen = {sources.parser().parse_args(command).conduct for command in commands}
+    assert seen == {"honest", "altering", "stale"}
+    assert Content(64 << 20).sha256 in text
+
+
+def test_a_metalink_has_the_digest_of_every_piece() -> None:
+    from fastdl.core.digests.metalink import parse_metalink
+
+    size = 2 * mirrors.MIB + 5
+    data = whole(size)
+    (file,) = parse_metalink(sources.metalink(size, ["http://a/x", "http://b/x?y=1&z"]).encode())
+    assert (file.size, [mirror.url for mirror in file.mirrors]) == (size, ["http://a/x", "http://b/x?y=1&z"])
+    assert file.pieces is not None
+    pieces = [hashlib.sha1(data[at : at + mirrors.MIB]).digest() for at in range(0, size, mirrors.MIB)]
+    assert list(file.pieces.values) == pieces
+    assert [digest.hex for digest in file.digests] == [hashlib.sha256(data).hexdigest()]

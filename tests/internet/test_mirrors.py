@@ -26,6 +26,7 @@ from internet.behaviour import (
 from internet.places import Published
 from internet.world import Throttle, World, bytes_of_mirrors, source
 from servers.files import Answer
+from servers.raw import Connection, Request
 from servers.run import Result
 
 _CRAWL = 1 << 20  # bytes a second of an origin that waits for a mirror
@@ -240,6 +241,130 @@ def test_a_liar_is_remembered_for_other_files(world: World) -> None:
     world.path(published.name).unlink()
     fetched(world, another)
     assert len(mirror.visits) == before
+
+
+def test_a_liar_who_begins_honestly(world: World) -> None:
+    """The first ranges are right: whoever is trusted for its past alone is cheated."""
+    published = places.npm(world, places.bytes_of(12 << 20))
+    liar = altering(published.data, "all")
+    lie, liar.alter = liar.alter, lambda reply, at, piece: piece if liar.sent < 2 << 20 else lie(reply, at, piece)
+    mirror = published.mirror(world, liar.answer)
+    published.origin.throttle = waiting_for(mirror.has_sent(4 << 20))
+    result = fetched(world, published)
+    assert source(result, published.mirrors[0][0])["errors"] >= 1
+
+
+def test_two_liars_who_agree(world: World) -> None:
+    """Both give the same wrong bytes: agreement among mirrors proves nothing."""
+    published = places.npm(world)
+    older = places.bytes_of(len(published.data), seed=8)
+    hosts = [published.mirror(world, honest(older).answer, n) for n in range(2)]
+    published.origin.throttle = waiting_for(all_of(*(host.has_sent(300_000) for host in hosts)))
+    result = fetched(world, published)
+    for host, _ in published.mirrors[:2]:
+        assert source(result, host)["errors"] >= 1
+
+
+def test_an_honest_mirror_beside_a_liar_is_not_blamed(world: World) -> None:
+    published = places.npm(world)
+    liar = published.mirror(world, altering(published.data, "all").answer, 0)
+    good = published.mirror(world, honest(published.data).answer, 1)
+    published.origin.throttle = waiting_for(all_of(liar.has_sent(300_000), good.has_sent(600_000)))
+    result = fetched(world, published)
+    assert source(result, liar.name)["errors"] >= 1
+    assert source(result, good.name)["errors"] == 0
+    before = len(liar.visits), len(good.visits)
+    world.path(published.name).unlink()
+    published.origin.throttle = waiting_for(good.has_sent(good.sent + 300_000))
+    fetched(world, published)
+    assert len(liar.visits) == before[0]
+    assert len(good.visits) > before[1]
+
+
+@pytest.mark.parametrize("how", ["first", "all"])
+def test_only_a_liar_is_left(world: World, how: str) -> None:
+    """The origin dies for good: rather no file than a wrong one."""
+    published = places.npm(world)
+    mirror = published.mirror(world, altering(published.data, how).answer)
+    published.origin.throttle = waiting_for(mirror.has_sent(1 << 20))
+    published.origin.dies_after = 1 << 20
+    result = world.get("--retries", "1", published.url)
+    assert result.code in (3, 5), result.err
+    assert not world.path(published.name).exists()
+
+
+def test_a_liar_and_output_in_order(world: World) -> None:
+    """What went out cannot be mended: either all of it was right, or it is exit 5."""
+    published = places.npm(world)
+    mirror = published.mirror(world, altering(published.data, "first").answer)
+    published.origin.throttle = Throttle(3 << 20, mirror.has_sent(1 << 20))
+    result = world.runner("get", *world.options(), "-o", "-", published.url)
+    assert result.code in (0, 5)
+    if result.code == 0:
+        assert result.stdout == published.data
+
+
+def test_a_mirror_of_the_users_lies(world: World) -> None:
+    """-m is the user's word; the publisher's digest still has the last one."""
+    published = places.npm(world)
+    bad = world.put("own.example.org", "/file", altering(published.data, "all").answer)
+    published.origin.throttle = waiting_for(bad.has_sent(1 << 20))
+    result = world.get("-m", "https://own.example.org/file", published.url)
+    assert result.code in (0, 5)
+    if result.code == 0:
+        assert world.path(published.name).read_bytes() == published.data
+    else:
+        assert result.files == set()
+
+
+def test_a_mirror_whose_file_changes_meanwhile(world: World) -> None:
+    """Its nodes disagree: another ETag and other bytes from the second answer on."""
+    published = places.npm(world)
+    app = honest(published.data)
+
+    def flapping(connection: Connection, request: Request) -> None:
+        app.answer(connection, request)
+        app.etag, app.data = '"other"', _older(published)
+
+    mirror = published.mirror(world, flapping)
+    published.origin.throttle = waiting_for(mirror.has_sent(700_000))
+    fetched(world, published)
+
+
+def test_several_files_at_once(world: World) -> None:
+    """A list: each file has its own sources, digests and liars."""
+    first, second = places.npm(world), places.debian(world)
+    liar = first.mirror(world, altering(first.data, "all").answer)
+    good = second.mirror(world, honest(second.data).answer)
+    first.origin.throttle = waiting_for(liar.has_sent(300_000))
+    second.origin.throttle = waiting_for(good.has_sent(300_000))
+    listed = world.runner.home / "list.txt"
+    listed.write_text(f"{first.url}\n{second.url}\n", encoding="utf-8")
+    result = world.get("-i", str(listed), expected=[first.name, second.name])
+    assert result.code == 0, result.err
+    for published in (first, second):
+        assert world.path(published.name).read_bytes() == published.data
+    assert all(told["digest"]["verified"] for told in result.json)
+
+
+@pytest.mark.parametrize("kind", ["garbage", "a folder", "read-only"])
+def test_a_state_folder_that_is_of_no_use(world: World, kind: str) -> None:
+    """Nothing can be remembered: the download does not mind."""
+    published = places.npm(world)
+    mirror = published.mirror(world, altering(published.data, "all").answer)
+    published.origin.throttle = waiting_for(mirror.has_sent(300_000))
+    state = world.runner.home / "state" / "fastdl"
+    state.mkdir(parents=True)
+    if kind == "garbage":
+        (state / "state.sqlite3").write_bytes(b"no database at all" * 1000)
+    elif kind == "a folder":
+        (state / "state.sqlite3").mkdir()
+    else:
+        state.chmod(0o500)
+    try:
+        fetched(world, published)
+    finally:
+        state.chmod(0o700)
 
 
 def test_the_origin_alone_is_no_liar(world: World) -> None:

@@ -80,7 +80,7 @@ class Throttle:
 class Host:
     """One name: `routes` maps a path (ending in "/" for all below it) to its answer; everything else is 404."""
 
-    def __init__(self, name: str, context: ssl.SSLContext) -> None:
+    def __init__(self, name: str, context: ssl.SSLContext | None) -> None:
         self.name = name
         self.routes: dict[str, Answer] = {}
         self.server = RawServer(self._handle, tls=context)
@@ -174,11 +174,20 @@ class World:
     def __getitem__(self, name: str) -> Host:
         """The host of that name, set up when it is first asked for."""
         if name not in self._hosts:
-            host = Host(name, self._certificates.context_for(name))
-            self._stack.enter_context(host.server)
-            self._hosts[name] = host
-            self._rules.append(f"{name}:443:127.0.0.1:{host.server.port}")
+            self._add(name, Host(name, self._certificates.context_for(name)), 443)
         return self._hosts[name]
+
+    def plain(self, name: str) -> Host:
+        """The same name without TLS; it is called "http://NAME" in what happened."""
+        key = f"http://{name}"
+        if key not in self._hosts:
+            self._add(name, Host(key, None), 80)
+        return self._hosts[key]
+
+    def _add(self, name: str, host: Host, port: int) -> None:
+        self._stack.enter_context(host.server)
+        self._hosts[host.name] = host
+        self._rules.append(f"{name}:{port}:127.0.0.1:{host.server.port}")
 
     def put(self, name: str, path: str, answer: Answer) -> Host:
         """Let a host answer a path."""

@@ -25,6 +25,7 @@ STUMBLES = 2  # requests lost that were sent before the body in front had ended,
 BAD_RANGES = 3  # unusable answers to range requests, in a row, after which a source is asked for the whole file
 LINGER = 0.15  # seconds until a server has surely noticed that a connection was closed
 STALL = 2.0
+QUIET = 1.0  # seconds without a byte after which a source that was to serve alone gets help
 LATE_HEAD = 5.0
 TRIAL = 512 * KIB  # the first range of a mapped source: useful, and soon fetched again if nothing comes
 TRIAL_HEAD = 2.0  # seconds that it has for its first head while others flow

@@ -7,7 +7,7 @@ the arithmetic, `core/scheduler` the events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from fastdl.core import plan
 from fastdl.core.orders import Fetch
@@ -33,6 +33,7 @@ class WorkQueue:
         self.cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
         self.overlap = 0  # bytes before a gap that are fetched again, to compare: no validator vouches for the rest
         self.doubtful = RangeSet()  # what an earlier run left, as long as nothing has been compared
+        self.disputed = RangeSet()  # somebody sent wrong bytes there: the origin is asked again, and no mapped source
         self._hedged = 0
 
     # --- the state of the file -------------------------------------------------------------------------------
@@ -112,27 +113,36 @@ class WorkQueue:
         """Whether a connection does not count: a mapped source on trial, unless the user said how many there may be."""
         return self.limits.connections is None and self.sources[worker.source].on_trial
 
-    def spared(self, source: Source) -> bool:
-        """Whether a source is a last resort, and another one serves."""
-        return source.last_resort and any(
-            other.met and other.ranges and other.error is None and not other.last_resort for other in self.sources
-        )
+    def spared(self, source: Source, now: float) -> bool:
+        """Whether a source is a last resort, and others serve: bytes come, or will soon, and not far too few."""
+        if not source.last_resort:
+            return False
+        others = [
+            worker
+            for worker in self.busy()
+            if not self.sources[worker.source].last_resort
+            and self.sources[worker.source].served
+            and now - max(worker.last, worker.since) < plan.QUIET
+        ]
+        rates = [worker.rate for worker in others if worker.rate is not None]
+        return bool(others) and (len(rates) < len(others) or sum(rates) >= (source.rate or 0.0) * source.most / 8)
 
-    def free_source(self, now: float, *, trials: bool = False) -> Source | None:
+    def free_source(self, now: float, *, trials: bool = False, but: Collection[int] = ()) -> Source | None:
         """The source for one more connection: the one whose connections bring most, after those not tried yet.
-        `trials`: only one whose connection does not count."""
+        `trials`: only one whose connection does not count; `but`: none of these."""
         busy = [w for w in self.workers.values() if w.phase is not Phase.IDLE]  # who is being stopped counts
         cut = self._cut_lately(now)
         best: tuple[float, int] | None = None
         for source in self.sources:
-            if source.error is not None or now < source.ready or source.ranges is False or self.spared(source):
+            if source.error is not None or now < source.ready or source.ranges is False or self.spared(source, now):
                 continue
-            if trials and not source.on_trial:
+            if (trials and not source.on_trial) or source.id in but:
                 continue
             mine = sum(1 for w in busy if w.source == source.id)
             on_host = sum(1 for w in busy if self.sources[w.source].host == source.host)
             on_host += sum(1 for id_ in cut if self.sources[id_].host == source.host)
-            in_doubt = source.fails or not source.met or now < source.more
+            unproved = source.mapped and source.rate is None  # a head alone brings nothing
+            in_doubt = source.fails or not source.met or unproved or now < source.more
             if mine >= source.limit or on_host >= self.host_share or (mine and in_doubt):
                 continue  # whom nobody knows, or who has failed, is asked by one connection until it answers
             worth = (source.rate if source.rate is not None else 1e12) / (mine + 1)
@@ -194,7 +204,7 @@ class WorkQueue:
         piece = self.take(probe, source)
         if piece is not None:
             return self.ask(worker, source, Lease(piece.start, piece.end, piece.start), piece.end, now)
-        latency = source.rtt * (1 if held else 3)
+        latency = max(source.rtt * (1 if held else 3), source.delay)
         stolen = self._steal(source, latency, now)
         if stolen is not None:
             return self.ask(worker, source, stolen, stolen.end, now)
@@ -205,13 +215,31 @@ class WorkQueue:
 
     def take(self, worker: Worker, source: Source) -> Range | None:
         """Cut the worker's next range off the front of the queue."""
-        piece = self.pool.first()
+        piece = self._gap(source)
         if piece is None or piece.start >= self.horizon or source.ranges is False:
             return None
         size = self.chunk(worker, source, piece)
         end = min(piece.end, piece.start + size, max(self.horizon, piece.start + 1))
         self.pool.remove(piece.start, end)
         return Range(piece.start, end)
+
+    def _gap(self, source: Source) -> Range | None:
+        """The first missing range that a source may fetch."""
+        if not self.kept_from(source, 0, UNKNOWN_END):
+            return self.pool.first()
+        for piece in self.pool:
+            open_to_all = RangeSet([piece])
+            for start, end in self.disputed:
+                open_to_all.remove(start, end)
+            if open_to_all:
+                return open_to_all.first()
+        return None
+
+    def kept_from(self, source: Source, start: int, end: int) -> bool:
+        """Whether part of [start, end) is for the origin alone; while it is of no use, for anybody."""
+        origin = self.sources[0]
+        usable = origin.error is None and origin.ranges is not False
+        return source.mapped and usable and self.disputed.overlaps(start, end)
 
     def chunk(self, worker: Worker, source: Source, piece: Range) -> int:
         rate = worker.rate or source.rate
@@ -262,13 +290,16 @@ class WorkQueue:
         if rate is None or rate <= 0:
             return None
         for seconds, victim, lease in self._victims(now):
-            if victim.queued is not None or lease.end > self.horizon or not self._patient(victim, latency, now):
+            if victim.queued is not None or lease.end > self.horizon:
                 continue  # who has sent its next request must read this body to its end
+            if not self._may_help(source, victim, latency, now) or self.kept_from(source, lease.start, lease.end):
+                continue
             slow = max(victim.rate or 0.0, 1.0)
             if source.on_trial:
-                if lease.left < 4 * plan.TRIAL:
+                part = min(plan.TRIAL, lease.left // 4)
+                if part < plan.SMALLEST:
                     continue
-                return self._cut(lease, plan.TRIAL)
+                return self._cut(lease, part)
             part = plan.split(lease.left, slow, rate, latency)
             floor = plan.floor_for(min(rate, slow * 8), self.limits.min_split)
             if lease.left < 2 * floor:
@@ -279,11 +310,15 @@ class WorkQueue:
             return self._cut(lease, part)
         return None
 
-    def _patient(self, victim: Worker, latency: float, now: float) -> bool:
-        """Whether a worker flows, or has been waited for long enough."""
-        trial = self.sources[victim.source].on_trial
-        patience = plan.TRIAL_RIVAL if trial else max(0.5, 4 * latency)
-        return victim.phase is Phase.FLOWING or now - victim.since >= patience
+    def _may_help(self, source: Source, victim: Worker, latency: float, now: float) -> bool:
+        """Whether a worker flows, or has been waited for long enough, by a source that is known to do better."""
+        if victim.phase is Phase.FLOWING:
+            return True
+        asked = self.sources[victim.source]
+        waited = now - victim.since
+        if source.rate is None or waited < (plan.TRIAL_RIVAL if asked.on_trial else max(0.5, 4 * latency)):
+            return False
+        return waited > 2 * asked.delay or asked.delay - waited > 2 * latency
 
     def _cut(self, lease: Lease, part: int) -> Lease:
         """The last `part` bytes of a lease as a lease of their own."""
@@ -296,9 +331,11 @@ class WorkQueue:
         rate = self._rate_of(source)
         if rate is None or self.size is None:
             return None
+        if rate * 4 < max((s.rate or 0.0 for s in self.sources if s.error is None), default=0.0):
+            return None  # a lease has two holders at most: a place beside a slow one is for a fast one
         budget = plan.waste_budget(self.size) - self._hedged
         for seconds, victim, lease in self._victims(now):
-            if not self._patient(victim, latency, now):
+            if not self._may_help(source, victim, latency, now) or self.kept_from(source, lease.start, lease.end):
                 continue
             if seconds > max(0.2, 2 * (latency + lease.left / max(rate, 1.0))) and lease.left <= budget:
                 self._hedged += lease.left

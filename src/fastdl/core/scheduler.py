@@ -70,6 +70,8 @@ class Scheduler(WorkQueue):
                     start, end = gap.start, min(gap.end, gap.start + size)
                     if self.limits.connections == 1:
                         end = gap.end
+                    if source.mapped:
+                        end = min(end, start + plan.TRIAL)
                 lease = Lease(start, UNKNOWN_END if end is None else end, start)
                 if end is not None:
                     self.pool.remove(start, end)
@@ -93,16 +95,29 @@ class Scheduler(WorkQueue):
         return self._expand(now) if self.confirmed else []
 
     def distrust(self, sources: Sequence[int], ranges: Sequence[Range], now: float) -> list[Instruction]:
-        """What is stored in `ranges` is wrong, and missing again; `sources` have sent wrong bytes, and get no more
-        work."""
+        """What is stored in `ranges` is wrong, and missing again as far as it still counts as done; `sources` have sent
+        wrong bytes, and get no more work."""
         if self.over:
             return []
         for number in sources:
             self.sources[number].error = DigestMismatch("it sent altered bytes")
+        aborts: list[Instruction] = []
+        for worker in list(self.busy()):
+            if worker.source in sources and worker.lease is not None and not worker.lease.pending:
+                self.release(worker)
+                worker.phase = Phase.STOPPING
+                aborts.append(Abort(worker.id))
         for start, end in ranges:
-            self.done.remove(start, end)
-            self.pool.add(start, end)
-        return self._expand(now)
+            wrong = RangeSet([(start, end)])
+            for gap in self.done.missing(end):  # a plain stream may have begun meanwhile: it fetches them anyway
+                wrong.remove(*gap)
+            for piece in wrong:
+                self.done.remove(*piece)
+                self.doubtful.remove(*piece)
+                if not sources:  # nobody is known to have lied, so nobody but the origin is asked
+                    self.disputed.add(*piece)
+                self.pool.add(*piece)
+        return aborts + self._expand(now)
 
     def _met(self, source: Source, now: float) -> None:
         """A mapped source has shown that it serves."""
@@ -137,6 +152,8 @@ class Scheduler(WorkQueue):
         if worker.rate is None:
             worker.begun = now
         source.rtt = rtt
+        if not worker.hurried:
+            source.delay = now - worker.since
         source.ranges = ranged if ranged is not None else source.ranges
         source.bad_ranges = 0
         flowing = sum(1 for w in self.busy() if w.source == source.id and w.phase is Phase.FLOWING)
@@ -204,6 +221,8 @@ class Scheduler(WorkQueue):
         # What went out in order cannot be compared, and a hedge alone is no reason to doubt it.
         ordered = self.horizon != UNKNOWN_END
         comparable = lease.pending == 0 and not (ordered and lease.shared)
+        if known and offset < lease.start:  # what was found to be wrong meanwhile is no standard
+            comparable = comparable and self.done.holds(offset, min(end, lease.start))
         worker.comparing = bool(self.doubtful) and known > 0 and comparable and offset < lease.start
         if keep:
             lease.frontier += keep
@@ -224,7 +243,8 @@ class Scheduler(WorkQueue):
     def _stretch(self, worker: Worker, lease: Lease, reached: int) -> None:
         """A block goes beyond the end of its lease: it takes what is behind it along, if nobody else has that."""
         piece = self.pool.at(lease.end)
-        if piece is not None and lease.holders == [worker.id] and lease.end < self.horizon:
+        kept = self.kept_from(self.sources[worker.source], lease.end, reached)
+        if piece is not None and lease.holders == [worker.id] and lease.end < self.horizon and not kept:
             stop = min(piece.end, reached)
             self.pool.remove(lease.end, stop)
             lease.end = stop
@@ -328,7 +348,7 @@ class Scheduler(WorkQueue):
         horizon = self.horizon if source.ranges else UNKNOWN_END
         if open_end is not None and horizon > end and open_end > end and not self.surplus(worker):
             piece = self.pool.at(end)
-            if piece is not None:
+            if piece is not None and not self.kept_from(source, end, piece.end):
                 size = self.chunk(worker, source, piece)
                 stop = min(piece.end, end + size, open_end, horizon)
                 self.pool.remove(end, stop)
@@ -341,7 +361,7 @@ class Scheduler(WorkQueue):
             return []
         if self.single or self.over or now < source.ready or source.error is not None or self.surplus(worker):
             return []
-        if self.spared(source) or self._outrun(source, now):
+        if self.spared(source, now) or self._outrun(source, now):
             return []
         # Staying on a connection that is open and warm beats a slightly better source: no new slow start.
         fetch = self.work_for(source, now, worker)
@@ -409,6 +429,8 @@ class Scheduler(WorkQueue):
             return [Restart(failure.error.what)]
         if not stopping and failure.fault is not Fault.ABORTED:
             health.blame(self, worker, failure, progressed, now, self._jitter)
+        elif self.sources[worker.source].on_trial:  # another one was faster: it need not be asked at once again
+            health.wait(self.sources[worker.source], max(plan.TRIAL_HEAD, failure.wait or 0.0), now)
         elif failure.wait:
             health.wait(self.sources[worker.source], failure.wait, now)
         if self._complete():
@@ -477,7 +499,8 @@ class Scheduler(WorkQueue):
                 patience = plan.TRIAL_HEAD if self.sources[worker.source].on_trial else plan.LATE_HEAD
             if silent <= patience or worker.lease is None or worker.lease.pending or self.single:
                 continue
-            if self._heard < max(worker.last, worker.since) + 0.5:
+            nobody = self._heard < max(worker.last, worker.since) + 0.5
+            if nobody and not (self.sources[worker.source].mapped and self._others(worker.source, now)):
                 continue  # nobody has heard anything since: it is not this connection's fault
             if worker.phase is Phase.ASKED:
                 health.blame_unanswered(self, worker, now)
@@ -487,6 +510,13 @@ class Scheduler(WorkQueue):
             worker.phase = Phase.STOPPING
             instructions.append(Abort(worker.id))
         return instructions
+
+    def _others(self, source: int, now: float) -> bool:
+        """Whether another source could be asked."""
+        return any(
+            other.id != source and other.error is None and other.ranges is not False and now >= other.ready
+            for other in self.sources
+        )
 
     # --- giving out work -------------------------------------------------------------------------------------
 
@@ -500,14 +530,13 @@ class Scheduler(WorkQueue):
             return self._expand_single(now)
         instructions: list[Instruction] = []
         allowed = self.growth.allowed if self.growth is not None else 1
-        while self.in_use(now) < allowed:
-            source = self.free_source(now)
-            if source is None:
-                break
+        useless: set[int] = set()  # the best source may find nothing to do where another one does
+        while self.in_use(now) < allowed and (source := self.free_source(now, but=useless)) is not None:
             fetch = self.work_for(source, now)
             if fetch is None:
-                break
-            instructions.append(fetch)
+                useless.add(source.id)
+            else:
+                instructions.append(fetch)
         instructions += self._try_out(now)
         if not instructions and not any(True for _ in self.busy()) and self.no_ranges_left():
             self.single = True

@@ -21,6 +21,7 @@ class Source:
     ranges: bool | None = None
     rate: float | None = None  # bytes a second of one connection
     rtt: float = 0.05  # seconds
+    delay: float = 0.0  # seconds from a request to its head, which may be much more
     fails: int = 0  # in a row, without a new byte
     bad_ranges: int = 0  # in a row
     ready: float = 0.0  # not asked before this time
