@@ -229,7 +229,7 @@ def test_what_one_liar_costs(tmp_path: Path) -> None:
         assert (first, second) == (["origin"], ["origin", "honest"])
         assert samples.total == 2 * SAMPLES * SAMPLE  # of both suspects
         assert rest.total == MIB - SAMPLES * SAMPLE
-        assert one.mender.findings.fetched == one.delivered == samples.total + rest.total
+        assert one.mender.findings.fetched.total() == one.delivered == samples.total + rest.total
         assert one.amount("liar") == MIB
         assert one.checks == 1
 
@@ -245,7 +245,7 @@ def test_what_one_byte_costs(tmp_path: Path) -> None:
         # what the samples brought is the origin's by now
         assert samples[0].total + challenge[0].total == MIB
         assert decided[0].total == GRAIN
-        assert one.mender.findings.fetched == one.delivered == MIB + GRAIN
+        assert one.mender.findings.fetched.total() == one.delivered == MIB + GRAIN
         assert one.amount("liar") == GRAIN
         one.check_whole()
 
@@ -422,7 +422,7 @@ def test_an_origin_that_dies(tmp_path: Path, lie: str, share: float) -> None:
         with pytest.raises(ConnectionLost):
             one.mender.mend(RangeSet())
         assert one.claimed_wrongly() == []
-        assert one.delivered == one.mender.findings.fetched
+        assert one.delivered == one.mender.findings.fetched.total()
         claimed = by_source(one.claims)
     again = Partial.open(one.final)
     try:
@@ -496,4 +496,4 @@ def test_any_liars_but_the_origin(
             one.check_whole()
             assert one.named <= {name for name, count in one.lied.items() if count}
             assert one.named
-            assert one.mender.findings.fetched == one.delivered
+            assert one.mender.findings.fetched.total() == one.delivered

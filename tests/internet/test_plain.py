@@ -89,7 +89,7 @@ def test_a_wrong_digest_in_the_clear(world: World) -> None:
     """Whoever sent it, the file does not agree with it."""
     data = places.bytes_of(1 << 20)
     origin = honest(data)
-    origin.extra = (("Digest", "SHA-256=" + "A" * 43 + "="),)
+    origin.extra = (("Repr-Digest", "sha-256=:" + "A" * 43 + "=:"),)
     world.plain("files.example.org").routes["/file.bin"] = origin.answer
     assert world.get("http://files.example.org/file.bin").code == 5
 

@@ -113,6 +113,8 @@ def blame_silent(queue: WorkQueue, worker: Worker) -> None:
     """A body stopped in its middle while others flowed. A mapped source that does so again is left out."""
     source = queue.sources[worker.source]
     source.stalls += 1
+    if source.rate is not None:
+        source.rate /= 4  # what it promised it did not keep: others come first
     if source.mapped and source.stalls >= STALLS:
         source.error = ConnectionLost("the mirror stopped sending")
 

@@ -91,7 +91,7 @@ def remember(download: Download, *, private: bool) -> None:
     """What was learned of the servers, and the history, go to the state folder."""
     from fastdl.io.store import Entry, Report, history_url
 
-    attempt, result, session = download.attempt, download.result, download.session
+    attempt, result, session = download.main, download.result, download.session
     assert attempt is not None
     counts = download.counters.by_source()
     reports = []

@@ -59,12 +59,14 @@ class Download:
         self.job = job
         self.places: list[Place] = []  # the origin, -m mirrors, then mapped sources as they join
         self.counters = Tracker()
-        self.attempt: Attempt | None = None
+        self.attempt: Attempt | None = None  # the newest one, maybe of a repair
+        self.main: Attempt | None = None  # the newest one at the whole file
         self.landing: Landing | None = None
         self.final: Url | None = None
         self.result = Result(url=url, path="-" if settings.output == "-" else None)
         self.altered: Counter[str] = Counter()  # bytes of wrong pieces, by the masked URL of who sent them
         self._pieces_refused = ""
+        self._contradicted: set[int] = set()  # sources of which that was told
         self._listed = listed
         self._observer = observer
         self._sourcing: Sourcing | None = None
@@ -149,7 +151,7 @@ class Download:
                 raise self._ended(outcome)
             self._begin_again(landing, outcome.why)
             landing.proof.renew(expected)
-            if self.attempt is not None and (place := self.places[self.attempt.core.confirmed_by]).mapped:
+            if self.main is not None and (place := self.places[self.main.core.confirmed_by]).mapped:
                 sourcing.shun(place)  # it had another file than the origin
             claims = None
             for place in self.places:
@@ -231,6 +233,7 @@ class Download:
             extra_headers=landing.conditions() if claims is None else (),
             resumed=claims is not None,
         )
+        self.main = attempt
         if claims is not None and claims.total == landing.size:
             landing.whole_already()
             self.final = self.places[0].given
@@ -274,7 +277,8 @@ class Download:
         """A source sent other bytes than are stored. Where several sources had a part in the file and a digest will
         decide, the download goes on: what is wrong is mended at its end."""
         mixed = len(self.places) > 1 and landing.proof.strong
-        if mixed:
+        if mixed and source not in self._contradicted:
+            self._contradicted.add(source)
             self._note(
                 "info", f"{self.places[source].given.host} sent other bytes for {start}-{end - 1} than are there"
             )
@@ -370,8 +374,9 @@ class Download:
         except _Changed as changed:
             return changed.restart
         finally:
-            self.counters.row(REPAIR, 0).add(tracker.WASTED, mender.findings.fetched)
-            self.counters.row(REPAIR, 0).add(tracker.BYTES, -mender.findings.fetched)
+            for source, count in mender.findings.fetched.items():
+                self.counters.row(REPAIR, source).add(tracker.WASTED, count)
+                self.counters.row(REPAIR, source).add(tracker.BYTES, -count)
         if mended:
             self.altered.update({landing.source_text(liar): mender.findings.altered[liar] for liar in mender.liars})
         elif proof.wrong(size) is None:
@@ -383,7 +388,7 @@ class Download:
         self, landing: Landing, size: int, missing: RangeSet, sources: frozenset[int], sink: PartialSink
     ) -> Finish | Restart | GiveUp | None:
         """An attempt at parts of a file that is there already, from some of its sources."""
-        before = self.attempt
+        before = self.main
         assert before is not None
         plain = before.core.sources[0].ranges is False and sources == {0}
         watch = Watch(self.job, landing, None, time.monotonic(), size - missing.total)

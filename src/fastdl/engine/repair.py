@@ -35,10 +35,10 @@ class Fetch(Protocol):
 @dataclass(slots=True)
 class Findings:
     """Who sent other bytes than the origin: index of the source in the journal, bytes in grains that differed.
-    `fetched` bytes were fetched for the comparison."""
+    `fetched`: bytes that came for the comparison, by the source of the scheduler."""
 
     altered: Counter[int] = field(default_factory=Counter)
-    fetched: int = 0
+    fetched: Counter[int] = field(default_factory=Counter)
 
 
 class Comparing(PartialSink):
@@ -70,7 +70,7 @@ class Comparing(PartialSink):
         """See Sink."""
         stored = self.stored(offset, len(view))
         with self._guard:
-            self._findings.fetched += len(view)
+            self._findings.fetched[source] += len(view)
             if stored != view:
                 self._note(offset, view, stored, source)
         if self._replace:
