@@ -150,12 +150,20 @@ def test_a_wrong_piece_is_told_once_and_checked_again_after_it_came_again(rig: R
     assert rig.checker.finish() == []
 
 
-def test_neighbours_are_told_as_one(rig: Rig) -> None:
-    for index in (2, 3, 4, 7):
+def test_several_are_told_at_once_and_each_for_itself(rig: Rig) -> None:
+    for index in (2, 3, 7):
         rig.partial.alter(index)
     rig.put(*range(21))
     rig.until(lambda: bool(rig.told))
-    assert rig.told == [[Range(2 * LENGTH, 5 * LENGTH), Range(7 * LENGTH, 8 * LENGTH)]]
+    assert rig.told == [[rig.pieces.range_of(index) for index in (2, 3, 7)]]
+    assert rig.checker.finish() == [Range(2 * LENGTH, 4 * LENGTH), Range(7 * LENGTH, 8 * LENGTH)]
+
+
+def test_right_pieces_speak_for_their_senders(rig: Rig) -> None:
+    rig.partial.alter(1)
+    rig.put(0, 1, 2, 4)
+    rig.until(lambda: rig.right() == 3 * LENGTH)
+    assert list(rig.checker.right()) == [Range(0, LENGTH), Range(2 * LENGTH, 3 * LENGTH), Range(4 * LENGTH, 5 * LENGTH)]
 
 
 def test_a_snapshot_from_before_is_not_believed(rig: Rig) -> None:

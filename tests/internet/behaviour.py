@@ -12,7 +12,7 @@ from servers.raw import Connection, Request
 
 PIECE = 32 * 1024
 CHALLENGE = b"<!doctype html><html><title>Just a moment...</title>" + b"<p>checking your browser</p>" * 40 + b"</html>"
-MIDDLE = 512 * 1024  # bytes of an answer from which on a cautious liar lies
+MIDDLE = 128 * 1024  # bytes of an answer from which on a cautious liar lies
 
 Alter = Callable[[Reply, int, bytes], bytes]
 

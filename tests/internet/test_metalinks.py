@@ -16,17 +16,19 @@ _URL = "https://downloads.example.org/pub/image.iso"
 _META = "https://downloads.example.org/pub/image.iso.meta4"
 _MIRROR = "mirror.example.com"
 _PIECE = 1 << 18
+_LARGE = 1 << 21  # bytes of a piece that several sources have a part in
 
 
-def metalink(data: bytes, *, pieces: bool = True, size: int | None = None, name: str = "image.iso") -> str:
-    """The document for a file at _MIRROR."""
-    parts = [hashlib.sha256(data[at : at + _PIECE]).hexdigest() for at in range(0, len(data), _PIECE)]
+def metalink(data: bytes, *, length: int = _PIECE, size: int | None = None, name: str = "image.iso") -> str:
+    """The document for a file at _MIRROR; pieces of `length` bytes, 0 for none."""
+    step = length or len(data)
+    parts = [hashlib.sha256(data[at : at + step]).hexdigest() for at in range(0, len(data), step)]
     listed = "".join(f"<hash>{part}</hash>" for part in parts)
     whole = f'<hash type="sha-256">{hashlib.sha256(data).hexdigest()}</hash>'
     return (
         '<?xml version="1.0" encoding="UTF-8"?><metalink xmlns="urn:ietf:params:xml:ns:metalink">'
         f'<file name="{escape(name)}"><size>{len(data) if size is None else size}</size>{whole}'
-        + (f'<pieces length="{_PIECE}" type="sha-256">{listed}</pieces>' if pieces else "")
+        + (f'<pieces length="{length}" type="sha-256">{listed}</pieces>' if length else "")
         + f'<url priority="1" location="de">https://{_MIRROR}/pub/image.iso</url>'
         f'<url priority="2">ftp://{_MIRROR}/pub/image.iso</url><url priority="3">http://{_MIRROR}/x</url>'
         "</file></metalink>"
@@ -52,10 +54,10 @@ def right(world: World, data: bytes, *args: str) -> Result:
     return result
 
 
-@pytest.mark.parametrize("pieces", [True, False])
-def test_it_names_digest_and_source(world: World, pieces: bool) -> None:
+@pytest.mark.parametrize("length", [0, _PIECE, _LARGE])
+def test_it_names_digest_and_source(world: World, length: int) -> None:
     data = places.bytes_of()
-    arranged(world, data, metalink(data, pieces=pieces), honest(data))
+    arranged(world, data, metalink(data, length=length), honest(data))
     result = right(world, data)
     assert source(result, _MIRROR)["bytes"] > 0
     assert result.json[0]["digest"] == {
@@ -68,10 +70,10 @@ def test_it_names_digest_and_source(world: World, pieces: bool) -> None:
 
 
 @pytest.mark.parametrize("how", ["first", "all", "middle"])
-@pytest.mark.parametrize("pieces", [True, False])
-def test_a_liar_is_caught(world: World, how: str, pieces: bool) -> None:
+@pytest.mark.parametrize("length", [0, _PIECE, _LARGE])
+def test_a_liar_is_caught(world: World, how: str, length: int) -> None:
     data = places.bytes_of()
-    arranged(world, data, metalink(data, pieces=pieces), altering(data, how))
+    arranged(world, data, metalink(data, length=length), altering(data, how))
     result = right(world, data)
     assert source(result, _MIRROR)["errors"] >= 1
     before = len(world[_MIRROR].visits)

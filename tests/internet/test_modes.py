@@ -45,8 +45,8 @@ def test_without_mapping(world: World, ecosystem: str, how: list[str]) -> None:
 @pytest.mark.parametrize("ecosystem", ["pypi", "npm"])
 def test_others_first(world: World, ecosystem: str) -> None:
     """`prefer`: the mirror gives the larger part, though the origin is as fast."""
-    published = places.ALL[ecosystem](world, places.bytes_of(8 << 20), throttle=Throttle(8 << 20))
-    mirror = published.mirror(world, honest(published.data, throttle=Throttle(8 << 20)).answer)
+    published = places.ALL[ecosystem](world, places.bytes_of(8 << 20), throttle=Throttle(3 << 20))
+    mirror = published.mirror(world, honest(published.data, throttle=Throttle(3 << 20)).answer)
     sent = right(world, published, "--cdn", "prefer")
     assert sent[mirror.name] > len(published.data) // 2
 

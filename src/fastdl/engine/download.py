@@ -64,7 +64,9 @@ class Download:
         self.landing: Landing | None = None
         self.final: Url | None = None
         self.result = Result(url=url, path="-" if settings.output == "-" else None)
-        self.altered: Counter[str] = Counter()  # bytes of wrong pieces, by the masked URL of who sent them
+        self.altered: Counter[str] = Counter()  # bytes, by the masked URL of who altered them
+        self._suspected: set[str] = set()  # masked URLs of sources that seem to have a part in wrong pieces
+        self._doubted: list[tuple[Range, str, bytes]] = []  # what was in such pieces, from whom, and its digest
         self._pieces_refused = ""
         self._contradicted: set[int] = set()  # sources of which that was told
         self._listed = listed
@@ -299,17 +301,30 @@ class Download:
         landing.proof.stored(attempt.done())
 
     def _bad_pieces(self, attempt: Attempt, landing: Landing, bad: list[Range]) -> None:
-        """Pieces are wrong: they are fetched again, and who sent one of them alone is not asked any more. Called by the
+        """Pieces are wrong: they are fetched again, and who is to blame for one is not asked any more. Called by the
         checker's thread."""
+        from fastdl.core.pieces import guilty
+
+        assert landing.partial is not None
+        runs = [(run.start, run.end, run.source) for run in landing.partial.provenance()]
+        for liar in guilty(bad, landing.proof.right_pieces(), runs, landing.ids[:1]):
+            self._suspected.add(landing.source_text(liar))
         for piece in bad:
+            inside = [(max(start, piece.start), min(end, piece.end), source) for start, end, source in runs]
+            for start, end, source in inside:
+                if start < end and source != landing.ids[0]:
+                    self._doubted.append((Range(start, end), landing.source_text(source), landing.print_of(start, end)))
             senders = landing.take_back(piece.start, piece.end)
             hosts = [parse_url(landing.source_text(sender)).host for sender in senders]
             self._note("info", f"bytes {piece.start}-{piece.end - 1} from {', '.join(hosts)} are wrong: once more")
-            if len(senders) == 1:
-                self.altered[landing.source_text(senders[0])] += piece.size
-        blamed = {text for text, count in self.altered.items() if count}
-        guilty = [number for number, place in enumerate(self.places) if number and mask(place.given.text) in blamed]
-        attempt.post(lambda core, now: core.distrust(guilty, bad, now))
+        liars = [n for n, place in enumerate(self.places) if n and mask(place.given.text) in self._suspected]
+        attempt.post(lambda core, now: core.distrust(liars, bad, now))
+
+    def _compare_doubted(self, landing: Landing) -> None:
+        """The file is right: whoever sent other bytes for a piece that was wrong has altered them."""
+        for piece, text, print_ in self._doubted:
+            if landing.print_of(piece.start, piece.end) != print_:
+                self.altered[text] += piece.size
 
     def _note(self, level: Literal["info", "warning"], text: str) -> None:
         self._observer(Note(self.job, level, text))
@@ -341,6 +356,7 @@ class Download:
         sha256 = landing.digests(size).get("sha256")
         self.result.sha256 = sha256.hex() if sha256 is not None else None
         accounts.digest(self, verified=True)
+        self._compare_doubted(landing)
         accounts.convict(self, sourcing, functools.partial(self._note, "warning"))
         landing.finish()
         return None

@@ -14,7 +14,7 @@ from fastdl.core.journal import Claim, JournalHeader
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Validators, Verdict, validators_of
 from fastdl.core.urls import is_masked, mask, url_key
-from fastdl.core.verify import Digest, parse_checksum
+from fastdl.core.verify import Digest, new_hasher, parse_checksum
 from fastdl.engine import target
 from fastdl.engine.proof import Expected, Proof
 from fastdl.engine.sinks import PartialSink, Sink, StreamSink
@@ -29,6 +29,7 @@ from fastdl.settings import Settings
 if TYPE_CHECKING:
     from fastdl.io.store import Store
 
+_BLOCK = 1024 * 1024
 SAMPLE = 64 * 1024  # bytes of an existing file that are compared with the server's
 
 
@@ -299,6 +300,14 @@ class Landing:
         senders = [run.source for run in self.partial.provenance() if run.start < end and run.end > start]
         self._sink.take_back(start, end)
         return list(dict.fromkeys(senders))
+
+    def print_of(self, start: int, end: int) -> bytes:
+        """A digest of the bytes that are stored in [start, end), to compare them with later ones. Raises DiskError."""
+        assert self._sink is not None
+        hasher = new_hasher("blake2b-256")
+        for at in range(start, end, _BLOCK):
+            hasher.update(self._sink.stored(at, min(_BLOCK, end - at)))
+        return hasher.digest()
 
     @property
     def ids(self) -> list[int]:

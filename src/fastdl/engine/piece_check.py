@@ -4,7 +4,7 @@ download runs. What is wrong is fetched again; the digest of the whole file deci
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from fastdl.core.pieces import PieceMap
 from fastdl.core.ranges import Range, RangeSet
@@ -20,8 +20,9 @@ class PieceChecker:
     """Checks the pieces of a partial file in a thread of its own."""
 
     def __init__(self, partial: Partial, pieces: PieceMap, on_bad: Callable[[list[Range]], None]) -> None:
-        """`on_bad` is called from the checker's thread with the bytes of pieces that are wrong. When it returns, they
-        do not count as stored any more, until they were fetched again."""
+        """`on_bad` is called from the checker's thread with the pieces that are wrong, one range each, since each tells
+        something about its senders (core/pieces.guilty). When it returns, those bytes do not count as stored any more,
+        until they were fetched again."""
         self._partial = partial
         self._pieces = pieces
         self._on_bad = on_bad
@@ -85,7 +86,7 @@ class PieceChecker:
             while ready := self._next():
                 bad = self._check(*ready)
                 if bad and not self._end:
-                    self._on_bad(self._ranges(bad))
+                    self._on_bad([self._pieces.range_of(index) for index in bad])
                     with self._wake:
                         self._fresh = self._looks + 2
         except BaseException as error:
@@ -135,8 +136,8 @@ class PieceChecker:
 
     def finish(self) -> list[Range]:
         """All bytes are stored, and nothing is being fetched: check the pieces that are not known to be right. The
-        bytes of those that are wrong, whether `on_bad` was told of them or not; nothing where the list is doubted. May
-        be called again after they were mended.
+        bytes of those that are wrong, neighbours joined, whether `on_bad` was told of them or not; nothing where the
+        list is doubted. May be called again after they were mended.
 
         Only worth its time where the digest of the whole file is wrong: else a wrong piece is a fault of the list.
         Raises DiskError, what `on_bad` raised, and Interrupted."""
@@ -154,7 +155,7 @@ class PieceChecker:
                 self._pieces.passed(index)
             else:
                 bad.append(index)
-        return self._ranges(bad)
+        return list(RangeSet(self._pieces.range_of(index) for index in bad))
 
     def interrupt(self) -> None:
         """From any thread: end soon; `finish` then raises Interrupted."""
@@ -170,7 +171,3 @@ class PieceChecker:
             self._wake.notify_all()
         if self._thread is not None:
             self._thread.join()
-
-    def _ranges(self, indices: Iterable[int]) -> list[Range]:
-        """The bytes of pieces, neighbours joined."""
-        return list(RangeSet(self._pieces.range_of(index) for index in indices))

@@ -122,6 +122,10 @@ class Proof:
     def has_pieces(self) -> bool:
         return self._checker is not None
 
+    def right_pieces(self) -> RangeSet:
+        """Bytes of pieces that are known to be right."""
+        return self._checker.right() if self._checker is not None else RangeSet()
+
     def bad_pieces(self) -> list[Range]:
         """Bytes of a whole file whose pieces are wrong. Raises DiskError, Interrupted."""
         return self._checker.finish() if self._checker is not None else []
