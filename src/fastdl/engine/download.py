@@ -33,7 +33,7 @@ from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from fastdl.core.lists.entry import Listed
-    from fastdl.engine.sinks import PartialSink
+    from fastdl.engine.repair import Comparing
 
 RESTARTS = 3  # times that a file which changed is begun again; the last time as one plain stream
 REPAIR = -1  # the worker of the tracker that books what was fetched to compare
@@ -372,8 +372,10 @@ class Download:
             return None
         from fastdl.engine.repair import Mender
 
-        def fetch(missing: RangeSet, sources: frozenset[int], sink: PartialSink) -> None:
+        def fetch(missing: RangeSet, sources: frozenset[int], sink: Comparing) -> None:
             outcome = self._fetch_again(landing, size, missing, sources, sink)
+            if outcome is None and sink.enough and self._stopped is None:
+                return
             if isinstance(outcome, Restart):
                 raise _Changed(outcome)
             if not isinstance(outcome, Finish):
@@ -401,7 +403,7 @@ class Download:
         return None
 
     def _fetch_again(
-        self, landing: Landing, size: int, missing: RangeSet, sources: frozenset[int], sink: PartialSink
+        self, landing: Landing, size: int, missing: RangeSet, sources: frozenset[int], sink: Comparing
     ) -> Finish | Restart | GiveUp | None:
         """An attempt at parts of a file that is there already, from some of its sources."""
         before = self.main
@@ -419,12 +421,17 @@ class Download:
                 done.remove(piece.start, piece.end)
             return core.start(now, size, done)
 
+        def on_tick(attempt: Attempt, now: float) -> None:
+            watch.look(attempt, now, self._observer)
+            if sink.enough:
+                attempt.stop()
+
         settings = self.settings
         attempt = self._new_attempt(
             self.places,
             Limits(settings.connections, settings.per_host, settings.min_split, settings.retries),
             accept=lambda attempt, place, answer, verdict: None,
-            on_tick=lambda attempt, now: watch.look(attempt, now, self._observer),
+            on_tick=on_tick,
             on_conflict=lambda source, start, end: True,
             resumed=True,
         )

@@ -29,7 +29,7 @@ class Fetch(Protocol):
     """Runs one attempt for the missing ranges, from the sources with these indices alone, into `sink`. Raises what ends
     the download: a dead origin, Ctrl-C, a file that changed."""
 
-    def __call__(self, missing: RangeSet, sources: frozenset[int], sink: PartialSink) -> None: ...
+    def __call__(self, missing: RangeSet, sources: frozenset[int], sink: Comparing) -> None: ...
 
 
 @dataclass(slots=True)
@@ -65,6 +65,11 @@ class Comparing(PartialSink):
         self._guard = threading.Lock()
         self.disputed = RangeSet()
         self.challengers: Counter[int] = Counter()
+
+    @property
+    def enough(self) -> bool:
+        """Whether one difference is known: the origin can say now who lies, and the rest need not be compared."""
+        return self.disputed.total > 0
 
     def write(self, worker: int, offset: int, view: memoryview, source: int) -> None:
         """See Sink."""
@@ -151,8 +156,9 @@ class Mender:
             if self.liars and self._from_others():
                 return True
             for source in self.suspects():
-                if source not in self.liars and self._challenged(source) and self._right():
-                    return True
+                while source not in self.liars and self._challenged(source):  # each time somebody more is found out
+                    if self._right() or self._from_others():
+                        return True
         rest = RangeSet((claim.start, claim.end) for claim in self._runs(self.suspects()))
         for piece in self._unclaimed():
             rest.add(piece.start, piece.end)

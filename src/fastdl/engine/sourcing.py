@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 WORTH_SECONDS = 1.0  # that a download must still take for a source more to be worth its connection
 SETTLED = 0.4  # seconds after the first head until its rate says something
+EARLIEST = 0.15  # before that it says nothing at all, and in between only
+EARLY_SECONDS = 4.0  # that it will be long
 WORTH_BYTES = 2 * 1024 * 1024
 SILENCE = 1.5  # seconds without a head from the origin after which others are asked
 TRIALS = 3  # mapped sources that are being tried at a time
@@ -267,7 +269,9 @@ class Sourcing:
             return False
         if self._settings.cdn == "prefer":
             return True
-        return outlook.left > WORTH_SECONDS * outlook.rate and now - self._heard_at > SETTLED
+        heard = now - self._heard_at
+        needed = WORTH_SECONDS if heard > SETTLED else EARLY_SECONDS
+        return outlook.left > needed * outlook.rate and heard > EARLIEST
 
     @property
     def _first(self) -> bool:
