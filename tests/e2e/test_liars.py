@@ -333,11 +333,27 @@ def test_what_went_to_stdout_cannot_be_mended(fastdl: Runner, serve: Serve) -> N
 
 
 def test_without_a_digest_bytes_that_come_twice_are_compared(fastdl: Runner, serve: Serve) -> None:
-    """Near the end a slow source's range is fetched by another one as well. At last the origin alone is believed."""
-    origin, false = serve(honest(rate=4 * RATE)), serve(liar(_everything, rate=RATE))
-    result = fastdl.get(*args(origin, false, checksum=False), "-x", "2", "--json")
-    assert "bytes that came twice differ" in "".join(warnings(result)), result.err
+    """The mirror falters, so the origin fetches its range as well; what the mirror sends then is altered."""
+    answers = [0]
+
+    def falters(connection: Connection, request: Request, reply: Reply) -> Reply | None:
+        answers[0] += 1
+        if reply.status != 206 or answers[0] > 1:
+            return reply
+        reached = origin.alarm(reply.start + 200_000)
+        body = honest().bytes(reply.start, reply.end)
+        connection.send(reply.head())
+        connection.body(body[:65536])
+        assert reached.wait(_PATIENCE), "nobody else fetches what the mirror does not send"
+        connection.body(body[65536:][::-1])
+        return None
+
+    origin = serve(honest(rate=RATE))
+    false = serve(honest(hook=falters))
+    result = fastdl.get(*args(origin, false, checksum=False), "-x", "2", "-k", "1M", "--json")
     assert right(fastdl, result)
+    (line,) = warnings(result)
+    assert "bytes that came twice differ" in line
 
 
 # --- no liars, but of no use -----------------------------------------------------------------------------

@@ -8,23 +8,23 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from fastdl.core import tracker
 from fastdl.core.orders import Failure, Finish, GiveUp, Instruction, Restart
-from fastdl.core.ranges import Range, RangeSet
+from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Action, Verdict
 from fastdl.core.scheduler import Scheduler
 from fastdl.core.state import Limits
 from fastdl.core.tracker import Tracker
-from fastdl.core.urls import Url, mask, parse_url
+from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.engine import accounts, target
 from fastdl.engine.attempt import Attempt
 from fastdl.engine.landing import AskAgain, Landing
+from fastdl.engine.piece_blame import PieceBlame
 from fastdl.engine.proof import Expected
 from fastdl.engine.sinks import STDOUT_WINDOW
 from fastdl.engine.sourcing import SILENCE, Sourcing
 from fastdl.engine.watch import Watch
-from fastdl.errors import DigestMismatch, FastdlError, Interrupted, ObjectChanged, Refused, TimedOut
+from fastdl.errors import FastdlError, Interrupted, ObjectChanged, Refused, TimedOut
 from fastdl.events import Ended, Named, Note, Observer, Started
 from fastdl.io.contact import Answer, Place
 from fastdl.io.session import Session
@@ -33,10 +33,8 @@ from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from fastdl.core.lists.entry import Listed
-    from fastdl.engine.repair import Comparing
 
 RESTARTS = 3  # times that a file which changed is begun again; the last time as one plain stream
-REPAIR = -1  # the worker of the tracker that books what was fetched to compare
 OVERLAP = 16 * 1024  # bytes fetched again where no strong validator vouches for a partial download
 
 
@@ -65,20 +63,18 @@ class Download:
         self.final: Url | None = None
         self.result = Result(url=url, path="-" if settings.output == "-" else None)
         self.altered: Counter[str] = Counter()  # bytes, by the masked URL of who altered them
-        self._suspected: set[str] = set()  # masked URLs of sources that seem to have a part in wrong pieces
-        self._doubted: list[tuple[Range, str, bytes]] = []  # what was in such pieces, from whom, and its digest
-        self._pieces_refused = ""
         self._contradicted: set[int] = set()  # sources of which that was told
+        self._blame = PieceBlame(self, listed.pieces if listed is not None else None)
         self._listed = listed
-        self._observer = observer
+        self.observer = observer
         self._sourcing: Sourcing | None = None
-        self._stopped: FastdlError | None = None
+        self.stopped: FastdlError | None = None
         self._began = 0.0
-        self._deadline: float | None = None
+        self.deadline: float | None = None
 
     def stop(self, error: FastdlError) -> None:
         """From any thread: end soon, with `error` as the outcome; the partial download stays."""
-        self._stopped = error
+        self.stopped = error
         attempt = self.attempt
         if attempt is not None:
             attempt.stop()
@@ -91,7 +87,7 @@ class Download:
         """Do it all; the result holds the error if there was one."""
         self._began = time.monotonic()
         result = self.result
-        self._observer(Started(self.job, self.url))
+        self.observer(Started(self.job, self.url))
         try:
             expected = self._prepare()
             with self.session.crowd(self.places[0].given.host):
@@ -99,7 +95,7 @@ class Download:
         except target.AlreadyThere as kept:
             accounts.keep(self, kept, lambda: self._sourcing.embedded() if self._sourcing is not None else None)
         except FastdlError as error:
-            result.error = self._stopped or error
+            result.error = self.stopped or error
         except KeyboardInterrupt:
             result.error = Interrupted("interrupted")
         finally:
@@ -112,8 +108,8 @@ class Download:
         if self._sourcing is not None and self.attempt is not None:
             accounts.remember(self, private=self._sourcing.private)
         for warning in self.session.take_warnings():
-            self._note("warning", warning)
-        self._observer(Ended(self.job, result))
+            self.note("warning", warning)
+        self.observer(Ended(self.job, result))
         return result
 
     def _prepare(self) -> list[Expected]:
@@ -134,12 +130,12 @@ class Download:
             digest = expected[0].digest if expected else None
             self.result.plan = dry_run(self.session, settings, self.url, self.places, digest)
             return
-        tell, warn = functools.partial(self._note, "info"), functools.partial(self._note, "warning")
+        tell, warn = functools.partial(self.note, "info"), functools.partial(self.note, "warning")
         self._sourcing = sourcing = Sourcing(self.session, settings, self.url, self.places, expected, tell, warn)
         self.landing = landing = Landing(
             settings, self.url, self.places, expected, tell, lambda: self.session.store, sourcing.embedded
         )
-        self._deadline = self._began + settings.max_time if settings.max_time is not None else None
+        self.deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
         if landing.in_order:
             landing.proof.foreseen = sourcing.foreseen
@@ -150,7 +146,7 @@ class Download:
                 if outcome is None:
                     return
             if not isinstance(outcome, Restart):
-                raise self._ended(outcome)
+                raise self.ended(outcome)
             self._begin_again(landing, outcome.why)
             landing.proof.renew(expected)
             if self.main is not None and (place := self.places[self.main.core.confirmed_by]).mapped:
@@ -161,16 +157,17 @@ class Download:
             sourcing.renew()
         raise ObjectChanged("the file kept changing during the download", f"begun {RESTARTS + 1} times")
 
-    def _ended(self, outcome: Finish | GiveUp | None) -> FastdlError:
+    def ended(self, outcome: Finish | GiveUp | None) -> FastdlError:
+        """The error of an attempt that did not finish."""
         if isinstance(outcome, GiveUp):
             return outcome.error
-        return self._stopped or TimedOut("the time is over", f"--max-time {self.settings.max_time:g} s", "")
+        return self.stopped or TimedOut("the time is over", f"--max-time {self.settings.max_time:g} s", "")
 
     def _begin_again(self, landing: Landing, why: str) -> None:
         if landing.stream is not None and landing.stream.front > 0:
             raise ObjectChanged("the file changed during the download", "part of it has been put out already")
         if why:
-            self._note("warning", f"{why}: beginning again from nothing")
+            self.note("warning", f"{why}: beginning again from nothing")
 
     def _try(
         self, landing: Landing, sourcing: Sourcing, claims: RangeSet | None, last: bool
@@ -203,10 +200,10 @@ class Download:
                 for expected in sourcing.digests():
                     landing.expect(expected)
             if opened and not last:
-                self._check_pieces(attempt, landing, sourcing)
-            watch.look(attempt, now, self._observer if opened else None)
+                self._blame.check(attempt, landing, sourcing.pieces)
+            watch.look(attempt, now, self.observer if opened else None)
             while joining and (place := sourcing.next_source(attempt.outlook(), now)) is not None:
-                self._note("info", f"{place.given.host} joins ({place.trust})")
+                self.note("info", f"{place.given.host} joins ({place.trust})")
                 attempt.join(sourcing.prepared(place, landing), landing.add_source)
 
         liars = self.session.store.liars() if len(self.places) > 1 else {}
@@ -226,7 +223,7 @@ class Download:
                     core.sources[0].ready = now + SILENCE
             return core.start(now, landing.size if claims is not None else None, claims)
 
-        attempt = self._new_attempt(
+        attempt = self.new_attempt(
             self.places[:1] if last else self.places,
             Limits(1 if last else settings.connections, settings.per_host, settings.min_split, settings.retries),
             accept=accept,
@@ -240,15 +237,16 @@ class Download:
             landing.whole_already()
             self.final = self.places[0].given
         try:
-            if self._stopped is None:
-                attempt.run(begin, self._deadline, sourcing.begin)
+            if self.stopped is None:
+                attempt.run(begin, self.deadline, sourcing.begin)
         except AskAgain:
             return Restart("")
-        if self._stopped is not None:
-            raise self._stopped
+        if self.stopped is not None:
+            raise self.stopped
         return attempt.outcome
 
-    def _new_attempt(self, places: list[Place], limits: Limits, **others: Any) -> Attempt:
+    def new_attempt(self, places: list[Place], limits: Limits, **others: Any) -> Attempt:
+        """An attempt at the file, or at parts of it; `stop` ends it."""
         assert self.landing is not None
         self.attempt = Attempt(
             self.session,
@@ -266,14 +264,14 @@ class Download:
         size = "of unknown size" if verdict.size is None else f"of {verdict.size} bytes"
         ranges = "with" if verdict.action is Action.USE else "without"
         peer = f" ({answer.channel.peer})" if answer.channel.peer else ""
-        self._note("info", f"{answer.url.host}{peer} has a file {size}, {ranges} ranges, by {answer.head.version}")
+        self.note("info", f"{answer.url.host}{peer} has a file {size}, {ranges} ranges, by {answer.head.version}")
         resumed = self.result.resumed_bytes
         if resumed:
-            self._note("info", f"{resumed} bytes are there already")
-        self._observer(Named(self.job, landing.path or "-", landing.size, resumed))
+            self.note("info", f"{resumed} bytes are there already")
+        self.observer(Named(self.job, landing.path or "-", landing.size, resumed))
 
     def _failed(self, place: Place, failure: Failure) -> None:
-        self._note("info", f"{place.given.host}: {failure.error}")
+        self.note("info", f"{place.given.host}: {failure.error}")
 
     def _conflict(self, landing: Landing, source: int, start: int, end: int) -> bool:
         """A source sent other bytes than are stored. Where several sources had a part in the file and a digest will
@@ -281,53 +279,12 @@ class Download:
         mixed = len(self.places) > 1 and landing.proof.strong
         if mixed and source not in self._contradicted:
             self._contradicted.add(source)
-            self._note(
-                "info", f"{self.places[source].given.host} sent other bytes for {start}-{end - 1} than are there"
-            )
+            self.note("info", f"{self.places[source].given.host} sent other bytes for {start}-{end - 1} than are there")
         return mixed
 
-    # --- pieces ------------------------------------------------------------------------------------------
-
-    def _check_pieces(self, attempt: Attempt, landing: Landing, sourcing: Sourcing) -> None:
-        """Where digests of pieces are known, check what has arrived (RFC 5854, section 4.1.3)."""
-        pieces = sourcing.pieces or (self._listed.pieces if self._listed is not None else None)
-        if pieces is None or landing.partial is None or attempt.core.size is None:
-            return
-        if not landing.proof.has_pieces and not self._pieces_refused:
-            on_bad = functools.partial(self._bad_pieces, attempt, landing)
-            self._pieces_refused = landing.proof.check_pieces(pieces, attempt.core.size, on_bad)
-            if self._pieces_refused:
-                self._note("info", f"the digests of pieces are of no use: {self._pieces_refused}")
-        landing.proof.stored(attempt.done())
-
-    def _bad_pieces(self, attempt: Attempt, landing: Landing, bad: list[Range]) -> None:
-        """Pieces are wrong: they are fetched again, and who is to blame for one is not asked any more. Called by the
-        checker's thread."""
-        from fastdl.core.pieces import guilty
-
-        assert landing.partial is not None
-        runs = [(run.start, run.end, run.source) for run in landing.partial.provenance()]
-        for liar in guilty(bad, landing.proof.right_pieces(), runs, landing.ids[:1]):
-            self._suspected.add(landing.source_text(liar))
-        for piece in bad:
-            inside = [(max(start, piece.start), min(end, piece.end), source) for start, end, source in runs]
-            for start, end, source in inside:
-                if start < end and source != landing.ids[0]:
-                    self._doubted.append((Range(start, end), landing.source_text(source), landing.print_of(start, end)))
-            senders = landing.take_back(piece.start, piece.end)
-            hosts = [parse_url(landing.source_text(sender)).host for sender in senders]
-            self._note("info", f"bytes {piece.start}-{piece.end - 1} from {', '.join(hosts)} are wrong: once more")
-        liars = [n for n, place in enumerate(self.places) if n and mask(place.given.text) in self._suspected]
-        attempt.post(lambda core, now: core.distrust(liars, bad, now))
-
-    def _compare_doubted(self, landing: Landing) -> None:
-        """The file is right: whoever sent other bytes for a piece that was wrong has altered them."""
-        for piece, text, print_ in self._doubted:
-            if landing.print_of(piece.start, piece.end) != print_:
-                self.altered[text] += piece.size
-
-    def _note(self, level: Literal["info", "warning"], text: str) -> None:
-        self._observer(Note(self.job, level, text))
+    def note(self, level: Literal["info", "warning"], text: str) -> None:
+        """Tell the observer a sentence."""
+        self.observer(Note(self.job, level, text))
 
     # --- the end -----------------------------------------------------------------------------------------
 
@@ -336,7 +293,7 @@ class Download:
         file, so it may be begun anew. Raises DigestMismatch and what ends a repair."""
         assert self.attempt is not None and self.attempt.core.size is not None
         size = self.attempt.core.size
-        sourcing.wait(lambda: self._stopped is not None)
+        sourcing.wait(lambda: self.stopped is not None)
         for expected in sourcing.digests():
             landing.expect(expected)
         proof = landing.proof
@@ -344,124 +301,27 @@ class Download:
         landing.digests(size)
         wrong = proof.wrong(size)
         if wrong is not None or (proof.has_pieces and not proof.strong):
-            outcome = self._mend(landing, size)
+            from fastdl.engine.mending import mend
+
+            outcome = mend(self, landing, size)
             if outcome is not None:
                 return outcome
             wrong = proof.wrong(size)
         if wrong is not None:
             if not retry:
-                landing.reject(wrong, self._evidence())
-            self._note("warning", "The digest does not match what an earlier run left: beginning again")
+                landing.reject(wrong, self.evidence())
+            self.note("warning", "The digest does not match what an earlier run left: beginning again")
             return Restart("")
         sha256 = landing.digests(size).get("sha256")
         self.result.sha256 = sha256.hex() if sha256 is not None else None
         accounts.digest(self, verified=True)
-        self._compare_doubted(landing)
-        accounts.convict(self, sourcing, functools.partial(self._note, "warning"))
+        self._blame.compare(landing)
+        accounts.convict(self, sourcing, functools.partial(self.note, "warning"))
         landing.finish()
         return None
 
-    def _mend(self, landing: Landing, size: int) -> Restart | None:
-        """Replace what other sources than the origin have altered, and note who did. Not None: the file changed at the
-        origin meanwhile. Raises DigestMismatch where nothing but digests of pieces is known, and some stay wrong."""
-        partial, proof = landing.partial, landing.proof
-        if partial is None or not landing.ids:
-            return None
-        bad = RangeSet(proof.bad_pieces())
-        if not bad and proof.wrong(size) is None:
-            return None
-        from fastdl.engine.repair import Mender
-
-        def fetch(missing: RangeSet, sources: frozenset[int], sink: Comparing) -> None:
-            outcome = self._fetch_again(landing, size, missing, sources, sink)
-            if outcome is None and sink.enough and self._stopped is None:
-                return
-            if isinstance(outcome, Restart):
-                raise _Changed(outcome)
-            if not isinstance(outcome, Finish):
-                raise self._ended(outcome)
-
-        def right() -> bool:
-            proof.again()
-            return proof.wrong(size) is None and (proof.strong or not proof.bad_pieces())
-
-        self._note("info", "the digest does not match: comparing what each source sent with the origin")
-        mender = Mender(partial, landing.ids, size, self._rank, fetch, right)
-        try:
-            mended = mender.mend(bad)
-        except _Changed as changed:
-            return changed.restart
-        finally:
-            for source, count in mender.findings.fetched.items():
-                self.counters.row(REPAIR, source).add(tracker.WASTED, count)
-                self.counters.row(REPAIR, source).add(tracker.BYTES, -count)
-        if mended:
-            self.altered.update({landing.source_text(liar): mender.findings.altered[liar] for liar in mender.liars})
-        elif proof.wrong(size) is None:
-            partial.discard()
-            raise DigestMismatch("the digests of its pieces do not match", self._evidence())
-        return None
-
-    def _fetch_again(
-        self, landing: Landing, size: int, missing: RangeSet, sources: frozenset[int], sink: Comparing
-    ) -> Finish | Restart | GiveUp | None:
-        """An attempt at parts of a file that is there already, from some of its sources."""
-        before = self.main
-        assert before is not None
-        plain = before.core.sources[0].ranges is False and sources == {0}
-        watch = Watch(self.job, landing, None, time.monotonic(), size - missing.total)
-
-        def begin(core: Scheduler, now: float) -> list[Instruction]:
-            for source, place in zip(core.sources, self.places, strict=True):
-                source.mapped = place.mapped
-                if source.id not in sources or (source.id and before.core.sources[source.id].error is not None):
-                    source.error = Refused("it is not asked again")
-            done = RangeSet([(0, 0 if plain else size)])
-            for piece in missing:
-                done.remove(piece.start, piece.end)
-            return core.start(now, size, done)
-
-        def on_tick(attempt: Attempt, now: float) -> None:
-            watch.look(attempt, now, self._observer)
-            if sink.enough:
-                attempt.stop()
-
-        settings = self.settings
-        attempt = self._new_attempt(
-            self.places,
-            Limits(settings.connections, settings.per_host, settings.min_split, settings.retries),
-            accept=lambda attempt, place, answer, verdict: None,
-            on_tick=on_tick,
-            on_conflict=lambda source, start, end: True,
-            resumed=True,
-        )
-        attempt.sink = sink
-        attempt.core.sources[0].ranges = False if plain else None
-        if self._stopped is None:
-            attempt.run(begin, self._deadline)
-        if self._stopped is not None:
-            raise self._stopped
-        return attempt.outcome
-
-    def _rank(self, source: int) -> int:
-        """How little a source of the journal is proved: strangers come first."""
-        assert self.landing is not None
-        text = self.landing.source_text(source)
-        place = next((place for place in self.places if mask(place.given.text) == text), None)
-        if place is None:
-            return 0
-        return ("third-party", "official", "alias", "origin").index(place.trust)
-
-    def _evidence(self) -> str:
+    def evidence(self) -> str:
         """Where the bytes of a file came from that its own digest refuses."""
         assert self.landing is not None
         host = self.places[0].given.host
         return f"every byte came from {host} itself" if self.landing.partial is not None else ""
-
-
-class _Changed(Exception):
-    """The file changed at the origin during a repair."""
-
-    def __init__(self, restart: Restart) -> None:
-        super().__init__()
-        self.restart = restart

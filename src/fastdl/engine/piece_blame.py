@@ -1,0 +1,67 @@
+"""Pieces that are wrong: who seems to be to blame is not asked any more; who altered bytes is known at the end."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from fastdl.core.ranges import Range
+from fastdl.core.urls import mask, parse_url
+
+if TYPE_CHECKING:
+    from fastdl.core.digests.base import Pieces
+    from fastdl.engine.attempt import Attempt
+    from fastdl.engine.download import Download
+    from fastdl.engine.landing import Landing
+
+
+class PieceBlame:
+    """The pieces of one download."""
+
+    def __init__(self, download: Download, listed: Pieces | None) -> None:
+        """`listed`: the digests of pieces that a list gave."""
+        self._download = download
+        self._listed = listed
+        self._refused = ""
+        self._suspected: set[str] = set()  # masked URLs of sources that seem to have a part in wrong pieces
+        self._doubted: list[tuple[Range, str, bytes]] = []  # what was in such pieces, from whom, and its digest
+
+    def check(self, attempt: Attempt, landing: Landing, found: Pieces | None) -> None:
+        """Where digests of pieces are known, check what has arrived (RFC 5854, section 4.1.3)."""
+        pieces = found or self._listed
+        if pieces is None or landing.partial is None or attempt.core.size is None:
+            return
+        if not landing.proof.has_pieces and not self._refused:
+            on_bad = functools.partial(self._bad, attempt, landing)
+            self._refused = landing.proof.check_pieces(pieces, attempt.core.size, on_bad)
+            if self._refused:
+                self._download.note("info", f"the digests of pieces are of no use: {self._refused}")
+        landing.proof.stored(attempt.done())
+
+    def _bad(self, attempt: Attempt, landing: Landing, bad: list[Range]) -> None:
+        """Pieces are wrong: they are fetched again, and who is to blame for one is not asked any more. Called by the
+        checker's thread."""
+        from fastdl.core.pieces import guilty
+
+        assert landing.partial is not None
+        runs = [(run.start, run.end, run.source) for run in landing.partial.provenance()]
+        for liar in guilty(bad, landing.proof.right_pieces(), runs, landing.ids[:1]):
+            self._suspected.add(landing.source_text(liar))
+        for piece in bad:
+            inside = [(max(start, piece.start), min(end, piece.end), source) for start, end, source in runs]
+            for start, end, source in inside:
+                if start < end and source != landing.ids[0]:
+                    self._doubted.append((Range(start, end), landing.source_text(source), landing.print_of(start, end)))
+            senders = landing.take_back(piece.start, piece.end)
+            hosts = [parse_url(landing.source_text(sender)).host for sender in senders]
+            self._download.note(
+                "info", f"bytes {piece.start}-{piece.end - 1} from {', '.join(hosts)} are wrong: once more"
+            )
+        liars = [n for n, place in enumerate(self._download.places) if n and mask(place.given.text) in self._suspected]
+        attempt.post(lambda core, now: core.distrust(liars, bad, now))
+
+    def compare(self, landing: Landing) -> None:
+        """The file is right: whoever sent other bytes for a piece that was wrong has altered them."""
+        for piece, text, print_ in self._doubted:
+            if landing.print_of(piece.start, piece.end) != print_:
+                self._download.altered[text] += piece.size
