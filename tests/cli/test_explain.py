@@ -667,7 +667,7 @@ def test_it_allows_those_whom_get_allows(
     """Before anybody was asked; whom the digest lets in is decided by the same function of the trust table."""
     from fastdl.core.urls import parse_url
     from fastdl.core.verify import parse_checksum
-    from fastdl.engine.explain import explain
+    from fastdl.engine.explaining.explain import explain
     from fastdl.engine.proof import Expected
     from fastdl.engine.sourcing import Sourcing
     from fastdl.io.contact import Place
@@ -704,7 +704,7 @@ def test_it_allows_those_whom_get_allows(
 
 
 def _sources(case: dict[str, Any], settings: Any) -> list[dict[str, Any]]:
-    from fastdl.engine.explain import explain
+    from fastdl.engine.explaining.explain import explain
 
     return [source for source in explain(settings, case["url"], offline=True)["sources"][1:] if source["allowed"]]
 
@@ -713,7 +713,8 @@ def _sources(case: dict[str, Any], settings: Any) -> list[dict[str, Any]]:
 
 
 def test_the_figures_are_those_of_the_download() -> None:
-    from fastdl.engine import sourcing, steps
+    from fastdl.engine import sourcing
+    from fastdl.engine.explaining import steps
     from fastdl.io import lookup
 
     assert steps.LEAST_BYTES == sourcing.WORTH_BYTES

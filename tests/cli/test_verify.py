@@ -141,7 +141,7 @@ def test_stdin() -> None:
 def test_what_ends_the_run_is_no_matter_of_one_file(
     say: Say, monkeypatch: pytest.MonkeyPatch, stop: FastdlError
 ) -> None:
-    from fastdl.engine import verify
+    from fastdl.engine.verifying import verify
 
     def stopped(*_: Any) -> None:
         raise stop

@@ -10,7 +10,7 @@ from fastdl.core.mapper import Route
 from fastdl.core.response import Head
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest
-from fastdl.engine.published import _findings
+from fastdl.engine.verifying.published import _findings
 from fastdl.io.contact import Answer
 
 URL = "https://example.org/f"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fastdl.core.digests.base import Pieces
 from fastdl.core.ranges import RangeSet
-from fastdl.engine import suspects
-from fastdl.engine.suspects import HOLE, NEAR, holes, joined, wrong_pieces
+from fastdl.engine.verifying import suspects
+from fastdl.engine.verifying.suspects import HOLE, NEAR, holes, joined, wrong_pieces
 from servers.content import content
 
 SIZE = 5 << 20

@@ -91,7 +91,7 @@ def test_json_keys() -> None:
 
 
 def test_the_keys_of_explain() -> None:
-    from fastdl.engine.explain import explain
+    from fastdl.engine.explaining.explain import explain
     from fastdl.settings import Settings
 
     told = explain(Settings(), "https://example.org/f", offline=True)
@@ -104,7 +104,7 @@ def test_the_keys_of_explain() -> None:
 
 def test_the_keys_of_mirrors() -> None:
     from fastdl.core.inventory import Choice, inventory
-    from fastdl.engine.ranking import UNMEASURED
+    from fastdl.engine.explaining.ranking import UNMEASURED
     from fastdl.io.rules_file import load_pack
     from fastdl.ui.mirrors import listed
 
@@ -121,7 +121,7 @@ def test_the_keys_of_mirrors() -> None:
 
 def test_the_keys_of_verify() -> None:
     from fastdl.core.ranges import RangeSet
-    from fastdl.engine.verify import Checked, Mended
+    from fastdl.engine.verifying.verify import Checked, Mended
 
     told = Checked("f", mended=Mended(1, RangeSet([(0, 1)]), 1, 1)).to_json()
     table = list(rows(VERIFY, "## JSON"))

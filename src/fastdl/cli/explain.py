@@ -44,7 +44,7 @@ def explain(values: Mapping[str, Any], urls: Sequence[str]) -> int:
 
 
 def _tell(settings: Settings, url: str, offline: bool) -> int:
-    from fastdl.engine import explain
+    from fastdl.engine.explaining import explain
 
     session = Session(settings, 1)
     try:

@@ -59,7 +59,7 @@ def _say(lines: Sequence[str]) -> None:
 
 def _lines(settings: Settings, word: str) -> list[str]:
     from fastdl.cli.state import open_store
-    from fastdl.engine.memory import recall
+    from fastdl.engine.explaining.memory import recall
     from fastdl.ui.mirrors import details, listed, short
 
     choice = Choice(settings.trust, settings.cdn, settings.region)
@@ -113,7 +113,7 @@ def _test(values: Mapping[str, Any], urls: Sequence[str]) -> int:
 
 
 def _measured(settings: Settings, url: str) -> tuple[dict[str, Any], FastdlError | None]:
-    from fastdl.engine.ranking import rank
+    from fastdl.engine.explaining.ranking import rank
     from fastdl.io.session import Session
 
     # A source that is slow to answer would not be used either.

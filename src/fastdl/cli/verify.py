@@ -17,8 +17,8 @@ from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import parse_checksum
-from fastdl.engine.asking import Finding
-from fastdl.engine.verify import STDIN, Checked, Task, check, in_order, read_list, tasks_of
+from fastdl.engine.explaining.asking import Finding
+from fastdl.engine.verifying.verify import STDIN, Checked, Task, check, in_order, read_list, tasks_of
 from fastdl.errors import DiskError, FastdlError, IntegrityError, Interrupted, TargetBusy, Terminated, UsageError
 from fastdl.events import Ended, Named, Note, Progressed, Started
 from fastdl.options import HOW, OPTIONS, SAID, WAY, WHAT, WHO, Option
@@ -28,7 +28,7 @@ from fastdl.ui.progress import emit
 from fastdl.ui.text import error_line, safe
 
 if TYPE_CHECKING:
-    from fastdl.engine.published import Published
+    from fastdl.engine.verifying.published import Published
     from fastdl.io import session as network
 
 OWN_OPTIONS: tuple[Option, ...] = (
@@ -161,7 +161,7 @@ class Run:
         return Task(task.path, in_order(findings), size, task.error)
 
     def _ask(self, url: str, *, needed: bool) -> Published:
-        from fastdl.engine.published import published
+        from fastdl.engine.verifying.published import published
         from fastdl.io.session import Session as Network
 
         self._network = Network(self._settings)
@@ -175,7 +175,7 @@ class Run:
 
     def _mended(self, job: int, task: Task, before: Checked) -> Checked:
         """Mend the file. A repair that fails leaves the error of the check."""
-        from fastdl.engine.mend_file import Repair, mend
+        from fastdl.engine.verifying.mend_file import Repair, mend
 
         assert self._network is not None and self._origin is not None and self._wish.url is not None
         assert before.error is not None

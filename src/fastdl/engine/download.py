@@ -125,7 +125,7 @@ class Download:
     def _fetch(self, expected: list[Expected]) -> None:
         settings = self.settings
         if settings.dry_run:
-            from fastdl.engine.dry_run import dry_run
+            from fastdl.engine.explaining.dry_run import dry_run
 
             digest = expected[0].digest if expected else None
             self.result.plan = dry_run(self.session, settings, self.url, self.places, digest)

@@ -9,9 +9,9 @@ from fastdl.core import plan
 from fastdl.core.response import Action, Ask, Known, Verdict, judge, validators_of
 from fastdl.core.urls import Url, mask
 from fastdl.core.verify import Digest
-from fastdl.engine import asking, explain
-from fastdl.engine.asking import Finding
-from fastdl.engine.explain import Object
+from fastdl.engine.explaining import asking, explain
+from fastdl.engine.explaining.asking import Finding
+from fastdl.engine.explaining.explain import Object
 from fastdl.errors import HttpStatus, ProtocolViolation
 from fastdl.io.contact import Answer, Contact, Place
 from fastdl.io.session import Session

@@ -13,7 +13,7 @@ from fastdl.core.checklist import Checklist, Listed, parse_list
 from fastdl.core.ranges import RangeSet
 from fastdl.core.urls import mask
 from fastdl.core.verify import LENGTHS, new_hasher
-from fastdl.engine.asking import Finding
+from fastdl.engine.explaining.asking import Finding
 from fastdl.errors import DigestMismatch, DiskError, FastdlError, IntegrityError, SizeMismatch, UsageError
 from fastdl.io.disk import disk_error
 

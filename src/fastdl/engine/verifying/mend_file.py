@@ -25,12 +25,12 @@ from fastdl.core.state import Limits
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import is_masked, mask, url_key
 from fastdl.core.verify import new_hasher
-from fastdl.engine.asking import Finding
 from fastdl.engine.attempt import Attempt
-from fastdl.engine.mend_sink import CompareSink
-from fastdl.engine.published import Published, Tell
-from fastdl.engine.suspects import holes, joined, trace_of, wrong_pieces
-from fastdl.engine.verify import BLOCK, Mended, mismatch, unreadable
+from fastdl.engine.explaining.asking import Finding
+from fastdl.engine.verifying.mend_sink import CompareSink
+from fastdl.engine.verifying.published import Published, Tell
+from fastdl.engine.verifying.suspects import holes, joined, trace_of, wrong_pieces
+from fastdl.engine.verifying.verify import BLOCK, Mended, mismatch, unreadable
 from fastdl.errors import DiskError, FastdlError, IntegrityError, ObjectChanged, TimedOut
 from fastdl.events import Observer, Progressed
 from fastdl.io.contact import Answer, Place

@@ -149,7 +149,7 @@ def ask(
 
 
 def _contact(session: Session, asked: Asked, origin: Url) -> None:
-    from fastdl.engine.dry_run import first_contact
+    from fastdl.engine.explaining.dry_run import first_contact
     from fastdl.io.contact import Place
 
     try:

@@ -14,11 +14,11 @@ from fastdl.core.mapper import Candidate
 from fastdl.core.rules import CLASSES
 from fastdl.core.trust import Verdict
 from fastdl.core.urls import mask, parse_url
-from fastdl.engine import asking
-from fastdl.engine.asking import Asked
-from fastdl.engine.compare import Finding, compared, reports
-from fastdl.engine.measure import Sample, Told, measure
-from fastdl.engine.memory import ANY_DIGEST, verdicts_on
+from fastdl.engine.explaining import asking
+from fastdl.engine.explaining.asking import Asked
+from fastdl.engine.explaining.compare import Finding, compared, reports
+from fastdl.engine.explaining.measure import Sample, Told, measure
+from fastdl.engine.explaining.memory import ANY_DIGEST, verdicts_on
 from fastdl.errors import DigestMismatch, FastdlError
 from fastdl.io.contact import Place
 from fastdl.io.session import Session

@@ -15,11 +15,11 @@ from typing import Any
 from fastdl.config import state_dir
 from fastdl.core.trust import Verdict
 from fastdl.core.urls import Url, mask, parse_url
-from fastdl.engine import asking
-from fastdl.engine.asking import Asked, Finding, Known
-from fastdl.engine.memory import ANY_DIGEST, Memory, verdicts_on
+from fastdl.engine.explaining import asking
+from fastdl.engine.explaining.asking import Asked, Finding, Known
+from fastdl.engine.explaining.memory import ANY_DIGEST, Memory, verdicts_on
+from fastdl.engine.explaining.steps import Sources, first_of, plan_in_words
 from fastdl.engine.private import is_private
-from fastdl.engine.steps import Sources, first_of, plan_in_words
 from fastdl.errors import FastdlError
 from fastdl.io.rules_file import mapper_of
 from fastdl.io.store import Store
@@ -204,7 +204,7 @@ def _of_origin(found: Asked, settings: Settings, urls: Sequence[Url], verdicts: 
     """The plan's part about the origin and the file."""
     error = found.error
     if error is None and found.answer is not None and found.verdict is not None:
-        from fastdl.engine.dry_run import plan_of
+        from fastdl.engine.explaining.dry_run import plan_of
 
         helpers = {verdict.candidate.host for verdict in verdicts if verdict.allowed}
         try:

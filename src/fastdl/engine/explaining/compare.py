@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fastdl.core.verify import Digest, new_hasher
-from fastdl.engine.measure import Sample
+from fastdl.engine.explaining.measure import Sample
 from fastdl.io.store import Report
 
 

@@ -18,7 +18,7 @@ from fastdl.core.verify import Digest
 if TYPE_CHECKING:
     from fastdl.core.inventory import Place
     from fastdl.core.servers import Server
-    from fastdl.engine.asking import Asked
+    from fastdl.engine.explaining.asking import Asked
     from fastdl.io.store import Store
     from fastdl.settings import Settings
 

@@ -14,7 +14,7 @@ from fastdl.core.quantity import format_size
 from fastdl.core.record import Record
 
 if TYPE_CHECKING:
-    from fastdl.engine.asking import Asked, Known
+    from fastdl.engine.explaining.asking import Asked, Known
     from fastdl.settings import Settings
 
 LEAST_BYTES = 2 * 1024 * 1024  # of a file that are left, for a source more to be worth its connection

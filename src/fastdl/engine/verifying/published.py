@@ -16,9 +16,9 @@ from fastdl.core.digests.base import Look, Pieces, Step
 from fastdl.core.mapper import Route, resolved
 from fastdl.core.response import Action, Head, validators_of
 from fastdl.core.urls import Url, mask, parse_url
-from fastdl.engine.asking import Finding
+from fastdl.engine.explaining.asking import Finding
 from fastdl.engine.private import is_private
-from fastdl.engine.verify import in_order
+from fastdl.engine.verifying.verify import in_order
 from fastdl.errors import FastdlError, IntegrityError, Interrupted, NetworkError, Refused, Terminated, UsageError
 from fastdl.io.contact import Answer, Contact, Place
 from fastdl.io.session import Session
@@ -75,7 +75,7 @@ def published(session: Session, url: str, warn: Tell, *, needed: bool) -> Publis
 
 def _contact(session: Session, place: Place) -> tuple[Answer | None, int | None, bool, FastdlError | None]:
     """The origin's first answer, the file's size, whether it serves ranges, or why there is no answer."""
-    from fastdl.engine.dry_run import first_contact
+    from fastdl.engine.explaining.dry_run import first_contact
 
     try:
         answer, verdict = first_contact(session, place)
