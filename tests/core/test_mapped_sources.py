@@ -99,8 +99,8 @@ def test_a_faster_source_gets_most() -> None:
 
 def test_several_join() -> None:
     played = Played(origin(), *(server(f"m{n}", rate=2.0 * MIB, total=2.0 * MIB) for n in range(3)))
-    assert all(played.share(number) > 0.01 for number in (1, 2, 3))
-    assert played.seconds < 0.55 * ALONE
+    assert all(played.share(number) > 0.15 for number in (1, 2, 3))
+    assert played.seconds < 1.3 * ALONE / 4 + 0.5
 
 
 def test_a_source_that_joins_before_the_origin_has_answered() -> None:

@@ -12,11 +12,11 @@ import pytest
 from internet import places
 from internet.behaviour import altering, challenge, endless, honest, redirecting, silent, text
 from internet.places import Published
-from internet.world import Host, Throttle, World, bytes_of_mirrors
+from internet.world import Host, Throttle, World, bytes_of_mirrors, tempting
 from servers.files import Answer
 from servers.raw import Connection, Request
 
-_LOOKED_UP = ("github", "npm", "debian", "huggingface")
+_LOOKED_UP = ("github", "debian", "huggingface")
 _PATIENCE = 9.0  # seconds: less than a look-up may take; a run without waiting needs two
 _ELSEWHERE = "elsewhere.example.net"
 _DEAD: dict[str, Callable[[], Answer]] = {
@@ -58,10 +58,14 @@ def mirrored(world: World, published: Published) -> Host:
     return world[published.mirrors[0][0]]
 
 
-@pytest.mark.parametrize("ecosystem", _LOOKED_UP)
-@pytest.mark.parametrize("how", _DEAD)
+_SOME = ("silent", "error", "endless", "garbage")
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "how"), [("npm", how) for how in _DEAD] + [(each, how) for each in _LOOKED_UP for how in _SOME]
+)
 def test_without_a_digest_the_origin_alone(world: World, ecosystem: str, how: str) -> None:
-    published = places.ALL[ecosystem](world, places.bytes_of(1 << 20))
+    published = places.ALL[ecosystem](world, throttle=tempting())
     spoil(world, published, ecosystem, _DEAD[how]())
     mirrored(world, published)
     world.put(_ELSEWHERE, "/", text(json.dumps({"dist": {"integrity": "sha512-x"}})))
@@ -121,7 +125,7 @@ def test_a_mirror_helps_where_all_ranges_are_given_out(world: World) -> None:
 
 
 def test_a_weak_digest_is_checked_and_opens_no_door(world: World) -> None:
-    published = places.npm(world, places.bytes_of(2 << 20))
+    published = places.npm(world, throttle=tempting())
     mirrored(world, published)
     shasum = hashlib.sha1(published.data).hexdigest()
     world.put(*published.lookup, text(json.dumps({"dist": {"shasum": shasum}})))
@@ -138,11 +142,10 @@ def test_a_weak_digest_is_checked_and_opens_no_door(world: World) -> None:
 
 
 def test_a_digest_of_another_size_is_none(world: World) -> None:
-    published = places.github(world, places.bytes_of(2 << 20))
+    published = places.github(world, throttle=tempting())
     mirrored(world, published)
     asset = {"name": published.name, "size": 5, "digest": "sha256:" + places.sha256(b"other")}
     world.put(*published.lookup, text(json.dumps({"assets": [asset]})))
-    published.origin.throttle = None
     result = world.get(published.url)
     assert result.code == 0, result.err
     assert world.path(published.name).read_bytes() == published.data
@@ -150,7 +153,7 @@ def test_a_digest_of_another_size_is_none(world: World) -> None:
 
 
 def test_two_different_digests_are_none(world: World) -> None:
-    published = places.github(world, places.bytes_of(2 << 20))
+    published = places.github(world, throttle=tempting())
     mirrored(world, published)
     assets = [
         {"name": published.name, "digest": "sha256:" + places.sha256(data)} for data in (published.data, b"other")
@@ -201,7 +204,7 @@ def test_a_side_file_where_the_api_has_nothing(world: World) -> None:
 
 def test_no_look_up_over_a_broken_certificate(world: World) -> None:
     """Without verified TLS nobody vouches for the digest: no mirror on its strength."""
-    published = places.npm(world, places.bytes_of(2 << 20))
+    published = places.npm(world, throttle=tempting())
     mirrored(world, published)
     result = world.get("--insecure", published.url)
     assert result.code == 0, result.err

@@ -9,7 +9,7 @@ import pytest
 
 from internet import places
 from internet.behaviour import Served, altering, honest, text
-from internet.world import Throttle, World, source
+from internet.world import Throttle, World, source, tempting
 from servers.run import Result
 
 _URL = "https://downloads.example.org/pub/image.iso"
@@ -83,15 +83,25 @@ def test_a_liar_is_caught(world: World, how: str, length: int) -> None:
 
 
 def test_it_is_not_followed_without_mapping(world: World) -> None:
-    data = places.bytes_of(2 << 20)
-    arranged(world, data, metalink(data), honest(data)).throttle = None
+    data = places.bytes_of()
+    arranged(world, data, metalink(data), honest(data)).throttle = tempting()
     right(world, data, "--no-cdn")
     assert not world[_MIRROR].visits
 
 
+def test_it_leads_to_no_blocked_host(world: World) -> None:
+    """Hosts of malicious operators are not asked, whoever names them."""
+    data, blocked = places.bytes_of(), "cdn.bootcdn.net"
+    document = metalink(data).replace(_MIRROR, blocked)
+    arranged(world, data, document, honest(data)).throttle = tempting()
+    world.put(blocked, "/", honest(data).answer)
+    right(world, data)
+    assert blocked not in world.contacted
+
+
 def test_it_is_not_asked_for_with_a_secret(world: World) -> None:
-    data = places.bytes_of(2 << 20)
-    arranged(world, data, metalink(data), honest(data)).throttle = None
+    data = places.bytes_of()
+    arranged(world, data, metalink(data), honest(data)).throttle = tempting()
     right(world, data, "-H", "X-Key: 1")
     assert not world[_MIRROR].visits
 
@@ -101,8 +111,8 @@ def test_it_is_not_asked_for_with_a_secret(world: World) -> None:
     ["<metalink", "<!DOCTYPE a [<!ENTITY b 'c'>]><metalink/>", "", "{}", metalink(b"other", name="../image.iso")],
 )
 def test_one_that_is_broken_changes_nothing(world: World, document: str) -> None:
-    data = places.bytes_of(2 << 20)
-    arranged(world, data, document, honest(data)).throttle = None
+    data = places.bytes_of()
+    arranged(world, data, document, honest(data)).throttle = tempting()
     right(world, data)
     assert not world[_MIRROR].visits
 

@@ -9,7 +9,7 @@ import pytest
 from internet import places
 from internet.behaviour import honest, noticed, text
 from internet.places import Published
-from internet.world import Host, Throttle, World, bytes_of_mirrors, source
+from internet.world import Host, Throttle, World, bytes_of_mirrors, source, tempting
 
 
 def crawling(published: Published, mirror: Host) -> None:
@@ -28,11 +28,12 @@ def right(world: World, published: Published, *args: str) -> dict[str, int]:
     return bytes_by_host
 
 
-@pytest.mark.parametrize("ecosystem", places.ALL)
-@pytest.mark.parametrize("how", [["--no-cdn"], ["--cdn", "off"]])
+@pytest.mark.parametrize(
+    ("ecosystem", "how"), [*((each, ["--no-cdn"]) for each in places.ALL), ("npm", ["--cdn", "off"])]
+)
 def test_without_mapping(world: World, ecosystem: str, how: list[str]) -> None:
     """Only the origin, and its digest, which is found and checked all the same."""
-    published = places.ALL[ecosystem](world, places.bytes_of(2 << 20))
+    published = places.ALL[ecosystem](world, throttle=tempting())
     published.mirror(world, honest(published.data).answer)
     result = world.get(*how, published.url, expected=[published.name])
     assert result.code == 0, result.err
@@ -90,7 +91,7 @@ def test_a_third_party_only_if_it_is_switched_on(world: World) -> None:
 def test_no_third_party_by_itself(world: World) -> None:
     published = places.github(world)
     _proxied(world, published)
-    published.origin.throttle = Throttle(2 << 20)
+    published.origin.throttle = tempting()
     right(world, published)
     assert not world.contacted & set(_PROXIES)
 
@@ -156,7 +157,7 @@ def test_a_mirror_that_is_switched_off(world: World) -> None:
 
 
 def test_a_rule_that_is_switched_off(world: World) -> None:
-    published = places.npm(world, places.bytes_of(1 << 20))
+    published = places.npm(world, throttle=tempting())
     world.config.write_text("[rules.npm]\nenabled = false\n", encoding="utf-8")
     right(world, published)
     assert world.contacted == published.hosts
@@ -249,7 +250,7 @@ _MUTABLE = {
 @pytest.mark.parametrize("what", _MUTABLE)
 def test_the_origin_alone(world: World, what: str) -> None:
     """Even where a digest is given that would open the door: objects like these are fetched where they are."""
-    url, data = _MUTABLE[what], places.bytes_of(3 << 20)
+    url, data = _MUTABLE[what], places.bytes_of()
     host = url.split("/")[2]
     if what in ("another port", "plain http"):
         result = world.get("--retries", "0", url)
@@ -257,8 +258,9 @@ def test_the_origin_alone(world: World, what: str) -> None:
         assert {name.partition(":")[0] for name in world.void} <= {"in the clear", host.partition(":")[0]}
         assert not world.visits
         return
-    world.put(host, "/", honest(data, throttle=Throttle(3 << 20)).answer)
-    result = world.get("-o", "file", "--trust", "any", url)
+    world.put(host, "/", honest(data, throttle=tempting()).answer)
+    world.config.write_text("[rules.huggingface.mirrors.hf-mirror]\nenabled = true\n", encoding="utf-8")
+    result = world.get("-o", "file", "--trust", "any", "--checksum", f"sha256:{places.sha256(data)}", url)
     assert result.code == 0, result.err
     assert world.path("file").read_bytes() == data
     assert world.contacted == {host}

@@ -9,7 +9,7 @@ import pytest
 from internet import places
 from internet.behaviour import altering, honest, noticed, text
 from internet.places import Published
-from internet.world import Throttle, World, bytes_of_mirrors
+from internet.world import Throttle, World, bytes_of_mirrors, tempting
 
 
 def _debian(world: World, data: bytes | None = None) -> Published:
@@ -69,10 +69,10 @@ def test_altered_on_the_way_while_mirrors_help(world: World, how: str) -> None:
 
 def test_a_digest_in_the_clear_opens_no_door(world: World) -> None:
     """A digest field of an answer without TLS is checked, but lets nobody else supply bytes."""
-    data = places.bytes_of(4 << 20)
+    data = places.bytes_of()
     answer, met = noticed(honest(data).answer)
     world.put("mirror.example.com", "/file.bin", answer)
-    origin = honest(data, throttle=Throttle(4 << 20, met))
+    origin = honest(data, throttle=tempting())
     value = b64encode(bytes.fromhex(places.sha256(data))).decode()
     origin.extra = (
         ("Repr-Digest", f"sha-256=:{value}:"),

@@ -13,7 +13,7 @@ import fastdl
 from internet import places
 from internet.behaviour import honest, noticed, redirecting
 from internet.places import Published
-from internet.world import Throttle, Visit, World, bytes_of_mirrors
+from internet.world import Throttle, Visit, World, bytes_of_mirrors, tempting
 from servers.run import everything_written
 from servers.tls import Certificates
 
@@ -91,11 +91,16 @@ SECRETS: dict[str, Arrange] = {
 }
 
 
-@pytest.mark.parametrize("ecosystem", ["pypi", "github", "huggingface"])
-@pytest.mark.parametrize("secret", SECRETS)
+_SOME = ("-H", "-u", "-b", "a signed query")
+
+
+@pytest.mark.parametrize(
+    ("ecosystem", "secret"),
+    [("github", each) for each in SECRETS] + [(each, how) for each in ("pypi", "huggingface") for how in _SOME],
+)
 def test_a_secret_stays_with_the_origin(world: World, tmp_path: Path, ecosystem: str, secret: str) -> None:
     """No mirror, and no look-up at any other host; the redirects of the origin are its own business."""
-    published = places.ALL[ecosystem](world, places.bytes_of(2 << 20))
+    published = places.ALL[ecosystem](world, throttle=tempting())
     for n in range(len(published.mirrors)):
         published.mirror(world, honest(published.data).answer, n)
     options, url = SECRETS[secret](world, published, tmp_path)
@@ -118,7 +123,7 @@ def test_the_digest_of_a_private_file_is_not_asked_for_with_the_secret(
     world: World, tmp_path: Path, secret: str
 ) -> None:
     """At the origin's own host it may be asked for, but by nobody's name."""
-    published = places.npm(world, places.bytes_of(1 << 20))
+    published = places.npm(world, throttle=tempting())
     published.mirror(world, honest(published.data).answer)
     options, url = SECRETS[secret](world, published, tmp_path)
     result = world.get(*options, "-o", published.name, url)
@@ -270,10 +275,10 @@ def test_not_by_a_redirect_of_a_mirror(world: World, host: str) -> None:
 @pytest.mark.parametrize("host", _BLOCKED)
 def test_not_by_a_header_of_the_origin(world: World, host: str) -> None:
     """RFC 6249 duplicates."""
-    data = places.bytes_of(3 << 20)
+    data = places.bytes_of()
     digest = b64encode(bytes.fromhex(places.sha256(data))).decode()
     link = ("Link", f"<https://{host}/file.bin>; rel=duplicate; pri=1")
-    origin = honest(data, throttle=Throttle(3 << 20))
+    origin = honest(data, throttle=tempting())
     origin.extra = (("Repr-Digest", f"sha-256=:{digest}:"), ("Digest", f"SHA-256={digest}"), link)
     world.put("files.example.org", "/file.bin", origin.answer)
     world.put(host, "/", honest(data).answer)
@@ -294,7 +299,7 @@ def test_not_by_a_redirect_of_the_origin(world: World, host: str) -> None:
 
 def test_duplicates_of_a_header_are_followed(world: World) -> None:
     """RFC 6249, with a digest of the origin's: they help, and see no more than any mirror."""
-    data, visits = _duplicated(world, digest=True, rate=1 << 20)
+    data, visits = _duplicated(world, digest=True)
     assert visits
     assert not [visit for visit in visits if visit.fields - _MAY]
     assert world.path("file.bin").read_bytes() == data
@@ -302,21 +307,23 @@ def test_duplicates_of_a_header_are_followed(world: World) -> None:
 
 @pytest.mark.parametrize("options", [["--no-cdn"], ["-H", "X-Key: 1"], ["-u", "me:pw"], ["--insecure"]])
 def test_duplicates_of_a_header_are_not_followed(world: World, options: list[str]) -> None:
-    _, visits = _duplicated(world, *options, digest=True)
+    _, visits = _duplicated(world, *options, digest=True, throttle=tempting())
     assert not visits
 
 
 def test_duplicates_without_a_digest_are_not_followed(world: World) -> None:
-    _, visits = _duplicated(world, digest=False)
+    _, visits = _duplicated(world, digest=False, throttle=tempting())
     assert not visits
 
 
-def _duplicated(world: World, *options: str, digest: bool, rate: int = 4 << 20) -> tuple[bytes, list[Visit]]:
+def _duplicated(
+    world: World, *options: str, digest: bool, throttle: Throttle | None = None
+) -> tuple[bytes, list[Visit]]:
     data = places.bytes_of()
     value = b64encode(bytes.fromhex(places.sha256(data))).decode()
     answer, met = noticed(honest(data).answer)
     mirror = world.put("mirror.example.com", "/file.bin", answer)
-    origin = honest(data, throttle=Throttle(rate, met))
+    origin = honest(data, throttle=throttle or Throttle(1 << 20, met))
     link = ("Link", "<https://mirror.example.com/file.bin>; rel=duplicate; pri=1")
     origin.extra = ((("Repr-Digest", f"sha-256=:{value}:"), ("Digest", f"SHA-256={value}")) if digest else ()) + (link,)
     world.put("files.example.org", "/file.bin", origin.answer)

@@ -57,24 +57,36 @@ class Visit:
 
 
 class Throttle:
-    """A line of `rate` bytes a second that all connections share; it becomes as wide as can be once `until` is set."""
+    """A line of `rate` bytes a second that all connections share; it becomes as wide as can be once `until` is set, or
+    `seconds` after the first byte."""
 
-    def __init__(self, rate: float, until: threading.Event | None = None) -> None:
+    def __init__(self, rate: float, until: threading.Event | None = None, seconds: float | None = None) -> None:
         self.rate = rate
         self.until = until or threading.Event()
+        self._seconds = seconds
+        self._began: float | None = None
         self._lock = threading.Lock()
         self._due = 0.0
 
     def pass_through(self, connection: Connection, count: int) -> None:
         """Wait until `count` bytes may go out."""
         with self._lock:
-            self._due = max(self._due, time.monotonic() - 0.02) + count / self.rate
+            now = time.monotonic()
+            self._began = now if self._began is None else self._began
+            if self._seconds is not None and now - self._began > self._seconds:
+                self.until.set()
+            self._due = max(self._due, now - 0.02) + count / self.rate
             due = self._due
         while not self.until.is_set():
             left = due - time.monotonic()
             if left <= 0:
                 return
             connection.pause(min(left, 0.02))
+
+
+def tempting() -> Throttle:
+    """An origin's line that is so slow, for a while, that every mirror which may help would be asked to."""
+    return Throttle(512 << 10, seconds=1.2)
 
 
 class Host:

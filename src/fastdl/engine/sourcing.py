@@ -40,7 +40,7 @@ EARLY_SECONDS = 4.0  # that it will be long
 WORTH_BYTES = 2 * 1024 * 1024
 SILENCE = 1.5  # seconds without a head from the origin after which others are asked
 TRIALS = 3  # mapped sources that are being tried at a time
-MOST_JOINED = 8  # of one download
+MOST_JOINED = 24  # of one download, the dead ones among them
 MOST_SERVING = 4  # after that many serve, none is tried any more
 END_WAIT = 1.0  # seconds of silence that a complete file waits for a digest that is being looked up
 END_MOST = 5.0  # seconds in all
@@ -150,7 +150,7 @@ class Sourcing:
         for url, head in heads:
             links = links_of(head, url)
             if secure and best is not None and best.strong:
-                self._more += [candidate for link in links.duplicates if (candidate := _named(link)) is not None]
+                self._more += [candidate for link in links.duplicates if (candidate := self._named(link)) is not None]
             described = [link for link in links.described_by if _same_operator(url, link)]
             if secure and described and not self._proof:
                 names = {"url": self._url}
@@ -201,12 +201,22 @@ class Sourcing:
         if outcome.opens and outcome.found.pieces is not None:
             self.pieces = outcome.found.pieces
         if outcome.opens and outcome.found.mirrors:
-            self._more += [named for link in outcome.found.mirrors if (named := _named(link)) is not None]
+            self._more += [named for link in outcome.found.mirrors if (named := self._named(link)) is not None]
         if outcome.found.learned:
             more = self._session.mapper.route(self._url, private=self.private, known=dict(outcome.found.learned))
             own = {candidate.url for candidate in more.candidates}
             others = [candidate for candidate in self.route.candidates if candidate.url not in own]
             self._route = self.route._replace(candidates=(*more.candidates, *others))
+
+    def _named(self, link: ListedMirror) -> Candidate | None:
+        """A source that the publisher's own answer names (RFC 6249, RFC 5854)."""
+        try:
+            url = parse_url(link.url)
+        except FastdlError:
+            return None
+        if url.username is not None or url.scheme != "https" or self._session.mapper.pack.limits.forbids(url.host):
+            return None
+        return Candidate(url.text, url.host, url.host, link.location, "official", True, True, "named by the publisher")
 
     @property
     def looking(self) -> bool:
@@ -340,17 +350,6 @@ class Sourcing:
 
 def _rank(trust: str) -> int:
     return CLASSES.index(trust)
-
-
-def _named(link: ListedMirror) -> Candidate | None:
-    """A source that the publisher's own answer names (RFC 6249, RFC 5854)."""
-    try:
-        url = parse_url(link.url)
-    except FastdlError:
-        return None
-    if url.username is not None or url.scheme != "https":
-        return None
-    return Candidate(url.text, url.host, url.host, link.location, "official", True, True, "named by the publisher")
 
 
 def _same_operator(url: Url, link: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from fastdl.core.digests.base import ListedMirror, algorithm_named, from_base64, from_hex
 from fastdl.core.record import Record
-from fastdl.core.response import Head, own_codings
+from fastdl.core.response import Head, content_range, own_codings
 from fastdl.core.urls import Url, join
 from fastdl.core.verify import Digest
 
@@ -48,14 +48,15 @@ def digests_of(head: Head, path: str = "", *, linked: bool = False) -> list[Dige
     if head.status not in (200, 203, 206):
         return []
     given: list[Digest] = []
+    whole = head.status != 206 or _covers_all(head)
     if not _coded(head, path):
         given += structured(_joined(head, "repr-digest"))
-        if head.status != 206:
+        if whole:
             given += structured(_joined(head, "content-digest"))
             given += legacy(_joined(head, "digest"))
             given += _one(head, "content-md5", "md5")
     given += _google(head)
-    if head.status != 206:
+    if whole:
         given += _amazon(head)
     return _unambiguous(given)
 
@@ -127,6 +128,15 @@ def _of_redirect(head: Head, linked: bool) -> Iterator[Digest]:
         tag = (head.get("x-linked-etag") or "").strip().removeprefix("W/").strip('"')
         if digest := from_hex(tag, "sha256"):  # 40 digits are a git blob's, of small files that do not redirect
             yield digest
+
+
+def _covers_all(head: Head) -> bool:
+    """Whether a part is all of the file ("bytes=0-" was asked): then every way to read such a field means the same."""
+    try:
+        place = content_range(head)
+    except ValueError:
+        return False
+    return place is not None and place[0] == 0 and place[1] == place[2]
 
 
 def _google(head: Head) -> list[Digest]:
