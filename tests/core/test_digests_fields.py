@@ -34,6 +34,7 @@ REPR = ("repr-digest", f"sha-256=:{B64}:")
 CONTENT = ("content-digest", f"sha-256=:{B64}:")
 LEGACY = ("digest", f"SHA-256={B64}")
 GZIP = ("content-encoding", "gzip")
+ALL = ("content-range", "bytes 0-9/10")
 LINK = ("link", "<https://mirror.example.com/f>; rel=duplicate; pri=1")
 TABLE = [
     ("of the representation, whole", 200, [REPR], ["sha256"]),
@@ -46,6 +47,10 @@ TABLE = [
     ("identity is no coding", 200, [CONTENT, ("content-encoding", "identity")], ["sha256"]),
     ("legacy, whole", 200, [LEGACY], ["sha256"]),
     ("legacy, a part", 206, [LEGACY], []),
+    ("legacy, a part that is all", 206, [LEGACY, ALL], ["sha256"]),
+    ("of the content, a part that is all", 206, [CONTENT, ALL], ["sha256"]),
+    ("bucket, a part that is all", 206, [("x-amz-checksum-sha256", B64), ALL], ["sha256"]),
+    ("legacy, a part that is not all", 206, [LEGACY, ("content-range", "bytes 0-8/10")], []),
     ("legacy on a Metalink redirect", 302, [LEGACY, LINK], ["sha256"]),
     ("Content-MD5, whole", 200, [("content-md5", MD5)], ["md5"]),
     ("Content-MD5, a part", 206, [("content-md5", MD5)], []),

@@ -8,15 +8,20 @@ comes out must still name the template's host.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastdl.core.intern import Interner
 from fastdl.core.normal_form import Normal, normal_form
 from fastdl.core.record import Record
 from fastdl.core.route_cache import RouteCache
-from fastdl.core.rules import CLASSES, DigestPlace, Field, Mirror, Pack, Pattern, Rule, Where
+from fastdl.core.rules import CLASSES, DigestPlace, Field, Limits, Mirror, Pack, Pattern, Rule, Where
 from fastdl.core.templates import expand, template_authority, unquoted
+from fastdl.core.urls import parse_url
 from fastdl.core.verify import LENGTHS, Digest
+from fastdl.errors import UsageError
+
+if TYPE_CHECKING:
+    from fastdl.core.digests.base import ListedMirror
 
 INTERNED = 1024  # hosts, operators and names of mirrors that are kept as one object each
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -76,6 +81,20 @@ class Route(Record):
     digests: tuple[DigestLook, ...] = ()
     embedded: Digest | None = None  # the URL's own
     resolve: bool = False  # a redirector: its target may be mapped
+
+
+NAMED = "named by the publisher"  # in the place of a mirror's id
+
+
+def named_source(link: ListedMirror, limits: Limits) -> Candidate | None:
+    """A source that the publisher's own answer names (RFC 6249, RFC 5854); None for a URL that is not used."""
+    try:
+        url = parse_url(link.url)
+    except UsageError:
+        return None
+    if url.username is not None or url.scheme != "https" or limits.forbids(url.host):
+        return None
+    return Candidate(url.text, url.host, url.host, link.location, "official", True, True, NAMED)
 
 
 def resolved(route: Route, target: Route) -> Route:

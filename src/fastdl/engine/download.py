@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
+from fastdl.core import tracker
 from fastdl.core.orders import Failure, Finish, GiveUp, Instruction, Restart
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Action, Verdict
@@ -149,6 +150,7 @@ class Download:
                 raise self.ended(outcome)
             self._begin_again(landing, outcome.why)
             landing.proof.renew(expected)
+            self._blame.begin_again()
             if self.main is not None and (place := self.places[self.main.core.confirmed_by]).mapped:
                 sourcing.shun(place)  # it had another file than the origin
             claims = None
@@ -202,7 +204,11 @@ class Download:
             if opened and not last:
                 self._blame.check(attempt, landing, sourcing.pieces)
             watch.look(attempt, now, self.observer if opened else None)
-            while joining and (place := sourcing.next_source(attempt.outlook(), now)) is not None:
+            while joining:
+                with attempt.accepting:  # answers that come meanwhile may name sources too
+                    place = sourcing.next_source(attempt.outlook(), now)
+                if place is None:
+                    break
                 self.note("info", f"{place.given.host} joins ({place.trust})")
                 attempt.join(sourcing.prepared(place, landing), landing.add_source)
 
@@ -282,6 +288,11 @@ class Download:
             self.note("info", f"{self.places[source].given.host} sent other bytes for {start}-{end - 1} than are there")
         return mixed
 
+    def waste(self, worker: int, source: int, count: int) -> None:
+        """Bytes of a source that were kept are thrown away, or were needed twice; `worker` is of the tracker."""
+        self.counters.row(worker, source).add(tracker.WASTED, count)
+        self.counters.row(worker, source).add(tracker.BYTES, -count)
+
     def note(self, level: Literal["info", "warning"], text: str) -> None:
         """Tell the observer a sentence."""
         self.observer(Note(self.job, level, text))
@@ -297,6 +308,7 @@ class Download:
         for expected in sourcing.digests():
             landing.expect(expected)
         proof = landing.proof
+        self._blame.known(self.attempt, landing, sourcing.pieces)  # there may have been no tick since
         proof.end_pieces()
         landing.digests(size)
         wrong = proof.wrong(size)

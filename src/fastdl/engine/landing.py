@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
@@ -294,12 +295,15 @@ class Landing:
         if self.proof.expect(expected) and self.partial is not None and self.partial.header is not None:
             self.partial.update_header(replace(self.partial.header, digest=self.proof.text))
 
-    def take_back(self, start: int, end: int) -> list[int]:
-        """The bytes of a piece are wrong: claim them no more. Who sent them, by index in the journal."""
+    def take_back(self, start: int, end: int) -> Counter[int]:
+        """The bytes of a piece are wrong: claim them no more. Who sent them, by index in the journal, and how many."""
         assert self.partial is not None and self._sink is not None
-        senders = [run.source for run in self.partial.provenance() if run.start < end and run.end > start]
+        senders: Counter[int] = Counter()
+        for run in self.partial.provenance():
+            if run.start < end and run.end > start:
+                senders[run.source] += min(run.end, end) - max(run.start, start)
         self._sink.take_back(start, end)
-        return list(dict.fromkeys(senders))
+        return senders
 
     def print_of(self, start: int, end: int) -> bytes:
         """A digest of the bytes that are stored in [start, end), to compare them with later ones. Raises DiskError."""

@@ -6,7 +6,6 @@ import functools
 import time
 from typing import TYPE_CHECKING
 
-from fastdl.core import tracker
 from fastdl.core.orders import Finish, GiveUp, Instruction, Restart
 from fastdl.core.ranges import RangeSet
 from fastdl.core.scheduler import Scheduler
@@ -55,8 +54,7 @@ def mend(download: Download, landing: Landing, size: int) -> Restart | None:
         return changed.restart
     finally:
         for source, count in mender.findings.fetched.items():
-            download.counters.row(REPAIR, source).add(tracker.WASTED, count)
-            download.counters.row(REPAIR, source).add(tracker.BYTES, -count)
+            download.waste(REPAIR, source, count)
     if mended:
         download.altered.update({landing.source_text(liar): mender.findings.altered[liar] for liar in mender.liars})
     elif proof.wrong(size) is None:

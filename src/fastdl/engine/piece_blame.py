@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from fastdl.core.ranges import Range
@@ -10,9 +11,13 @@ from fastdl.core.urls import mask, parse_url
 
 if TYPE_CHECKING:
     from fastdl.core.digests.base import Pieces
+    from fastdl.core.orders import Instruction
+    from fastdl.core.scheduler import Scheduler
     from fastdl.engine.attempt import Attempt
     from fastdl.engine.download import Download
     from fastdl.engine.landing import Landing
+
+PIECES = -3  # the worker of the tracker that books pieces which were wrong
 
 
 class PieceBlame:
@@ -28,15 +33,25 @@ class PieceBlame:
 
     def check(self, attempt: Attempt, landing: Landing, found: Pieces | None) -> None:
         """Where digests of pieces are known, check what has arrived (RFC 5854, section 4.1.3)."""
+        if self.known(attempt, landing, found):
+            landing.proof.stored(attempt.done())
+
+    def known(self, attempt: Attempt, landing: Landing, found: Pieces | None) -> bool:
+        """Whether digests of pieces are known and of use; if so, the proof has them now."""
         pieces = found or self._listed
         if pieces is None or landing.partial is None or attempt.core.size is None:
-            return
+            return False
         if not landing.proof.has_pieces and not self._refused:
             on_bad = functools.partial(self._bad, attempt, landing)
             self._refused = landing.proof.check_pieces(pieces, attempt.core.size, on_bad)
             if self._refused:
                 self._download.note("info", f"the digests of pieces are of no use: {self._refused}")
-        landing.proof.stored(attempt.done())
+        return landing.proof.has_pieces
+
+    def begin_again(self) -> None:
+        """The file is begun anew: what its pieces were is of its former version."""
+        self._suspected.clear()
+        self._doubted.clear()
 
     def _bad(self, attempt: Attempt, landing: Landing, bad: list[Range]) -> None:
         """Pieces are wrong: they are fetched again, and who is to blame for one is not asked any more. Called by the
@@ -47,18 +62,27 @@ class PieceBlame:
         runs = [(run.start, run.end, run.source) for run in landing.partial.provenance()]
         for liar in guilty(bad, landing.proof.right_pieces(), runs, landing.ids[:1]):
             self._suspected.add(landing.source_text(liar))
+        gone: Counter[int] = Counter()
         for piece in bad:
             inside = [(max(start, piece.start), min(end, piece.end), source) for start, end, source in runs]
             for start, end, source in inside:
                 if start < end and source != landing.ids[0]:
                     self._doubted.append((Range(start, end), landing.source_text(source), landing.print_of(start, end)))
             senders = landing.take_back(piece.start, piece.end)
+            gone.update(senders)
             hosts = [parse_url(landing.source_text(sender)).host for sender in senders]
             self._download.note(
                 "info", f"bytes {piece.start}-{piece.end - 1} from {', '.join(hosts)} are wrong: once more"
             )
         liars = [n for n, place in enumerate(self._download.places) if n and mask(place.given.text) in self._suspected]
-        attempt.post(lambda core, now: core.distrust(liars, bad, now))
+
+        def fetch_again(core: Scheduler, now: float) -> list[Instruction]:
+            for sender, count in gone.items():
+                if sender in landing.ids and not core.over:  # else an earlier run fetched it, or a repair will
+                    self._download.waste(PIECES, landing.ids.index(sender), count)
+            return core.distrust(liars, bad, now)
+
+        attempt.post(fetch_again)
 
     def compare(self, landing: Landing) -> None:
         """The file is right: whoever sent other bytes for a piece that was wrong has altered them."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from fastdl.core.digests import Look, Step
 from fastdl.core.digests.base import ListedMirror, Pieces, strongest
 from fastdl.core.digests.fields import digests_of, links_of
-from fastdl.core.mapper import Candidate, Route, resolved
+from fastdl.core.mapper import Candidate, Route, named_source, resolved
 from fastdl.core.rules import CLASSES
 from fastdl.core.trust import judge_sources
 from fastdl.core.urls import Url, parse_url
@@ -84,6 +84,7 @@ class Sourcing:
         self._tried: set[str] = set()
         self._unproved = False  # a source was taken without a digest
         self._met = False  # the origin has answered
+        self._whole = False  # the file is complete: whatever is known by now is checked
         self._began = self._heard_at = 0.0
         self._size: int | None = None  # bytes, as the origin says
 
@@ -181,7 +182,7 @@ class Sourcing:
         """Digests that have become known since the last call."""
         with self._guard:
             # A digest may be of a file of another size, so the origin's first head is waited for; but not for ever.
-            while self._outcomes and (self._met or time.monotonic() - self._began > SILENCE):
+            while self._outcomes and (self._met or self._whole or time.monotonic() - self._began > SILENCE):
                 self._take(self._outcomes.pop(0))
             fresh, self._fresh = self._fresh, []
             return fresh
@@ -209,14 +210,7 @@ class Sourcing:
             self._route = self.route._replace(candidates=(*more.candidates, *others))
 
     def _named(self, link: ListedMirror) -> Candidate | None:
-        """A source that the publisher's own answer names (RFC 6249, RFC 5854)."""
-        try:
-            url = parse_url(link.url)
-        except FastdlError:
-            return None
-        if url.username is not None or url.scheme != "https" or self._session.mapper.pack.limits.forbids(url.host):
-            return None
-        return Candidate(url.text, url.host, url.host, link.location, "official", True, True, "named by the publisher")
+        return named_source(link, self._session.mapper.pack.limits)
 
     @property
     def looking(self) -> bool:
@@ -229,6 +223,7 @@ class Sourcing:
     def wait(self, stopped: Callable[[], bool]) -> None:
         """The file is complete: wait for a digest that is being looked up, as long as the publisher keeps answering.
         The look-ups themselves are bounded (io/lookup)."""
+        self._whole = True
         began = time.monotonic()
         while (open_ := self._open()) and not self._outcomes and not stopped():
             now = time.monotonic()
@@ -242,6 +237,7 @@ class Sourcing:
         self.close()
         self._lookups, self._outcomes, self._fresh, self._more = [], [], [], []
         self._queue, self._route, self._met, self._heard_at = None, None, False, 0.0
+        self._whole, self._size, self.pieces = False, None, None
         self._known = {each.digest.text for each in self._given if each.digest.strong}
         self._proof = strongest(each.digest for each in self._given if each.digest.strong)
         self._tried = set(self._shunned)

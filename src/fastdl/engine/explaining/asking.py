@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastdl.core.mapper import Candidate, Mapper, Route, resolved
+from fastdl.core.mapper import Candidate, Mapper, Route, named_source, resolved
 from fastdl.core.record import Record
 from fastdl.core.trust import proves
 from fastdl.core.urls import Url, mask, parse_url
@@ -23,15 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastdl.core.digests import Look
-    from fastdl.core.digests.base import ListedMirror
     from fastdl.core.response import Head
     from fastdl.core.response import Verdict as Judgement
     from fastdl.io.contact import Answer
     from fastdl.io.session import Session
 
-__all__ = ["Asked", "Finding", "Known", "ask", "beforehand", "by_user", "is_private", "named_source", "unasked"]
+__all__ = ["Asked", "Finding", "Known", "ask", "beforehand", "by_user", "is_private", "unasked"]
 
-NAMED = "named by the publisher"  # in the place of a mirror's id
 MOST_DESCRIPTIONS = 2  # Metalinks that are read
 
 
@@ -201,7 +199,8 @@ def _published(session: Session, asked: Asked, looks: Sequence[Look], before: Kn
     if found is None:
         return known._replace(status=known.status if known.findings else outcome.status, tried=outcome.tried)
     if outcome.opens:
-        named = [candidate for link in found.mirrors if (candidate := named_source(link)) is not None]
+        limits = session.mapper.pack.limits
+        named = [candidate for link in found.mirrors if (candidate := named_source(link, limits)) is not None]
         asked.route = route._replace(candidates=(*route.candidates, *named))
     finding = Finding(found.digest, outcome.source, outcome.url, outcome.verified)
     piece = found.pieces.length if outcome.opens and found.pieces is not None else None
@@ -263,18 +262,8 @@ def _listed(session: Session, asked: Asked, origin: Url) -> list[Candidate]:
     if answer is None or asked.private or not _secure(session, answer, origin):
         return []
     links = [link for url, head in _heads(answer) for link in links_of(head, url).duplicates]
-    return [candidate for link in links if (candidate := named_source(link)) is not None]
-
-
-def named_source(link: ListedMirror) -> Candidate | None:
-    """A source that the publisher's own answer names (RFC 6249, RFC 5854); None for a URL that is not used."""
-    try:
-        url = parse_url(link.url)
-    except FastdlError:
-        return None
-    if url.username is not None or url.scheme != "https":
-        return None
-    return Candidate(url.text, url.host, url.host, link.location, "official", True, True, NAMED)
+    limits = session.mapper.pack.limits
+    return [candidate for link in links if (candidate := named_source(link, limits)) is not None]
 
 
 def _unique(findings: list[Finding]) -> tuple[Finding, ...]:

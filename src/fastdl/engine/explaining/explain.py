@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fastdl.config import state_dir
+from fastdl.core.mapper import NAMED
 from fastdl.core.trust import Verdict
 from fastdl.core.urls import Url, mask, parse_url
 from fastdl.engine.explaining import asking
@@ -149,7 +150,7 @@ def _given(url: Url, number: int) -> Object:
 
 def _mapped(verdict: Verdict) -> Object:
     candidate = verdict.candidate
-    named = f"{asking.NAMED}; " if candidate.mirror_id == asking.NAMED else ""
+    named = f"{NAMED}; " if candidate.mirror_id == NAMED else ""
     return {
         "url": mask(candidate.url),
         "host": candidate.host,

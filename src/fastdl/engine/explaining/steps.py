@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LEAST_BYTES = 2 * 1024 * 1024  # of a file that are left, for a source more to be worth its connection
 LEAST_SECONDS = 1.0
 AT_A_TIME = 3
-MOST = 8
+MOST = 24
 SILENCE = 1.5  # seconds
 LOOKUP_SECONDS = 10.0
 EARLY = ("user", "url")  # sources of a digest that is known before anybody is asked
