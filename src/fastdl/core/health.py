@@ -45,7 +45,7 @@ def blame(
         elif queue.no_ranges_left():
             queue.single = True
         return
-    final = fault is Fault.REFUSED or (fault is Fault.DENIED and not source.served)
+    final = fault is Fault.REFUSED or (fault is Fault.DENIED and not source.met)
     if final or not getattr(failure.error, "retryable", True):
         source.error = failure.error
         return

@@ -59,12 +59,12 @@ class Attempt:
         not_modified: Callable[[], None],
         on_tick: Callable[[Attempt, float], None],
         on_failure: Callable[[Place, Failure], None],
-        on_conflict: Callable[[int, int, int], bool] = lambda source, start, end: False,
+        on_conflict: Callable[[int, int, memoryview], bool] = lambda source, offset, view: False,
         extra_headers: tuple[tuple[str, str], ...] = (),
         resumed: bool = False,
     ) -> None:
         """`accept` is called with each usable head, before its bytes are stored; at the first it sets `sink`.
-        `on_conflict` is told that a source sent other bytes for [start, end) than are stored, and whether to go on.
+        `on_conflict` gets bytes of a source that are not those stored at the offset, and says whether to go on.
         `not_modified` is called for a 304 to `extra_headers`, `on_tick` by the running thread, about twenty times a
         second, without the lock."""
         self.session = session

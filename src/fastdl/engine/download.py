@@ -19,8 +19,8 @@ from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.engine import accounts, target
 from fastdl.engine.attempt import Attempt
+from fastdl.engine.blame import Blame
 from fastdl.engine.landing import AskAgain, Landing
-from fastdl.engine.piece_blame import PieceBlame
 from fastdl.engine.proof import Expected
 from fastdl.engine.sinks import STDOUT_WINDOW
 from fastdl.engine.sourcing import SILENCE, Sourcing
@@ -64,8 +64,7 @@ class Download:
         self.final: Url | None = None
         self.result = Result(url=url, path="-" if settings.output == "-" else None)
         self.altered: Counter[str] = Counter()  # bytes, by the masked URL of who altered them
-        self._contradicted: set[int] = set()  # sources of which that was told
-        self._blame = PieceBlame(self, listed.pieces if listed is not None else None)
+        self._blame = Blame(self, listed.pieces if listed is not None else None)
         self._listed = listed
         self.observer = observer
         self._sourcing: Sourcing | None = None
@@ -279,13 +278,12 @@ class Download:
     def _failed(self, place: Place, failure: Failure) -> None:
         self.note("info", f"{place.given.host}: {failure.error}")
 
-    def _conflict(self, landing: Landing, source: int, start: int, end: int) -> bool:
+    def _conflict(self, landing: Landing, source: int, offset: int, view: memoryview) -> bool:
         """A source sent other bytes than are stored. Where several sources had a part in the file and a digest will
         decide, the download goes on: what is wrong is mended at its end."""
         mixed = len(self.places) > 1 and landing.proof.strong
-        if mixed and source not in self._contradicted:
-            self._contradicted.add(source)
-            self.note("info", f"{self.places[source].given.host} sent other bytes for {start}-{end - 1} than are there")
+        if mixed:
+            self._blame.contradicted(landing, source, offset, view)
         return mixed
 
     def waste(self, worker: int, source: int, count: int) -> None:

@@ -93,7 +93,7 @@ def _fetch_again(
         Limits(settings.connections, settings.per_host, settings.min_split, settings.retries),
         accept=lambda attempt, place, answer, verdict: None,
         on_tick=on_tick,
-        on_conflict=lambda source, start, end: True,
+        on_conflict=lambda source, offset, view: True,
         resumed=True,
     )
     attempt.sink = sink

@@ -208,10 +208,11 @@ class WorkerThread(threading.Thread):
             }.get(action, Fault.LOST)
             if action is Action.RETRY:
                 place.final = None
-            if action is Action.DENIED and place.final is not None and place.final != place.given:
-                # A signed or expired target: the first URL leads to a fresh one.
-                place.final = None
-                if self._attempt.core.sources[self._source].served or self._attempt.resumed:
+            if action is Action.DENIED and answer.url != place.given:
+                # A signed or expired target: the first URL leads to a fresh one. Another worker may have one already.
+                if place.final == answer.url:
+                    place.final = None
+                if self._attempt.core.sources[self._source].met or self._attempt.resumed:
                     raise_as = Fault.EXPIRED
         self._fail(Failure(raise_as, error, verdict.wait))
 
@@ -260,10 +261,10 @@ class WorkerThread(threading.Thread):
         assert buffer is not None
         placement = attempt.arrived(number, count)
         known, keep = placement.known, placement.keep
-        if known and placement.comparable and not attempt.sink.same(placement.offset, buffer[:known]):
-            end = placement.offset + known
-            if not attempt.conflict(self._source, placement.offset, end):
-                raise DifferentBytes("bytes that came twice differ", "the file changed, or a source lies")
+        twice = buffer[:known]
+        differs = known and placement.comparable and not attempt.sink.same(placement.offset, twice)
+        if differs and not attempt.conflict(self._source, placement.offset, twice):
+            raise DifferentBytes("bytes that came twice differ", "the file changed, or a source lies")
         row.add(tracker.WASTED, count - keep)
         complete = False
         if keep:

@@ -232,7 +232,7 @@ class Mender:
         def on_failure(place: Place, failure: Failure) -> None:
             self._repair.note(f"{place.given.host}: {failure.error}")
 
-        def go_on(source: int, start: int, end: int) -> bool:
+        def go_on(source: int, offset: int, view: memoryview) -> bool:
             """A plain stream is held against the damaged bytes, of course they differ: the digest decides."""
             return True
 

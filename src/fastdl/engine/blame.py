@@ -1,4 +1,4 @@
-"""Pieces that are wrong: who seems to be to blame is not asked any more; who altered bytes is known at the end."""
+"""Bytes in doubt: who seems to be to blame is not asked any more; who altered bytes is known at the end."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastdl.core.ranges import Range
 from fastdl.core.urls import mask, parse_url
+from fastdl.core.verify import new_hasher
 
 if TYPE_CHECKING:
     from fastdl.core.digests.base import Pieces
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 PIECES = -3  # the worker of the tracker that books pieces which were wrong
 
 
-class PieceBlame:
-    """The pieces of one download."""
+class Blame:
+    """The wrong pieces and the contradictions of one download."""
 
     def __init__(self, download: Download, listed: Pieces | None) -> None:
         """`listed`: the digests of pieces that a list gave."""
@@ -29,7 +30,8 @@ class PieceBlame:
         self._listed = listed
         self._refused = ""
         self._suspected: set[str] = set()  # masked URLs of sources that seem to have a part in wrong pieces
-        self._doubted: list[tuple[Range, str, bytes]] = []  # what was in such pieces, from whom, and its digest
+        self._contradictors: set[int] = set()
+        self._doubted: list[tuple[Range, str, bytes]] = []  # bytes in doubt: where, from whom, and their digest
 
     def check(self, attempt: Attempt, landing: Landing, found: Pieces | None) -> None:
         """Where digests of pieces are known, check what has arrived (RFC 5854, section 4.1.3)."""
@@ -51,7 +53,21 @@ class PieceBlame:
     def begin_again(self) -> None:
         """The file is begun anew: what its pieces were is of its former version."""
         self._suspected.clear()
+        self._contradictors.clear()
         self._doubted.clear()
+
+    def contradicted(self, landing: Landing, source: int, offset: int, view: memoryview) -> None:
+        """A source of the scheduler sent other bytes than are stored: one of the two lies."""
+        if not landing.ids or source in self._contradictors:
+            return
+        self._contradictors.add(source)
+        host = self._download.places[source].given.netloc
+        where = f"{offset}-{offset + len(view) - 1}"
+        self._download.note("info", f"{host} sent other bytes for {where} than are there")
+        hasher = new_hasher("blake2b-256")
+        hasher.update(view)
+        text = landing.source_text(landing.ids[source])
+        self._doubted.append((Range(offset, offset + len(view)), text, hasher.digest()))
 
     def _bad(self, attempt: Attempt, landing: Landing, bad: list[Range]) -> None:
         """Pieces are wrong: they are fetched again, and who is to blame for one is not asked any more. Called by the
@@ -85,7 +101,7 @@ class PieceBlame:
         attempt.post(fetch_again)
 
     def compare(self, landing: Landing) -> None:
-        """The file is right: whoever sent other bytes for a piece that was wrong has altered them."""
+        """The file is right: whoever sent other bytes for what was in doubt has altered them."""
         for piece, text, print_ in self._doubted:
             if landing.print_of(piece.start, piece.end) != print_:
                 self._download.altered[text] += piece.size
