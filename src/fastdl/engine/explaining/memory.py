@@ -62,7 +62,7 @@ def _server(server: Server) -> Object:
     return {
         "host": server.host,
         "bytes_per_second": round(server.rate) if server.rate else None,
-        "latency": round(server.latency, 4) if server.latency is not None else None,
+        "latency": round(server.latency, 6) if server.latency is not None else None,
         "connections": server.connections or None,
         "busy": round(server.busy, 2),
         "ranges": server.ranges,
