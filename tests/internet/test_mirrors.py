@@ -29,6 +29,7 @@ from servers.files import Answer
 from servers.raw import Connection, Request
 from servers.run import Result
 
+_TWICE = 700_000  # bytes: more than a first range, so that range has been read when the second one is asked for
 _CRAWL = 1 << 20  # bytes a second of an origin that waits for a mirror
 _FOREIGN, _BLOCKED = "foreign.example.net", "cdn.bootcdn.net"
 
@@ -54,16 +55,16 @@ BASE = {
     "honest": Case(lambda published: honest(published.data).answer, least=1 << 20),
     "slow": Case(lambda published: honest(published.data, throttle=Throttle(128 << 10)).answer),
     "dying": Case(lambda published: dying(published.data, 300_000).answer, least=250_000),
-    "stale": Case(lambda published: honest(_older(published)).answer, least=1 << 19),
-    "altering": Case(lambda published: altering(published.data, "first").answer, least=1 << 19),
+    "stale": Case(lambda published: honest(_older(published)).answer, least=_TWICE),
+    "altering": Case(lambda published: altering(published.data, "first").answer, least=_TWICE),
     "hanging": Case(lambda published: head_only(published.data)),
     "challenge": Case(lambda published: challenge(200)),
 }
 MORE = {
     "another size": Case(lambda published: honest(_older(published)[:-5]).answer),
     "a larger file": Case(lambda published: honest(_older(published) + b"more").answer),
-    "all bytes altered": Case(lambda published: altering(published.data, "all").answer, least=1 << 19),
-    "altered in the middle": Case(lambda published: altering(published.data, "middle").answer, least=1 << 19),
+    "all bytes altered": Case(lambda published: altering(published.data, "all").answer, least=_TWICE),
+    "altered in the middle": Case(lambda published: altering(published.data, "middle").answer, least=_TWICE),
     "silent": Case(lambda published: silent),
     "forbidden": Case(lambda published: challenge(403)),
     "not there": Case(lambda published: text("no", 404, "text/plain")),
@@ -189,7 +190,7 @@ def test_one_good_mirror_among_bad_ones(world: World) -> None:
     )
     hosts = [published.mirror(world, answer, n) for n, answer in enumerate(answers)]
     published.origin.throttle = waiting_for(
-        all_of(hosts[0].has_sent(300_000), hosts[1].has_sent(60_000), hosts[2].has_sent(300_000))
+        all_of(hosts[0].has_sent(_TWICE), hosts[1].has_sent(60_000), hosts[2].has_sent(_TWICE))
     )
     result = fetched(world, published)
     assert source(result, published.mirrors[0][0])["errors"] >= 1
@@ -256,20 +257,20 @@ def test_a_liar_who_begins_honestly(world: World) -> None:
 
 def test_two_liars_who_agree(world: World) -> None:
     """Both give the same wrong bytes: agreement among mirrors proves nothing."""
-    published = places.npm(world)
+    published = places.npm(world, places.bytes_of(12 << 20))
     older = places.bytes_of(len(published.data), seed=8)
     hosts = [published.mirror(world, honest(older).answer, n) for n in range(2)]
-    published.origin.throttle = waiting_for(all_of(*(host.has_sent(300_000) for host in hosts)))
+    published.origin.throttle = waiting_for(all_of(*(host.has_sent(_TWICE) for host in hosts)))
     result = fetched(world, published)
     for host, _ in published.mirrors[:2]:
         assert source(result, host)["errors"] >= 1
 
 
 def test_an_honest_mirror_beside_a_liar_is_not_blamed(world: World) -> None:
-    published = places.npm(world)
+    published = places.npm(world, places.bytes_of(12 << 20))
     liar = published.mirror(world, altering(published.data, "all").answer, 0)
     good = published.mirror(world, honest(published.data).answer, 1)
-    published.origin.throttle = waiting_for(all_of(liar.has_sent(300_000), good.has_sent(600_000)))
+    published.origin.throttle = waiting_for(all_of(liar.has_sent(_TWICE), good.has_sent(600_000)))
     result = fetched(world, published)
     assert source(result, liar.name)["errors"] >= 1
     assert source(result, good.name)["errors"] == 0
