@@ -37,11 +37,9 @@ class Store:
     def note_lie(self, netloc: str, evidence: str) -> None:
         self.lies[netloc] = evidence
 
-    def learn(self, reports: Sequence[Report]) -> None:
+    def note(self, reports: Sequence[Report], entry: Entry | None) -> None:
         self.reports += reports
-
-    def add_history(self, entry: Entry) -> None:
-        self.entries.append(entry)
+        self.entries += [entry] if entry is not None else []
 
 
 def places(*more: str) -> list[Place]:

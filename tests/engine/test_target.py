@@ -277,7 +277,7 @@ def leave(folder: Path, name: str, url: str, etag: str | None = ETAG) -> None:
 
 
 def look(folder: Path, url: str, **options: Any) -> str | None:
-    found = unfinished(Settings(dir=str(folder), **options), parse_url(url), url_key(url), url)
+    found = unfinished(Settings(dir=str(folder), **options), parse_url(url), url_key(url), url, {})
     return None if found is None else os.path.relpath(found, folder)
 
 
@@ -320,3 +320,14 @@ def test_no_folder_no_partial_download(tmp_path: Path) -> None:
 def test_a_folder_named_like_a_journal(tmp_path: Path) -> None:
     (tmp_path / "file.bin.fastdl.journal").mkdir()
     assert look(tmp_path, PLAIN) is None
+
+
+def test_a_folder_is_looked_through_once_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten thousand files into one folder: not ten thousand looks at ten thousand names."""
+    looks: list[str] = []
+    monkeypatch.setattr(target.os, "listdir", lambda folder: looks.append(folder) or [])
+    scanned: target.Scanned = {}
+    for number in range(5):
+        url = f"https://example.org/{number}"
+        assert target.unfinished(Settings(dir=str(tmp_path)), parse_url(url), url_key(url), url, scanned) is None
+    assert looks == [str(tmp_path)]

@@ -14,7 +14,7 @@ import pytest
 
 from fastdl.core.servers import DAY, FORGOTTEN, HALF_LIFE, LIE_LASTS
 from fastdl.io import store as module
-from fastdl.io.store import Entry, Info, Report, Store, Totals, history_url
+from fastdl.io.store import MOST_NOTED, Entry, Info, Report, Store, Totals, history_url
 
 NOW = 1_800_000_000.0
 SHA = "ab" * 32
@@ -28,6 +28,8 @@ class Clock:
 
     def time(self) -> float:
         return self.now
+
+    monotonic = time
 
 
 @pytest.fixture
@@ -388,3 +390,20 @@ def test_a_process_that_is_killed_leaves_it_sound(folder: Path) -> None:
     assert len(store.history(None)) >= written
     assert store.servers(["a.example"])["a.example"].downloads >= written
     assert (warnings, store.trouble) == ([], "")
+
+
+def test_many_downloads_are_written_together(tmp_path: Path, clock: Clock) -> None:
+    """The first at once, those behind it when enough have come, or when some time is over, or at the end."""
+    store, other = Store(str(tmp_path)), Store(str(tmp_path))
+
+    def note(number: int) -> int:
+        store.note([Report(f"{number}.example.org", 1000)], Entry(NOW, f"https://example.org/{number}"))
+        return len(other.history())
+
+    assert [note(1), note(2), note(3)] == [1, 1, 1]
+    clock.now += 3
+    assert note(4) == 4
+    assert [note(number) for number in range(5, 5 + MOST_NOTED // 2)][-2:] == [4, 4 + MOST_NOTED // 2]
+    assert note(1000) == 4 + MOST_NOTED // 2
+    store.close()
+    assert len(other.history()) == len(other.all_servers()) == 5 + MOST_NOTED // 2

@@ -100,11 +100,9 @@ def remember(download: Download, *, private: bool) -> None:
         if mine.get("requests"):
             seen = (source.rate, source.rtt if source.met else None, source.most, source.busy, source.ranges)
             reports.append(Report(place.given.netloc, mine["bytes"], *seen, mine["errors"], source.error is not None))
-    session.store.learn(reports)
-    if not download.settings.history:
-        return
-    session.store.add_history(
-        Entry(
+    entry = None
+    if download.settings.history:
+        entry = Entry(
             time.time(),
             history_url(result.url, private=private),
             result.path,
@@ -117,7 +115,7 @@ def remember(download: Download, *, private: bool) -> None:
             result.digest.source if result.digest is not None else None,
             tuple((place.given.netloc, place.trust, one.bytes) for place, one in _pairs(download)),
         )
-    )
+    session.store.note(reports, entry)
 
 
 def _pairs(download: Download) -> list[tuple[Place, SourceReport]]:

@@ -132,8 +132,9 @@ class Download:
             return
         tell, warn = functools.partial(self.note, "info"), functools.partial(self.note, "warning")
         self._sourcing = sourcing = Sourcing(self.session, settings, self.url, self.places, expected, tell, warn)
+        session = self.session
         self.landing = landing = Landing(
-            settings, self.url, self.places, expected, tell, lambda: self.session.store, sourcing.embedded
+            settings, self.url, self.places, expected, tell, lambda: session.store, sourcing.embedded, session.scanned
         )
         self.deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()

@@ -50,10 +50,12 @@ class Landing:
         tell: Callable[[str], None],
         store: Callable[[], Store],
         embedded: Callable[[], Digest | None] = lambda: None,
+        scanned: target.Scanned | None = None,
     ) -> None:
         """`url` is the text as given, `places` are all sources with the origin first (more may join), `expected` are
         the digests that are known by now; `tell` takes sentences for -v; `store` gives the state of earlier runs;
-        `embedded` is the URL's own digest, asked for only where a file stands in the way."""
+        `embedded` is the URL's own digest, asked for only where a file stands in the way;
+        `scanned`: what this run has seen of folders (see target.unfinished)."""
         self.path = target.stream_path(settings)
         self.in_order = self.path is not None  # stdout, a pipe or a device such as /dev/null
         self.size: int | None = None  # bytes, as far as the servers have said it
@@ -66,6 +68,7 @@ class Landing:
         self._places = places
         self.proof = Proof(expected, sha256=settings.json)
         self._embedded = embedded
+        self._scanned = scanned if scanned is not None else {}
         self._tell = tell
         self._sink: PartialSink | None = None
         self._kept: list[Claim] | None = None  # of an earlier run's claims, those that may be relied on
@@ -82,7 +85,9 @@ class Landing:
         settings, origin = self._settings, self._places[0]
         if self.in_order:
             return None
-        found = target.unfinished(settings, origin.given, self._key, self._url) if settings.resume else None
+        found = None
+        if settings.resume:
+            found = target.unfinished(settings, origin.given, self._key, self._url, self._scanned)
         if found is not None:
             self._open(found)
         if settings.output is not None or "." in os.path.basename(origin.given.path):

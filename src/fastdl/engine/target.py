@@ -24,6 +24,9 @@ WINDOWS = sys.platform == "win32"
 _MOST_RENAMES = 10_000
 
 
+Scanned = dict[str, dict[str, str]]  # folder to URL's key to final path
+
+
 class AlreadyThere(Exception):
     """Nothing needs to be fetched; the message says why, `path` is the file, `verified` says that its digest agrees."""
 
@@ -178,9 +181,10 @@ def file_digest(path: str, algorithm: str) -> bytes:
 # --- an earlier run's partial download ---------------------------------------------------------------------
 
 
-def unfinished(settings: Settings, given: Url, key: str, url_text: str) -> str | None:
+def unfinished(settings: Settings, given: Url, key: str, url_text: str, scanned: Scanned) -> str | None:
     """The final path of a partial download of this very URL, or None. It is looked for under the name that is to be
-    expected, then among all partial downloads of the folder (the server may have chosen another name)."""
+    expected, then among all partial downloads of the folder (the server may have chosen another name). `scanned` keeps
+    what was found in a folder: a run of many files looks through it once, not once for each of them."""
     expected = path_of(settings, None, given, given)
     header = read_header(expected + JOURNAL_SUFFIX)
     if header is not None and belongs(header, key, url_text):
@@ -188,16 +192,24 @@ def unfinished(settings: Settings, given: Url, key: str, url_text: str) -> str |
     if settings.output is not None:
         return None
     folder = settings.dir or "."
+    if folder not in scanned:
+        scanned[folder] = _partials(folder)
+    return scanned[folder].get(key)
+
+
+def _partials(folder: str) -> dict[str, str]:
+    """The final paths of the partial downloads in a folder, by the keys of their URLs."""
     try:
         names = [name for name in os.listdir(folder) if name.endswith(JOURNAL_SUFFIX)]
     except OSError:
-        return None
+        return {}
+    found: dict[str, str] = {}
     for name in names:
         path = os.path.join(folder, name)
         header = read_header(path)
-        if header is not None and header.url_key == key:
-            return path[: -len(JOURNAL_SUFFIX)]
-    return None
+        if header is not None:
+            found.setdefault(header.url_key, path[: -len(JOURNAL_SUFFIX)])
+    return found
 
 
 def belongs(header: JournalHeader, key: str, url_text: str) -> bool:

@@ -56,6 +56,7 @@ class Session:
         self._received = 0  # bytes, counted only under a limit
         self._probe: DelayProbe | None = None
         self.many = False  # more than a few URLs are going to come
+        self.scanned: dict[str, dict[str, str]] = {}  # partial downloads that earlier runs left, by folder
         self.warnings: list[str] = []  # of the store, until somebody tells them
         self._mapper: Mapper | None = None
         self._store: Store | None = None

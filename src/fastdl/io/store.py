@@ -7,6 +7,7 @@ URL of a private download and no secret gets in here. How knowledge of a server 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ MOST_ETAGS = 200_000
 MOST_SERVERS = 2_000
 MOST_LIES = 1_000
 MOST_HISTORY = 10_000
+MOST_NOTED = 200  # reports and downloads that wait to be written
+NOTED_SECONDS = 2.0  # for so long at most, where others come
 _LONGEST_HOST = 300  # characters: a name of 253, a port
 _LONGEST_TEXT = 4_000
 _VERSION = 1
@@ -67,6 +70,10 @@ class Store:
 
     def __init__(self, folder: str, warn: Callable[[str], None] = ignore) -> None:
         self._db = Database(os.path.join(folder, FILE), _SCHEMA, _VERSION, warn)
+        self._guard = threading.Lock()  # of what is to be written
+        self._flushed = -NOTED_SECONDS  # the first one is written at once: most runs have no second
+        self._reports: list[Report] = []
+        self._ended: list[Entry] = []
 
     @property
     def path(self) -> str:
@@ -78,6 +85,8 @@ class Store:
         return self._db.trouble
 
     def close(self) -> None:
+        """Write what is to be written, and let go of the file."""
+        self.flush()
         self._db.close()
 
     # --- ETags -----------------------------------------------------------------------------------------------
@@ -134,20 +143,8 @@ class Store:
 
     def learn(self, reports: Sequence[Report]) -> None:
         """Adds what a download saw of its servers, in one transaction."""
-        now = time.time()
-
-        def note(db: sqlite3.Connection) -> None:
-            for report in reports:
-                key = _host(report.host)
-                after = remember(_memory(db, key), report._replace(host=key), now)
-                db.execute(
-                    "insert or replace into servers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(after)
-                )
-            db.execute("delete from servers where seen < ?", (now - FORGOTTEN,))
-            _bound(db, "servers", "host", "seen", MOST_SERVERS)
-
         if reports:
-            self._db.write(note, None)
+            self._db.write(lambda db: _learn(db, reports), None)
 
     # --- lies ------------------------------------------------------------------------------------------------
 
@@ -184,29 +181,32 @@ class Store:
 
     def add_history(self, entry: Entry) -> None:
         """Writes down a download that has ended. Secrets are masked here once more."""
-        import json
+        self._db.write(lambda db: _add_history(db, [entry]), None)
 
-        url = history_url(entry.url, private=entry.url.endswith(PRIVATE))
-        row = (
-            entry.when,
-            clean(url, _LONGEST_TEXT),
-            entry.path if entry.path in (None, "-") else _path(entry.path),
-            entry.size,
-            entry.seconds,
-            entry.bytes_per_second,
-            entry.exit_code,
-            clean(history_error(entry.error, url), _LONGEST_TEXT) if entry.error is not None else None,
-            entry.sha256,
-            entry.digest_source,
-            json.dumps([[clean(_host(host), _LONGEST_HOST), trust, size] for host, trust, size in entry.sources]),
-        )
+    def note(self, reports: Sequence[Report], entry: Entry | None) -> None:
+        """The same two, later and for many downloads at once: a transaction for each would cost a run of many small
+        files a fifth of its time. At the latest when the store is closed."""
+        with self._guard:
+            self._reports += reports
+            self._ended += [entry] if entry is not None else []
+            full = len(self._reports) + len(self._ended) >= MOST_NOTED
+            late = time.monotonic() - self._flushed > NOTED_SECONDS
+        if full or late:
+            self.flush()
 
-        def note(db: sqlite3.Connection) -> None:
-            db.execute("insert into history values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            # numbers are never used twice, so the newest number says which ones are too old
-            db.execute("delete from history where id <= (select max(id) from history) - ?", (MOST_HISTORY,))
+    def flush(self) -> None:
+        """Writes what `note` has collected."""
+        with self._guard:
+            self._flushed = time.monotonic()
+            reports, self._reports = self._reports, []
+            entries, self._ended = self._ended, []
 
-        self._db.write(note, None)
+        def write(db: sqlite3.Connection) -> None:
+            _learn(db, reports)
+            _add_history(db, entries)
+
+        if reports or entries:
+            self._db.write(write, None)
 
     def history(self, limit: int | None = None) -> list[Entry]:
         """Past downloads, newest first; at most `limit`."""
@@ -285,6 +285,39 @@ class Store:
 
 
 # --- rows ----------------------------------------------------------------------------------------------------
+
+
+def _learn(db: sqlite3.Connection, reports: Sequence[Report]) -> None:
+    now = time.time()
+    for report in reports:
+        key = _host(report.host)
+        after = remember(_memory(db, key), report._replace(host=key), now)
+        db.execute("insert or replace into servers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(after))
+    db.execute("delete from servers where seen < ?", (now - FORGOTTEN,))
+    _bound(db, "servers", "host", "seen", MOST_SERVERS)
+
+
+def _add_history(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    import json
+
+    for entry in entries:
+        url = history_url(entry.url, private=entry.url.endswith(PRIVATE))
+        row = (
+            entry.when,
+            clean(url, _LONGEST_TEXT),
+            entry.path if entry.path in (None, "-") else _path(entry.path),
+            entry.size,
+            entry.seconds,
+            entry.bytes_per_second,
+            entry.exit_code,
+            clean(history_error(entry.error, url), _LONGEST_TEXT) if entry.error is not None else None,
+            entry.sha256,
+            entry.digest_source,
+            json.dumps([[clean(_host(host), _LONGEST_HOST), trust, size] for host, trust, size in entry.sources]),
+        )
+        db.execute("insert into history values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    # numbers are never used twice, so the newest number says which ones are too old
+    db.execute("delete from history where id <= (select max(id) from history) - ?", (MOST_HISTORY,))
 
 
 def _memory(db: sqlite3.Connection, host: str) -> Memory | None:
