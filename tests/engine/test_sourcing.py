@@ -744,3 +744,13 @@ def test_everything_is_ended(rig: Rig) -> None:
     rig.begin()
     rig.one.close()
     assert all(lookup.stopped for lookup in rig.lookups)
+
+
+@pytest.mark.parametrize(("busy", "connections", "expected"), [(0.5, 3, 3), (0.0, 3, None), (0.5, 0, None)])
+def test_a_limit_counts_where_more_was_refused(busy: float, connections: int, expected: int | None) -> None:
+    """How many connections were open at once says nothing of a host that never refused one."""
+    session: Any = Session()
+    place = Place(parse_url("https://one.example.org/f"))
+    session.store.known["one.example.org"] = Server("one.example.org", 1e6, 0.1, connections, busy, True, 0.0, 1, 0.0)
+    sourcing = Sourcing(session, Settings(), place.given.text, [place], [], print, print)
+    assert sourcing.limit_of(place) == expected

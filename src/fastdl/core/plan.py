@@ -20,6 +20,7 @@ LOW_LATENCY = 0.002
 WASTE_FLOOR = 4 * MIB
 WASTE_SHARE = 0.02
 FIRST_HOLD = 1.0  # seconds after a refusal until a source may have one connection more; doubled where that fails
+RECALLED = 8.0  # seconds for which a limit of an earlier download is believed
 LONGEST_HOLD = 64.0
 STUMBLES = 2  # requests lost that were sent before the body in front had ended, after which none is sent so any more
 BAD_RANGES = 3  # unusable answers to range requests, in a row, after which a source is asked for the whole file

@@ -92,6 +92,12 @@ class Scheduler(ByteFlow):
         self.sources.append(Source(len(self.sources), host, mapped=True))
         return self._expand(now) if self.confirmed else []
 
+    def recall(self, source: int, connections: int, now: float) -> None:
+        """An earlier download has met the limit of this source. It is believed for a while, then tried again."""
+        known = self.sources[source]
+        known.limit = min(known.limit, connections)
+        known.again = max(known.again, now + plan.RECALLED)
+
     def distrust(self, sources: Sequence[int], ranges: Sequence[Range], now: float) -> list[Instruction]:
         """What is stored in `ranges` is wrong, and missing again as far as it still counts as done; `sources` have sent
         wrong bytes, and get no more work."""

@@ -264,6 +264,11 @@ class Attempt:
                 sum(1 for source in mapped if source.met),
             )
 
+    def recall(self, source: int, connections: int) -> None:
+        """See Scheduler."""
+        with self._lock:
+            self.core.recall(source, connections, time.monotonic())
+
     # --- facts for progress ------------------------------------------------------------------------------
 
     def facts(self) -> tuple[int, int | None, int, int, int]:

@@ -179,7 +179,7 @@ class Download:
         resumed = claims.total if claims is not None else 0
         self.result.resumed_bytes = resumed
         watch = Watch(self.job, landing, settings.max_size, time.monotonic(), resumed)
-        opened = False
+        opened = recalled = False
         joining = not (last or landing.in_order or settings.connections == 1)
 
         def accept(attempt: Attempt, place: Place, answer: Answer, verdict: Verdict) -> None:
@@ -197,6 +197,10 @@ class Download:
             self._opened(landing, answer, verdict)
 
         def on_tick(attempt: Attempt, now: float) -> None:
+            nonlocal recalled
+            if not recalled:  # not before the first tick: small files are over by then
+                recalled = True
+                self._recall(attempt, sourcing, self.places)
             attempt.core.host_share = self.session.share(self.places[0].given.host)
             with attempt.accepting:
                 for expected in sourcing.digests():
@@ -211,6 +215,7 @@ class Download:
                     break
                 self.note("info", f"{place.given.host} joins ({place.trust})")
                 attempt.join(sourcing.prepared(place, landing), landing.add_source)
+                self._recall(attempt, sourcing, [place])
 
         liars = self.session.store.liars() if len(self.places) > 1 else {}
 
@@ -275,6 +280,12 @@ class Download:
         if resumed:
             self.note("info", f"{resumed} bytes are there already")
         self.observer(Named(self.job, landing.path or "-", landing.size, resumed))
+
+    def _recall(self, attempt: Attempt, sourcing: Sourcing, places: list[Place]) -> None:
+        """Open no more connections than these hosts are known to serve."""
+        for number, place in enumerate(attempt.places):
+            if place in places and (limit := sourcing.limit_of(place)) is not None:
+                attempt.recall(number, limit)
 
     def _failed(self, place: Place, failure: Failure) -> None:
         self.note("info", f"{place.given.host}: {failure.error}")

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from fastdl.engine.attempt import Outlook
     from fastdl.engine.landing import Landing
     from fastdl.io.session import Session
-    from fastdl.io.store import Server
     from fastdl.settings import Settings
 
 WORTH_SECONDS = 1.0  # that a download must still take for a source more to be worth its connection
@@ -339,9 +338,10 @@ class Sourcing:
                 place.twin = landing.validators
         return place
 
-    def known_server(self, netloc: str) -> Server | None:
-        """What earlier downloads have taught about a host."""
-        return self._session.store.servers([netloc]).get(netloc)
+    def limit_of(self, place: Place) -> int | None:
+        """How many connections a host is known to serve at once, where it has refused more."""
+        server = self._session.store.servers([place.given.netloc]).get(place.given.netloc)
+        return server.connections if server is not None and server.busy > 0 and server.connections > 0 else None
 
 
 def _rank(trust: str) -> int:
