@@ -386,6 +386,15 @@ def test_cdn_off_still_asks_the_origin_for_its_digest(rig: Rig) -> None:
     assert rig.all() == rig.all(troubled=True) == []
 
 
+def test_cdn_off_reads_the_origins_metalink_for_its_digest(rig: Rig) -> None:
+    """What describes the file is asked for the digest; the sources that it names give nothing."""
+    rig.begin(cdn="off")
+    before = len(rig.lookups)
+    rig.hear(*link(describedby="https://origin.example.org/x"))
+    assert len(rig.lookups) == before + 1
+    assert rig.all() == rig.all(troubled=True) == []
+
+
 # --- in which order --------------------------------------------------------------------------------------
 
 

@@ -135,17 +135,14 @@ class Sourcing:
         if place.mapped or place.mirror or self._met:
             return
         self._met, self._size = True, size
-        if self._settings.insecure:
-            secure = False
-        else:
-            secure = answer.url.scheme == "https" and all(url.scheme == "https" for url, _ in answer.hops)
         heads = [*answer.hops, (answer.url, answer.head)]
+        secure = not self._settings.insecure and all(url.scheme == "https" for url, _ in heads)
         linked = any(look.header == "x-linked-etag" for look in self.route.digests)
         found = [digest for url, head in heads for digest in digests_of(head, url.path, linked=linked)]
         best = strongest(found)
         if best is not None and not self._known:
             self._learn(Expected(best, "origin", answer.url.host), proves=secure)
-        if self.private or self._settings.cdn == "off":
+        if self.private:
             return
         for url, head in heads:
             links = links_of(head, url)
