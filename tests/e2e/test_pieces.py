@@ -80,7 +80,8 @@ def test_altered_pieces_are_fetched_again(fastdl: Runner, serve: Serve, places: 
     result = get(fastdl, pieces(), origin, false, args=("-v", "--json"))
     assert right(fastdl, result)
     assert f"127.0.0.1:{false.port} sent altered bytes" in "".join(warnings(result))
-    assert "are wrong: once more" in result.err
+    # On a busy machine the last pieces may be looked at when all have come.
+    assert "are wrong: once more" in result.err or "comparing what each source sent" in result.err
     (told,) = result.json
     assert sum(each["bytes"] for each in told["sources"]) == SIZE + told["wasted_bytes"]
     assert [each["errors"] > 0 for each in told["sources"]] == [False, True]
