@@ -194,36 +194,6 @@ def test_fetched_again_between_two_looks(rig: Rig) -> None:
     assert len(rig.told) == 1
 
 
-def test_bytes_that_are_withdrawn_while_they_are_read(rig: Rig) -> None:
-    """What is written over is not judged by what it was: neither right nor wrong."""
-    rig.partial.alter(0)
-    rig.put(0, 1)
-    rig.partial.gate.clear()
-    rig.look()
-    assert rig.partial.reading.wait(10)
-    rig.stored.remove(0, 2 * LENGTH)
-    rig.checker.withdraw(0, 2 * LENGTH)
-    rig.partial.gate.set()
-    rig.put(2)
-    rig.until(lambda: rig.right() == LENGTH)
-    assert rig.told == []
-    rig.partial.mend()
-    rig.put(0, 1)
-    rig.until(lambda: rig.right() == 3 * LENGTH)
-    assert rig.told == []
-
-
-def test_right_bytes_that_are_withdrawn_are_checked_again(rig: Rig) -> None:
-    rig.put(0, 1)
-    rig.until(lambda: rig.right() == 2 * LENGTH)
-    rig.stored.remove(0, 10)
-    rig.checker.withdraw(0, 10)
-    rig.partial.alter(0)
-    rig.put(0)
-    rig.until(lambda: bool(rig.told))
-    assert rig.told == [[Range(0, LENGTH)]]
-
-
 def test_bytes_that_are_gone_from_a_snapshot_are_checked_again(rig: Rig) -> None:
     """A plain stream from the first byte on writes over all that is behind its front."""
     rig.put(0, 1, 2)

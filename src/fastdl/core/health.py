@@ -109,6 +109,17 @@ def relent(queue: WorkQueue, now: float) -> None:
             source.again = now + source.hold
 
 
+def is_alone_to_blame(queue: WorkQueue, silent: Worker, now: float) -> bool:
+    """Whether a silence is the source's own though no other connection was heard meanwhile: another source could be
+    asked instead of a mapped one, or one that serves waits while the silent one has all connections."""
+    own = queue.sources[silent.source]
+    others = [s for s in queue.sources if s is not own and s.error is None and now >= s.ready]
+    if own.mapped and any(other.ranges is not False for other in others):
+        return True
+    asked = {worker.source for worker in queue.workers.values() if worker.phase is not Phase.IDLE}
+    return asked == {own.id} and any(other.served and other.ranges for other in others)
+
+
 def blame_silent(queue: WorkQueue, worker: Worker) -> None:
     """A body stopped in its middle while others flowed. A mapped source that does so again is left out."""
     source = queue.sources[worker.source]

@@ -386,8 +386,7 @@ class Scheduler(ByteFlow):
             if silent <= patience or worker.lease is None or worker.lease.pending or self.single:
                 continue
             nobody = self.heard < max(worker.last, worker.since) + 0.5
-            others = self.sources[worker.source].mapped and self._others(worker.source, now)
-            if nobody and not others and not self._waits(worker.source, now):
+            if nobody and not health.is_alone_to_blame(self, worker, now):
                 continue  # nobody has heard anything since: it is not this connection's fault
             if worker.phase is Phase.ASKED:
                 health.blame_unanswered(self, worker, now)
@@ -397,22 +396,6 @@ class Scheduler(ByteFlow):
             worker.phase = Phase.STOPPING
             instructions.append(Abort(worker.id))
         return instructions
-
-    def _others(self, source: int, now: float) -> bool:
-        """Whether another source could be asked."""
-        return any(
-            other.id != source and other.error is None and other.ranges is not False and now >= other.ready
-            for other in self.sources
-        )
-
-    def _waits(self, silent: int, now: float) -> bool:
-        """Whether a source that serves has no connection while those of `silent` have them all: it tells whether the
-        silence is that source's own."""
-        asked = {worker.source for worker in self.workers.values() if worker.phase is not Phase.IDLE}
-        return asked == {silent} and any(
-            source.id != silent and source.served and source.ranges and source.error is None and now >= source.ready
-            for source in self.sources
-        )
 
     # --- giving out work -------------------------------------------------------------------------------------
 

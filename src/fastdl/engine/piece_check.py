@@ -74,13 +74,6 @@ class PieceChecker:
                 self._thread.start()
             self._wake.notify_all()
 
-    def withdraw(self, start: int, end: int) -> None:
-        """From any thread, after the bytes of [start, end) ceased to count as stored for a reason of the caller's, and
-        may count again before `advance` is called."""
-        with self._wake:
-            self._pieces.dropped(start, end)
-            self._fresh = self._looks + 2
-
     def _follow(self) -> None:
         try:
             while ready := self._next():
@@ -110,7 +103,7 @@ class PieceChecker:
             found = self._digest(self._pieces.range_of(index))
             with self._wake:
                 if found is None or fresh != self._fresh:
-                    break  # the end; or bytes were withdrawn, maybe while they were read
+                    break  # the end; or bytes are gone, maybe while they were read
                 if self._pieces.is_right(index, found):
                     self._pieces.passed(index)
                 elif self._pieces.failed(index, found):
