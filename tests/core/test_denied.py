@@ -30,3 +30,17 @@ def test_one_that_never_answered_is() -> None:
     (first,) = core.start(0.0)
     assert isinstance(first, Fetch)
     assert any(isinstance(order, GiveUp) for order in core.failed(first.worker, DENIED, 0.2))
+
+
+def test_a_request_sent_ahead_to_a_target_that_has_expired_is_no_strike() -> None:
+    """It was sent when the target was still good, perhaps; the next request asks the first URL again."""
+    core = Scheduler(["one.example.org"], Limits(connections=1, retries=0), lambda: 0.5)
+    (first,) = core.start(0.0)
+    assert isinstance(first, Fetch)
+    core.opened(first.worker, 0.1, size=SIZE, end=1 << 20, ranged=True, rtt=0.05)
+    core.workers[first.worker].rate = 1e6
+    core.arrived(first.worker, 1 << 20, 1.0)
+    core.workers[first.worker].hurried = True
+    after = core.failed(first.worker, Failure(Fault.EXPIRED, DENIED.error), 1.1)
+    assert core.sources[0].error is None and core.sources[0].fails == 0
+    assert any(isinstance(order, Fetch) for order in after)

@@ -325,3 +325,42 @@ def test_ends() -> None:
     assert channel.aborted and not channel.closed
     contact.leave()
     assert session.released == [channel] and contact.channel is None
+
+
+def _signed(count: list[int], uses: int) -> Answer:
+    """`/file` leads to targets that are good for `uses` requests each."""
+
+    def answer(connection: Connection, target: str) -> bytes:
+        if target == "/file":
+            count.append(0)
+            return redirect(f"/signed/{len(count)}")
+        which = int(target.rsplit("/", 1)[1]) - 1
+        count[which] += 1
+        return OK if count[which] <= uses else b"HTTP/1.1 403 Expired\r\nContent-Length: 2\r\n\r\nno"
+
+    return answer
+
+
+def test_a_target_that_expired_is_found_again_in_the_same_request(serve: Any, contact: Contact) -> None:
+    """It says nothing against the server, so the scheduler does not hear of it."""
+    server = serve(answering(_signed([], uses=1)))
+    place = Place(parse_url(server.url("/file")))
+    for _ in range(3):
+        assert ask(contact, "", place)[0].head.status == 200
+    targets = [exchange.request.target for exchange in server.log]
+    assert targets == ["/file", "/signed/1", "/signed/1", "/file", "/signed/2", "/signed/2", "/file", "/signed/3"]
+    assert server.accepted == 1
+
+
+def test_a_fresh_target_that_refuses_is_believed(serve: Any, contact: Contact) -> None:
+    server = serve(answering(_signed([], uses=0)))
+    assert ask(contact, server.url("/file"))[0].head.status == 403
+    assert len(server.log) == 2
+
+
+def test_a_connection_knows_where_it_leads(serve: Any, contact: Contact) -> None:
+    """What is sent ahead on it must be for its own server: another worker may have been redirected elsewhere."""
+    server = serve(answering(lambda c, t: OK))
+    ask(contact, server.url("/a"))
+    assert contact.leads_to(parse_url(server.url("/b")))
+    assert not contact.leads_to(parse_url("http://elsewhere.example/b"))

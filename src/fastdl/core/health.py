@@ -28,6 +28,8 @@ def blame(
         source.more = now + 0.1
         source.ready = source.ready if others else now + 0.1
         return
+    if worker.hurried and fault is Fault.EXPIRED:
+        return  # sent when the target was still good, perhaps; the next request finds out
     if fault is Fault.BUSY:
         source.busy += 1
     if source.mapped and not source.served:

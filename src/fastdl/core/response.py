@@ -113,7 +113,7 @@ _CONTENT_RANGE = re.compile(
 
 MOST_BYTES = 2**63 - 1  # no file of any system is larger
 DECODABLE = frozenset({"gzip", "x-gzip", "deflate"})  # codings that can be taken off (io/decoding.py)
-_DENIED = frozenset({401, 403, 404, 410})
+DENIALS = frozenset({401, 403, 404, 410})  # final, unless they come from a redirect's target that expired
 _MAY_PASS = frozenset({408, 421, 425, 500, 502, 504, 509, 520, 521, 522, 523, 524, 525, 527, 529, 530})
 _BUSY = frozenset({429, 503})
 _RANGE_TROUBLE = frozenset({400, 405, 406, 417, 501})  # servers and firewalls that refuse a Range field as such
@@ -184,7 +184,7 @@ def judge(ask: Ask, head: Head, known: Known, wall_clock: float = 0.0) -> Verdic
     if status in (301, 302, 303, 307, 308):
         return Verdict(Action.REDIRECT)
     why = f"HTTP {status} {head.reason}".strip()
-    if status in _DENIED:
+    if status in DENIALS:
         return Verdict(Action.DENIED, why)
     if status in _BUSY:
         return Verdict(Action.BUSY, why, wait=retry_after(head.get("retry-after"), wall_clock))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastdl.core import tracker
 from fastdl.core.orders import Failure, Fault, Fetch, Read
 from fastdl.core.response import Action, Ask, Head, Verdict, judge, validators_of
+from fastdl.core.urls import Url
 from fastdl.errors import (
     ConnectionLost,
     FastdlError,
@@ -50,7 +51,7 @@ class WorkerThread(threading.Thread):
         self._place: Place = attempt.places[0]
         self._source = 0
         self._ask = Ask(0, None, True)
-        self._queued: Ask | None = None
+        self._queued: tuple[Ask, Url] | None = None
         self._decoder: Decoder | None = None
 
     def _cancelled(self) -> bool:
@@ -131,9 +132,8 @@ class WorkerThread(threading.Thread):
             self._receive(answer)
         elif order.fresh:
             assert self._contact.channel is not None and self._queued is not None
-            self._ask, self._queued = self._queued, None
-            head = self._contact.channel.receive_head()
-            self._receive(Answer(head, self._place.final or self._place.given, self._contact.channel))
+            (self._ask, url), self._queued = self._queued, None
+            self._receive(Answer(self._contact.channel.receive_head(), url, self._contact.channel))
         else:
             self._pump()
 
@@ -209,9 +209,7 @@ class WorkerThread(threading.Thread):
             if action is Action.RETRY:
                 place.final = None
             if action is Action.DENIED and answer.url != place.given:
-                # A signed or expired target: the first URL leads to a fresh one. Another worker may have one already.
-                if place.final == answer.url:
-                    place.final = None
+                place.expire(answer.url)  # a signed target, say: the first URL leads to a fresh one
                 if self._attempt.core.sources[self._source].met or self._attempt.resumed:
                     raise_as = Fault.EXPIRED
         self._fail(Failure(raise_as, error, verdict.wait))
@@ -296,11 +294,13 @@ class WorkerThread(threading.Thread):
     def _send_next(self) -> None:
         """Send the next request before this body has ended."""
         attempt, place = self._attempt, self._place
+        url = place.final or place.given
+        if not self._contact.leads_to(url):  # another worker was redirected elsewhere meanwhile
+            return
         piece = attempt.queue_next(self.number)
         if piece is None:
             return
-        self._queued = Ask(piece.start, piece.end, True)
-        url = place.final or place.given
+        self._queued = Ask(piece.start, piece.end, True), url
         channel = self._contact.channel
         assert channel is not None
         channel.send(self._contact.request(place, url, piece.start, piece.end, True))

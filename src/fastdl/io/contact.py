@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from fastdl.core.credentials import plain_headers
 from fastdl.core.redirect import REDIRECTS, next_url
-from fastdl.core.response import Head, Validators
+from fastdl.core.response import DENIALS, Head, Validators
 from fastdl.core.urls import Url
 from fastdl.errors import ConnectionLost, NetworkError, RedirectRefused
 from fastdl.io.channel import Channel, Request
@@ -41,6 +41,11 @@ class Place:
     def forget(self) -> None:
         """What was learned of it is not to be relied on any more."""
         self.final = self.validators = self.content_type = None
+
+    def expire(self, target: Url) -> None:
+        """Redirects have led to `target`, which refuses now. Another worker may know a fresher one already."""
+        if self.final == target:
+            self.final = None
 
     @property
     def mapped(self) -> bool:
@@ -80,7 +85,8 @@ class Contact:
     def ask(
         self, place: Place, start: int, end: int | None, ranged: bool, extra: tuple[tuple[str, str], ...]
     ) -> Answer:
-        """GET a range from where `place` leads, redirects followed.
+        """GET a range from where `place` leads, redirects followed. Where a target that was found earlier refuses
+        (signed ones expire), the first URL is asked for a fresh one.
 
         Raises NoSlot, RedirectRefused and leaves of NetworkError."""
         url = place.final or place.given
@@ -89,6 +95,11 @@ class Contact:
             head = self._exchange(place, url, start, end, ranged, extra)
             if head.status not in REDIRECTS:
                 assert self.channel is not None
+                if head.status in DENIALS and not hops and url != place.given:
+                    place.expire(url)
+                    self._finish_body()
+                    url = place.given
+                    continue
                 place.final = url
                 return Answer(head, url, self.channel, tuple(hops))
             to = next_url(url, head.status, head.get("location"), len(hops))
@@ -171,6 +182,10 @@ class Contact:
         self.opened += self.channel.answered == 0
         self._check_wanted()
         return self.channel.answered > 0
+
+    def leads_to(self, url: Url) -> bool:
+        """Whether the connection is one to the URL's server."""
+        return self._origin == url.origin
 
     def _check_wanted(self) -> None:
         """An abort that came while there was no connection has found nothing to break off."""
