@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benches import machine
+from benches.figures import Spread
 from benches.harness import Run, RunFailed, clean_environment, measure
 from benches.peers import SOURCE
-from benches.report import MIB, Row, align, parse_size, size_text
 from benches.sources import NAME, Source
+from benches.text import MIB, align, parse_size, size_text
 from fastdl.demo_server import Content
 
 DOMAIN = "example.org"
@@ -129,9 +130,9 @@ def rule_of(case: Case) -> str:
     return "\n".join(lines)
 
 
-def one_run(tool: Tool, case: Case, place: Place) -> tuple[Run, str]:
-    """One run from nothing, and what came of it: "right", or what is wrong. Raises RunFailed where honest servers do
-    not give the right file."""
+def one_run(tool: Tool, case: Case, place: Place, tree: Path = SOURCE) -> tuple[Run, str]:
+    """One run from nothing of a program, or of the fastdl in `tree`, and what came of it: "right", or what is wrong.
+    Raises RunFailed where honest servers do not give the right file."""
     for folder in ("out", "state"):
         shutil.rmtree(place.home / folder, ignore_errors=True)
     place.target.parent.mkdir()
@@ -139,7 +140,7 @@ def one_run(tool: Tool, case: Case, place: Place) -> tuple[Run, str]:
     config.write_text(rule_of(case) if tool is MAPPED else "", encoding="utf-8")
     env = clean_environment(
         place.home,
-        PYTHONPATH=str(SOURCE),
+        PYTHONPATH=str(tree),
         FASTDL_CONFIG=str(config),
         FASTDL_STATE_DIR=str(place.home / "state"),
     )
@@ -167,8 +168,14 @@ class Outcome:
     said: list[str] = field(default_factory=list)
 
     @property
-    def row(self) -> Row:
-        return Row.of("", self.runs)
+    def wall(self) -> Spread:
+        """Seconds."""
+        return Spread.of([run.wall for run in self.runs])
+
+    @property
+    def cpu(self) -> Spread:
+        """Seconds."""
+        return Spread.of([run.cpu for run in self.runs])
 
     @property
     def verdict(self) -> str:
@@ -196,9 +203,10 @@ def sum_table(tools: Sequence[Tool], case: Case, results: Results, size: int) ->
     """How much of the sum of the rates each tool got, from its start to its end."""
     lines = [["tool", "wall s", "min-max", "CPU s", "MiB/s", "of the sum"], ["---"] + ["---:"] * 5]
     for tool in tools:
-        row = results[tool.name, case.name].row
-        rate = size / row.wall.median
-        figures = [f"{row.wall.median:.2f}", f"{row.wall.low:.2f}-{row.wall.high:.2f}", f"{row.cpu.median:.2f}"]
+        outcome = results[tool.name, case.name]
+        wall = outcome.wall
+        rate = size / wall.median
+        figures = [f"{wall.median:.2f}", f"{wall.low:.2f}-{wall.high:.2f}", f"{outcome.cpu.median:.2f}"]
         lines.append([tool.name, *figures, f"{rate / MIB:.2f}", f"{100 * rate / case.rate:.0f} %"])
     return align(lines)
 
@@ -210,11 +218,11 @@ def liar_table(tools: Sequence[Tool], cases: Sequence[Case], results: Results) -
         head += [f"{case.name.split(', ')[1]} s", "min-max", "/ honest", "file"]
     lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
     for tool in tools:
-        base = results[tool.name, cases[0].name].row.wall
+        base = results[tool.name, cases[0].name].wall
         cells = [tool.name, f"{base.median:.2f}", f"{base.low:.2f}-{base.high:.2f}"]
         for case in cases[1:]:
             outcome = results[tool.name, case.name]
-            wall = outcome.row.wall
+            wall = outcome.wall
             ratio = f"{wall.median / base.median:.2f}" if outcome.verdict == "right" else "n/a"
             cells += [f"{wall.median:.2f}", f"{wall.low:.2f}-{wall.high:.2f}", ratio, outcome.verdict]
         lines.append(cells)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,16 +30,6 @@ class Peer:
     def command(self, job: Job) -> list[str]:
         """The whole command line."""
         return [*self.base, *self.options(job)]
-
-    def installed(self) -> bool:
-        """Whether its program is on the PATH."""
-        return shutil.which(self.base[0]) is not None
-
-    def version(self, env: Mapping[str, str]) -> str:
-        """The first line that the program says of itself."""
-        command = [*self.base, "--version"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=dict(env))
-        return (done.stdout or done.stderr).strip().split("\n")[0].strip()
 
 
 def _fastdl(*more: str) -> Callable[[Job], list[str]]:
@@ -84,18 +72,9 @@ ALL = (
 )
 
 
-def find(names: Iterable[str] | None = None) -> list[Peer]:
-    """The peers that are installed, in the order of `ALL`; with `names` only those, by name or by program.
-
-    Raises LookupError for a name that no peer has and for one that is not installed: it was asked for."""
-    if names is None:
-        return [peer for peer in ALL if peer.installed()]
-    chosen: list[Peer] = []
-    for name in names:
-        matching = [peer for peer in ALL if name in (peer.name, peer.name.split()[0])]
-        if not matching:
-            raise LookupError(f"no tool is called {name!r}; there are {', '.join(peer.name for peer in ALL)}")
-        if not matching[0].installed():
-            raise LookupError(f"{name} is not installed")
-        chosen += matching
-    return [peer for peer in ALL if peer in chosen]
+def peer_of(name: str) -> Peer:
+    """The program of this name. Raises LookupError where none is called so."""
+    for peer in ALL:
+        if peer.name == name:
+            return peer
+    raise LookupError(f"no tool is called {name!r}; there are {', '.join(peer.name for peer in ALL)}")

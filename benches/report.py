@@ -1,142 +1,173 @@
-"""From runs to numbers and from numbers to a table: medians, spread, ratios. No measuring here."""
+"""Compares two results of `python -m benches`, or shows one: a table, and plots in one file.
+
+    python -m benches.report OLD.json NEW.json [--html FILE] [--svg FILE]
+    python -m benches.report RESULT.json [--html FILE] [--svg FILE]
+
+What is compared is the figures of the goals: ratios to peers of the same turns, so that a machine that is slower today
+is slower for all. Exit 1 is a regression beyond the noise: 2 % where the runs lie close together, else twice their
+deviation. With fewer than three runs, or where more than the commit differs (the machine, a program's version, the
+sizes), it cannot tell, says so, and does not fail.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from statistics import median
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from benches.harness import Run
+from benches import plots, results
+from benches.figures import ENOUGH, FLOOR
+from benches.text import MIB, align
+from benches.verdicts import number
 
-MIB = 1 << 20
-UNITS = {"": 1, "k": 1 << 10, "m": MIB, "g": 1 << 30}
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The middle and the ends of one figure over several runs."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """Raises ValueError for no values."""
-        if not values:
-            raise ValueError("no runs to summarise")
-        return cls(median(values), min(values), max(values))
+_SAME_MACHINE = ("system", "architecture", "processor", "cpus", "memory", "python")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One tool in one case. `wall` and `settled` are seconds (see harness.Run), `peak` is bytes."""
+class Change:
+    """One goal in two results; `worse` is the change with the sign that makes more of it worse, `noise` None where
+    nobody can tell."""
 
-    tool: str
-    runs: int
-    wall: Spread
-    settled: Spread
-    cpu: Spread
-    peak: Spread
+    row: str
+    text: str
+    unit: str
+    old: float
+    new: float
+    worse: float
+    noise: float | None
 
-    @classmethod
-    def of(cls, tool: str, runs: Sequence[Run]) -> Row:
-        """The figures of all runs of one tool."""
-        return cls(
-            tool,
-            len(runs),
-            Spread.of([run.wall for run in runs]),
-            Spread.of([run.settled for run in runs]),
-            Spread.of([run.cpu for run in runs]),
-            Spread.of([run.peak for run in runs]),
-        )
+    @property
+    def verdict(self) -> str:
+        if self.noise is None:
+            return "cannot tell"
+        if abs(self.worse) <= self.noise:
+            return "same"
+        return "WORSE" if self.worse > 0 else "better"
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One situation (which server, which disk, how much) and what every tool needed in it."""
-
-    name: str
-    size: int
-    rows: tuple[Row, ...]
-
-    def as_json(self) -> dict[str, object]:
-        """Plain data for a result file."""
-        return asdict(self)
-
-
-def ratio(row: Row, to: Row, figure: str = "wall") -> float:
-    """`row`'s median by `to`'s: below 1 is better than the peer."""
-    base = getattr(to, figure).median
-    return float(getattr(row, figure).median / base) if base else float("inf")
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Every goal that both have a figure of."""
+    before = results.goals_of(old)
+    found = []
+    for (row, text), goal in results.goals_of(new).items():
+        other = before.get((row, text))
+        if other is not None:
+            part = goal["value"] / other["value"] - 1 if other["value"] else 0.0
+            worse = -part if goal["at_least"] else part
+            found.append(Change(row, text, goal["unit"], other["value"], goal["value"], worse, _noise(other, goal)))
+    return found
 
 
-def table(case: Case, *, on_device: bool = False) -> str:
-    """A Markdown table of one case: a line a tool, then its wall time by that of each peer that is not fastdl.
+def _noise(old: Mapping[str, Any], new: Mapping[str, Any]) -> float | None:
+    if min(old["turns"], new["turns"]) < ENOUGH or old["noise"] is None or new["noise"] is None:
+        return None
+    return max(FLOOR, float(old["noise"]), float(new["noise"]))
 
-    `on_device` adds the time until the bytes are on the device and the ratios of that, for real disks."""
-    peers = [row for row in case.rows if not row.tool.startswith("fastdl")]
-    head = ["tool", "wall s", "min-max", "CPU s", "peak MiB", *(f"/ {_short(row.tool)}" for row in peers)]
-    if on_device:
-        head += ["on device s", *(f"/ {_short(row.tool)}" for row in peers)]
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
-    for row in case.rows:
-        cells = [
-            row.tool,
-            f"{row.wall.median:.2f}",
-            f"{row.wall.low:.2f}-{row.wall.high:.2f}",
-            f"{row.cpu.median:.2f}",
-            f"{row.peak.median / MIB:.0f}",
-            *(f"{ratio(row, peer):.2f}" for peer in peers),
-        ]
-        if on_device:
-            cells += [f"{row.settled.median:.2f}", *(f"{ratio(row, peer, 'settled'):.2f}" for peer in peers)]
-        lines.append(cells)
+
+def other_factors(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs beside the commit: with it a change says nothing of the code."""
+    found = [name for name in _SAME_MACHINE if old["machine"].get(name) != new["machine"].get(name)]
+    found += [
+        name for name in sorted({*old["versions"], *new["versions"]}) if _version(old, name) != _version(new, name)
+    ]
+    return found + (["quick"] if old["quick"] != new["quick"] else [])
+
+
+def _version(result: Mapping[str, Any], name: str) -> object:
+    return result["versions"].get(name)
+
+
+def compared(found: Sequence[Change]) -> str:
+    """The table of two results."""
+    lines: list[Sequence[str]] = [
+        ("row", "goal", "old", "new", "change", "noise", "verdict"),
+        ("---", "---", "---:", "---:", "---:", "---:", "---"),
+    ]
+    for one in found:
+        noise = "-" if one.noise is None else f"{one.noise:.1%}"
+        change = one.new / one.old - 1 if one.old else 0.0
+        figures = (number(one.old, one.unit), number(one.new, one.unit))
+        lines.append((one.row, one.text, *figures, f"{change:+.1%}", noise, one.verdict))
     return align(lines)
 
 
-def memory_table(cases: Sequence[Case]) -> str:
-    """A Markdown table of the peak memory in MiB: a line a tool, a column a size, then last by first."""
-    tools = [row.tool for row in cases[0].rows]
-    head = ["tool", *(f"{size_text(case.size)}: peak MiB" for case in cases), "last / first"]
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
-    for position, tool in enumerate(tools):
-        rows = [case.rows[position] for case in cases]
-        peaks = [f"{row.peak.high / MIB:.1f}" for row in rows]
-        lines.append([tool, *peaks, f"{rows[-1].peak.high / rows[0].peak.high:.2f}"])
+def shown(result: Mapping[str, Any]) -> str:
+    """The table of one result."""
+    lines: list[Sequence[str]] = [
+        ("row", "goal", "figure", "min-max", "wanted", "verdict"),
+        ("---", "---", "---:", "---:", "---:", "---"),
+    ]
+    for (row, text), goal in results.goals_of(result).items():
+        unit = goal["unit"]
+        ends = f"{number(goal['low'], unit)} - {number(goal['high'], unit)}" if goal["turns"] else "-"
+        lines.append((row, text, number(goal["value"], unit), ends, _wanted(goal), goal["verdict"]))
     return align(lines)
 
 
-def size_text(size: int) -> str:
-    """1073741824 -> "1 GiB"; a size that is no whole number of a unit keeps one digit."""
-    for unit, name in ((1 << 30, "GiB"), (MIB, "MiB"), (1 << 10, "KiB")):
-        if size >= unit:
-            return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
-    return f"{size} B"
+def _wanted(goal: Mapping[str, Any]) -> str:
+    if goal["limit"] is None:
+        return "-"
+    limit = goal["limit"] * (MIB if goal["unit"] == "MiB" else 1)
+    return f"{'>=' if goal['at_least'] else '<='} {number(limit, goal['unit'])}"
 
 
-def parse_size(text: str) -> int:
-    """ "1G" -> 1073741824; raises ValueError for anything but digits and k, M or G."""
-    number, unit = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
-    if unit not in UNITS or not number.isdigit() or int(number) == 0:
-        raise ValueError(f"{text!r} is no size; write 512M or 1G")
-    return int(number) * UNITS[unit]
+def heading(result: Mapping[str, Any]) -> str:
+    """Of what a result is, in one line."""
+    on = result["machine"]
+    tree = f"{result['commit'][:12] or 'no commit'}{' with changes' if result['changed'] else ''}"
+    where = f"{on['processor']} x {on['cpus']}, load {on['load']} to {on['load_after']}"
+    return f"{tree} ({result['branch']}), {result['began']}, {where}"
 
 
-def _short(tool: str) -> str:
-    return tool.split()[0]
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line: exit 1 for a regression, 2 for files that are no results."""
+    parser = argparse.ArgumentParser(prog="python -m benches.report", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT", help="one file, or the old and the new one")
+    parser.add_argument("--html", type=Path, help="a page with table and plot")
+    parser.add_argument("--svg", type=Path, help="the plot alone")
+    options = parser.parse_args(argv)
+    try:
+        if len(options.results) > 2:
+            raise ValueError("give one result, or an old and a new one")
+        return _report([results.read(path) for path in options.results], options.html, options.svg)
+    except (OSError, ValueError, KeyError) as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 2
 
 
-def align(lines: Sequence[Sequence[str]]) -> str:
-    """Pads the cells so that the table reads well in a terminal as well."""
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = []
-    for line in lines:
-        cells = []
-        for column, cell in enumerate(line):
-            if set(cell) <= {"-", ":"}:
-                cells.append("-" * (widths[column] - 1) + ":" if cell.endswith(":") else "-" * widths[column])
-            else:
-                cells.append(cell.ljust(widths[column]) if column == 0 else cell.rjust(widths[column]))
-        text.append("| " + " | ".join(cells) + " |")
-    return "\n".join(text)
+def _report(read: Sequence[Mapping[str, Any]], html: Path | None, svg: Path | None) -> int:
+    found = changes(read[0], read[1]) if len(read) == 2 else []
+    text = compared(found) if len(read) == 2 else shown(read[0])
+    notes, code = judged(read[0], read[1], found) if len(read) == 2 else ([], 0)
+    print("\n".join([*map(heading, read), "", text, "", *notes]).rstrip())
+    picture = plots.svg(read)
+    if svg:
+        svg.write_text(picture, encoding="utf-8")
+    if html:
+        html.write_text(plots.page([heading(result) for result in read], text, notes, picture), encoding="utf-8")
+    return code
+
+
+def judged(old: Mapping[str, Any], new: Mapping[str, Any], found: Sequence[Change]) -> tuple[list[str], int]:
+    """What the comparison comes to, in lines, and the exit code."""
+    worse = [one for one in found if one.verdict == "WORSE"]
+    factors = other_factors(old, new)
+    notes = []
+    if any(one.noise is None for one in found):
+        notes.append(f"Figures with fewer than {ENOUGH} runs: nobody can tell a change from noise.")
+    if factors:
+        notes.append(f"More than the commit differs ({', '.join(factors)}): the changes say nothing of the code.")
+    elif worse:
+        notes.append(f"Regression: {', '.join(f'{one.row}, {one.text}' for one in worse)}.")
+    elif found:
+        notes.append("No regression beyond the noise.")
+    else:
+        notes.append("The two results have no figure in common.")
+    return notes, 1 if worse and not factors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

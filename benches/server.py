@@ -37,6 +37,10 @@ http {{
     listen {host}:{tls} ssl;
     root {root};
   }}
+  server {{
+    listen {host}:{http2} ssl http2;
+    root {root};
+  }}
 }}
 """
 
@@ -54,13 +58,15 @@ class Nginx:
         self.root = root
         self.run = run
         self.cacert = run / "ca.pem"
-        self._ports = (0, 0)
+        self._ports = (0, 0, 0)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def url(self, name: str, *, tls: bool = False) -> str:
-        """The address of the file `name`."""
-        plain, secure = self._ports
-        return f"https://{HOST}:{secure}/{name}" if tls else f"http://{HOST}:{plain}/{name}"
+    def url(self, name: str, *, tls: bool = False, http2: bool = False) -> str:
+        """The address of the file `name`; with `http2` on a port that offers HTTP/2 over TLS."""
+        plain, secure, offering = self._ports
+        if tls or http2:
+            return f"https://{HOST}:{offering if http2 else secure}/{name}"
+        return f"http://{HOST}:{plain}/{name}"
 
     def __enter__(self) -> Nginx:
         program = find_nginx()
@@ -82,12 +88,9 @@ class Nginx:
         self._ports = _free_ports()
         config = self.run / "nginx.conf"
         user = "user root;\n" if os.geteuid() == 0 else ""  # else its workers could not read a private folder
-        config.write_text(
-            _CONFIG.format(
-                user=user, run=self.run, root=self.root, host=HOST, plain=self._ports[0], tls=self._ports[1]
-            ),
-            encoding="utf-8",
-        )
+        ports = dict(zip(("plain", "tls", "http2"), self._ports, strict=True))
+        text = _CONFIG.format(user=user, run=self.run, root=self.root, host=HOST, **ports)
+        config.write_text(text, encoding="utf-8")
         command = [program, "-e", str(self.run / "error.log"), "-p", str(self.run), "-c", str(config)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -136,11 +139,11 @@ def _make_certificate(run: Path) -> None:
         pem.write_to_path(run / "server.pem", append=position > 0)
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind((HOST, 0))
-        two.bind((HOST, 0))
-        return one.getsockname()[1], two.getsockname()[1]
+def _free_ports() -> tuple[int, int, int]:
+    with socket.socket() as one, socket.socket() as two, socket.socket() as three:
+        for taken in (one, two, three):
+            taken.bind((HOST, 0))
+        return one.getsockname()[1], two.getsockname()[1], three.getsockname()[1]
 
 
 def _answers(port: int) -> bool:

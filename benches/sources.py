@@ -23,7 +23,7 @@ from types import TracebackType
 from xml.sax.saxutils import escape
 
 from benches.peers import SOURCE
-from benches.report import MIB, parse_size
+from benches.text import MIB, parse_size
 from fastdl.demo_server import LIE, Conduct, Content, DemoServer, Handler, altering, honest, sparse
 
 NAME = "file.bin"

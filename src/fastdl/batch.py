@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.engine.download import Download
+from fastdl.engine.first import Desk
 from fastdl.errors import FastdlError, Interrupted
 from fastdl.events import Ended, Observer, Started
 from fastdl.io.session import Session
@@ -15,16 +18,19 @@ from fastdl.result import Result, Tally
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
+    from fastdl.engine.profile import Profile
     from fastdl.listing import File
 
 MANY = 3  # URLs; more are worth preparing for
+SETTLING = 0.1  # seconds that a small file may wait for others to be named with
 PARTING = 2.0  # seconds that downloads have to write down how far they are, after Ctrl-C
 
 Make = Callable[[int, Any], Download]
 
 
-def run(settings: Settings, urls: Sequence[str], observer: Observer) -> list[Result]:
-    """Download all `urls`; the results come in the same order, each with its error if there was one.
+def run(settings: Settings, urls: Sequence[str], observer: Observer, profile: Profile | None = None) -> list[Result]:
+    """Download all `urls`; the results come in the same order, each with its error if there was one. `profile`
+    takes the times.
 
     Raises UsageError if the settings cannot work (a broken cookie file, say). After Ctrl-C or a termination the files
     that were not ended have that as their error, and no new one is begun."""
@@ -34,16 +40,16 @@ def run(settings: Settings, urls: Sequence[str], observer: Observer) -> list[Res
             return Download(session, url, settings, observer, job)
 
         if len(urls) == 1:
-            return [make(0, urls[0]).run()]
+            return [_ran(make(0, urls[0]), profile)]
         results: dict[int, Result] = {}
-        crew = _Crew(urls, make, results.__setitem__)
+        crew = _Crew(session, urls, make, results.__setitem__, profile=profile)
         stopped = crew.work(min(settings.jobs, len(urls)))
         for job, url in enumerate(urls if stopped is not None else ()):
             results.setdefault(job, Result(url, error=stopped))
         return [results[job] for job in range(len(urls))]
 
 
-def run_list(settings: Settings, files: Iterable[File], observer: Observer) -> Tally:
+def run_list(settings: Settings, files: Iterable[File], observer: Observer, profile: Profile | None = None) -> Tally:
     """Download `files` as they come; each result goes to the observer, and what is returned only counts them. A file
     with an error ends with that; after Ctrl-C or a termination no new one is taken.
 
@@ -57,9 +63,13 @@ def run_list(settings: Settings, files: Iterable[File], observer: Observer) -> T
         def ended(_: int, result: Result) -> None:
             tally.add(result)
 
-        stopped = _Crew(files, make, ended, observer).work(settings.jobs)
+        stopped = _Crew(session, files, make, ended, observer, profile).work(settings.jobs)
     tally.stopped = tally.stopped or stopped
     return tally
+
+
+def _ran(download: Download, profile: Profile | None) -> Result:
+    return download.run() if profile is None else profile.run(download)
 
 
 def _of_list(run: Session, file: File, settings: Settings, observer: Observer, job: int) -> Download:
@@ -94,11 +104,18 @@ class _Crew:
 
     def __init__(
         self,
+        session: Session,
         items: Iterable[Any],
         make: Make,
         ended: Callable[[int, Result], None],
         observer: Observer | None = None,
+        profile: Profile | None = None,
     ) -> None:
+        self._settler = session.settler
+        self._per_host = session.settings.per_host
+        self._scarce = False  # there are more jobs than connections to a host: none keeps one for itself
+        self._worked = threading.Event()
+        self._profile = profile
         self._items = enumerate(items)
         self._make = make
         self._ended = ended
@@ -114,24 +131,45 @@ class _Crew:
     def work(self, jobs: int) -> FastdlError | None:
         """Do it all with `jobs` threads; what stopped it early, if anything did."""
         threads = [threading.Thread(target=self._work, name=f"fastdl-job-{n}", daemon=True) for n in range(jobs)]
-        for thread in threads:
-            thread.start()
+        settling = threading.Thread(target=self._keep_settling, name="fastdl-settling", daemon=True)
+        self._scarce = jobs > self._per_host
         try:
-            for thread in threads:
+            for thread in (*threads, settling):
+                thread.start()
+            for thread in (*threads, settling):
+                if thread is settling:
+                    self._worked.set()
                 while thread.is_alive():
                     thread.join(0.1)  # with a bound, so that Ctrl-C gets through on Windows too
         except (KeyboardInterrupt, FastdlError) as error:
             self._stop(error if isinstance(error, FastdlError) else Interrupted("interrupted"))
+        finally:
+            self._worked.set()
         if self._crash is not None:
             raise self._crash
         return self._stopped
 
-    def _work(self) -> None:
+    def _keep_settling(self) -> None:
+        """Name what has waited for a while. Not in the main thread: Ctrl-C raises in the middle of what that one
+        does, and a lot would be lost."""
         try:
-            while (taken := self._next()) is not None:
-                self._run(*taken)
+            while not self._worked.wait(SETTLING):
+                self._settler.hurry(SETTLING)
+            self._settler.hurry()
         except BaseException as error:
             self._crash = self._crash or error
+
+    def _work(self) -> None:
+        desk = Desk()
+        try:
+            while (taken := self._next()) is not None:
+                self._run(*taken, desk)
+                if self._scarce:
+                    desk.clear()
+        except BaseException as error:
+            self._crash = self._crash or error
+        finally:
+            desk.clear()
 
     def _next(self) -> tuple[int, Any] | None:
         with self._feeding:
@@ -139,7 +177,7 @@ class _Crew:
                 return None
             return next(self._items, None)
 
-    def _run(self, job: int, item: Any) -> None:
+    def _run(self, job: int, item: Any, desk: Desk) -> None:
         try:
             download = self._make(job, item)
         except FastdlError as error:
@@ -150,39 +188,55 @@ class _Crew:
             with self._lock:
                 self._ended(job, result)
             return
-        with self._turn(download.url):
-            self._download(job, download)
-
-    def _download(self, job: int, download: Download) -> None:
+        download.desk = desk
+        self._begin_turn(download.url)
         with self._lock:
             self._running.add(download)
             if self._stopped is not None:
                 download.stop(self._stopped)
         try:
-            result = download.run()
+            run_then = download.run_then
+            if self._profile is not None:
+                run_then = functools.partial(self._profile.run_then, download)
+            run_then(lambda conclude: self._over(job, download, conclude))
+        except BaseException:
+            self._leave(download)
+            raise
+
+    def _over(self, job: int, download: Download, conclude: Callable[[], Result]) -> None:
+        """The file has its name, or has failed; said by its own thread or by the one that gives names."""
+        try:
+            result = conclude()
             with self._lock:
                 self._ended(job, result)
+        except BaseException as error:
+            self._crash = self._crash or error
         finally:
-            with self._changed:
-                self._running.discard(download)
-                self._changed.notify_all()
+            self._leave(download)
 
-    @contextlib.contextmanager
-    def _turn(self, url: str) -> Iterator[None]:
+    def _leave(self, download: Download) -> None:
+        with self._changed:
+            self._running.discard(download)
+            self._changed.notify_all()
+        self._end_turn(download.url)
+
+    def _begin_turn(self, url: str) -> None:
         """A URL that was given twice is fetched once: the second time its file is found to be there."""
         with self._lock:
             lock, users = self._turns.get(url, (threading.Lock(), 0))
             self._turns[url] = lock, users + 1
-        try:
-            with lock:
-                yield
-        finally:
-            with self._lock:
-                users = self._turns[url][1]
-                if users == 1:
-                    del self._turns[url]
-                else:
-                    self._turns[url] = lock, users - 1
+        if not lock.acquire(blocking=False):
+            self._settler.hurry()  # it may be the only thing that is waited for
+            lock.acquire()
+
+    def _end_turn(self, url: str) -> None:
+        with self._lock:
+            lock, users = self._turns[url]
+            if users == 1:
+                del self._turns[url]
+            else:
+                self._turns[url] = lock, users - 1
+        lock.release()
 
     def _stop(self, error: FastdlError) -> None:
         with self._lock:
@@ -190,5 +244,8 @@ class _Crew:
             running = list(self._running)
         for download in running:
             download.stop(error)
-        with self._changed:  # a thread that waits for the next line of a pipe is not waited for
-            self._changed.wait_for(lambda: not self._running, PARTING)
+        until = time.monotonic() + PARTING
+        while self._running and time.monotonic() < until:
+            self._settler.hurry()  # a body may have come whole at the last moment
+            with self._changed:  # a thread that waits for the next line of a pipe is not waited for
+                self._changed.wait_for(lambda: not self._running, 0.05)

@@ -12,9 +12,9 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
 
+from fastdl.core.hints import Any
+from fastdl.core.plain import replace
 from fastdl.core.urls import parse_url
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, SETTINGS, Option

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+
+from fastdl.core.hints import Any
 
 BLOCK = 1024 * 1024
 PIECE = 16 * 1024
@@ -163,6 +164,11 @@ class Handler(BaseHTTPRequestHandler):
             self._head(416, 0, f"bytes */{size}")
             return
         self._head(status, end - start, f"bytes {start}-{end - 1}/{size}" if status == 206 else None)
+        self._send(start, end)
+
+    def _send(self, start: int, end: int) -> None:
+        """The bytes of one answer, as fast as they may go."""
+        demo = self.server_of_demo
         own = Pace(demo.share)
         for piece in demo.conduct(demo.content.pieces(start, end), start, end):
             own.wait(len(piece), demo.stop)

@@ -7,9 +7,9 @@ any thread of the engine, never two at once for one job. Texts are as the networ
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
+from fastdl.core.hints import Literal
+from fastdl.core.plain import dataclass
 from fastdl.result import Result
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from fastdl import config
+from fastdl.core.hints import Any
 from fastdl.core.lists.entry import Broken, Entry, Listed, Written
 from fastdl.core.lists.reading import read_list
+from fastdl.core.plain import dataclass
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest, new_hasher
 from fastdl.errors import BadEntry, BadName, FastdlError, UnsafeName, UsageError

@@ -7,8 +7,9 @@ what a value looks like; config.py turns values into Settings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from keyword import iskeyword
+
+from fastdl.core.plain import dataclass
 
 WHERE = "Where to"
 WHAT = "What"
@@ -230,6 +231,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("quiet", "flag", "No progress; errors only.", SAID, "q"),
     Option("verbose", "flag", "Explain decisions.", SAID, "v"),
     Option("log", "path", "Write what happens to this file, with times.", SAID, metavar="FILE"),
+    Option(
+        "profile",
+        "path",
+        "Write to this file where the time went: JSON, or readable text if its name ends in .txt.",
+        SAID,
+        metavar="FILE",
+    ),
     Option(
         "progress",
         "choice",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
+from fastdl.core.hints import Any
+from fastdl.core.plain import dataclass, field
 from fastdl.core.urls import mask
 from fastdl.errors import FastdlError, Interrupted, Terminated
 

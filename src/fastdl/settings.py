@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from fastdl.core.hints import Any
+from fastdl.core.plain import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Settings:
     quiet: bool = False
     verbose: bool = False
     log: str | None = None
+    profile: str | None = None
     progress: str = "auto"
     json: bool = False
     dry_run: bool = False

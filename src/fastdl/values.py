@@ -10,10 +10,11 @@ import math
 import os
 import re
 from collections.abc import Callable
-from typing import Any
 
+from fastdl.core.hints import Any
+from fastdl.core.pattern import pattern
 from fastdl.core.quantity import parse_rate, parse_seconds, parse_size
-from fastdl.core.urls import mask, parse_url
+from fastdl.core.urls import is_plain, mask, parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY, Option
@@ -21,13 +22,13 @@ from fastdl.options import BY_KEY, Option
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 A_YEAR = 366 * 86400.0
-TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+TOKEN = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
+CONTROL = pattern(r"[\x00-\x1f\x7f]")
 OURS = {
     "accept-encoding", "connection", "content-length", "expect", "if-range", "keep-alive", "proxy-connection", "range",
     "te", "trailer", "transfer-encoding", "upgrade",
 }  # fmt: skip
-CONNECT_TO = re.compile(r"(\[[^\]]*\]|[^:\[\]\s]*):([0-9]*):(\[[^\]]*\]|[^:\[\]\s]*):([0-9]*)")
+CONNECT_TO = pattern(r"(\[[^\]]*\]|[^:\[\]\s]*):([0-9]*):(\[[^\]]*\]|[^:\[\]\s]*):([0-9]*)")
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
@@ -122,7 +123,7 @@ def _text(option: Option, raw: Any) -> Any:
     text = _string(option, raw)
     if not text and option.name != "user-agent":
         raise UsageError("the value is empty")
-    if CONTROL.search(text):
+    if not is_plain(text) and CONTROL.search(text):
         raise UsageError("the value holds a control character")
     check = _TEXTS.get(option.name)
     return check(option, text) if check is not None else text

@@ -13,8 +13,8 @@ import pytest
 from benches import mirrors
 from benches.harness import Run, RunFailed
 from benches.mirrors import ARIA2, EVEN, GIVEN, MAPPED, SUM, Case, Outcome, Place, Server, Tool
-from benches.report import MIB
 from benches.sources import Source
+from benches.text import MIB
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the benches need a POSIX system")
 FILE = b"the right bytes"

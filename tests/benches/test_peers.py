@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -35,16 +34,7 @@ def test_aria2_really_uses_its_eight_connections() -> None:
     assert {"-x8", "-s8"} <= set(command)
 
 
-def test_what_is_not_installed_is_left_out_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: name if name in (sys.executable, "curl") else None)
-    assert [peer.name for peer in peers.find()] == ["fastdl", "fastdl --no-durable", "curl"]
-    with pytest.raises(LookupError, match="aria2c is not installed"):
-        peers.find(["curl", "aria2c"])
-
-
-def test_tools_are_chosen_by_name_or_program_in_the_usual_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: name)
-    assert [peer.name for peer in peers.find(["curl", "fastdl"])] == ["fastdl", "fastdl --no-durable", "curl"]
-    assert [peer.name for peer in peers.find(["fastdl --no-durable"])] == ["fastdl --no-durable"]
-    with pytest.raises(LookupError, match="no tool is called 'axel'"):
-        peers.find(["axel"])
+def test_a_peer_is_found_by_its_whole_name() -> None:
+    assert [peers.peer_of(peer.name) for peer in peers.ALL] == list(peers.ALL)
+    with pytest.raises(LookupError, match="no tool is called 'axel'; there are fastdl"):
+        peers.peer_of("axel")

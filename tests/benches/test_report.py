@@ -1,90 +1,138 @@
-"""The arithmetic of the tables, on figures made by hand."""
+"""Two results are compared by rule: worse beyond the noise fails, and where nobody can tell nothing does."""
 
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from benches.harness import Run
-from benches.report import MIB, Case, Row, Spread, memory_table, parse_size, ratio, size_text, table
+from benches import plots, report, results
 
-
-def row(tool: str, *walls: float, peak: int = 10 * MIB, flush: float = 0.0, cpu: float = 1.0) -> Row:
-    return Row.of(tool, [Run(wall, flush, cpu, peak, 0) for wall in walls])
+Json = dict[str, Any]
 
 
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
+def goal(value: float, noise: float | None = 0.02, **more: Any) -> Json:
+    usual = {"text": "wall / curl", "limit": 1.0, "at_least": False, "unit": "", "verdict": "met"}
+    turns = 3 if noise is not None else 2
+    return {**usual, "value": value, "low": value, "high": value, "turns": turns, "noise": noise, **more}
 
 
-def test_the_median_is_not_the_mean_and_the_ends_are_kept() -> None:
-    assert Spread.of([1.0, 2.0, 9.0]) == Spread(2.0, 1.0, 9.0)
-    assert Spread.of([4.0, 1.0]) == Spread(2.5, 1.0, 4.0)
-    with pytest.raises(ValueError, match="no runs"):
-        Spread.of([])
+def result(*goals: Json, **more: Any) -> Json:
+    on = dict.fromkeys(("system", "architecture", "processor", "python"), "x") | {"cpus": 2, "memory": 1, "load": 0.1}
+    return {
+        "format": results.FORMAT,
+        "began": "2026-01-01T00:00:00+00:00",
+        "quick": False,
+        "commit": "abcdef0123456789",
+        "branch": "main",
+        "changed": False,
+        "machine": {**on, "load_after": 0.2},
+        "versions": {"curl": "curl 8"},
+        "rows": [{"name": "bulk", "goals": list(goals)}],
+        **more,
+    }
 
 
-@given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=9))
-def test_a_spread_holds_its_median(values: list[float]) -> None:
-    spread = Spread.of(values)
-    assert spread.low <= spread.median <= spread.high
-    assert spread == Spread.of(sorted(values))
-
-
-def test_a_ratio_below_one_means_faster_than_the_peer() -> None:
-    assert ratio(row("fastdl", 1.0, 3.0, 2.0), row("aria2c -x8", 4.0)) == 0.5
-    assert ratio(row("fastdl", 1.0, flush=0.0), row("curl", 1.0, flush=1.0), "settled") == 0.5
-    assert ratio(row("fastdl", 1.0), row("curl", 0.0)) == float("inf")
-
-
-def test_every_tool_is_compared_with_every_peer() -> None:
-    case = Case("1 GiB", 1 << 30, (row("fastdl", 1.0), row("curl", 2.0), row("aria2c -x8", 4.0, peak=25 * MIB)))
-    lines = table(case).splitlines()
-    assert cells(lines[0]) == ["tool", "wall s", "min-max", "CPU s", "peak MiB", "/ curl", "/ aria2c"]
-    assert cells(lines[2]) == ["fastdl", "1.00", "1.00-1.00", "1.00", "10", "0.50", "0.25"]
-    assert cells(lines[4]) == ["aria2c -x8", "4.00", "4.00-4.00", "1.00", "25", "2.00", "1.00"]
-    assert len({len(line) for line in lines}) == 1
-
-
-def test_on_a_real_disk_the_time_to_the_device_is_compared_as_well() -> None:
-    case = Case("disk", MIB, (row("fastdl", 2.0), row("curl", 1.0, flush=3.0)))
-    head, _, own, _ = (cells(line) for line in table(case, on_device=True).splitlines())
-    assert head[6:] == ["on device s", "/ curl"]
-    assert own[5:] == ["2.00", "2.00", "0.50"]
-
-
-def test_peak_memory_is_the_highest_of_the_runs_side_by_side() -> None:
-    def sized(size: int, *peaks: int) -> Case:
-        return Case("memory", size, (Row.of("fastdl", [Run(1, 0, 1, peak, 0) for peak in peaks]),))
-
-    head, _, own = memory_table([sized(100 * MIB, 20 * MIB, 22 * MIB), sized(4096 * MIB, 33 * MIB)]).splitlines()
-    assert cells(head) == ["tool", "100 MiB: peak MiB", "4 GiB: peak MiB", "last / first"]
-    assert cells(own) == ["fastdl", "22.0", "33.0", "1.50"]
-
-
-def test_a_case_is_plain_data() -> None:
-    data = json.loads(json.dumps(Case("x", 5, (row("curl", 1.0, 2.0),)).as_json()))
-    assert data["rows"][0]["wall"] == {"median": 1.5, "low": 1.0, "high": 2.0}
-    assert data["rows"][0]["runs"] == 2
+def compare(tmp_path: Path, old: Json, new: Json, *more: str) -> int:
+    paths = [tmp_path / "old.json", tmp_path / "new.json"]
+    for path, content in zip(paths, (old, new), strict=True):
+        path.write_text(json.dumps(content))
+    return report.main([*map(str, paths), *more])
 
 
 @pytest.mark.parametrize(
-    ("size", "text"),
-    [(1 << 30, "1 GiB"), (4 << 30, "4 GiB"), (100 * MIB, "100 MiB"), (1536 * MIB, "1.5 GiB"), (1000, "1000 B")],
+    ("old", "new", "verdict", "code"),
+    [
+        (goal(1.0), goal(1.019), "same", 0),
+        (goal(1.0), goal(1.03), "WORSE", 1),
+        (goal(1.0), goal(0.9), "better", 0),
+        (goal(1.0), goal(1.03, 0.05), "same", 0),
+        (goal(1.0, 0.05), goal(1.03), "same", 0),
+        (goal(1.0, None), goal(9.0), "cannot tell", 0),
+        (goal(1.0), goal(9.0, None), "cannot tell", 0),
+        (goal(0.9, at_least=True), goal(0.8, at_least=True), "WORSE", 1),
+        (goal(0.8, at_least=True), goal(0.9, at_least=True), "better", 0),
+    ],
 )
-def test_sizes_read_like_the_options(size: int, text: str) -> None:
-    assert size_text(size) == text
+def test_the_rule(
+    old: Json, new: Json, verdict: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(tmp_path, result(old), result(new)) == code
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if "wall / curl" in line and line.startswith("|")]
+    assert line.strip("| ").split("|")[-1].strip() == verdict
 
 
-@pytest.mark.parametrize(("text", "size"), [("1G", 1 << 30), ("512m", 512 * MIB), ("4k", 4096), ("17", 17)])
-def test_sizes_are_read_as_the_options(text: str, size: int) -> None:
-    assert parse_size(text) == size
+@pytest.mark.parametrize(
+    "more",
+    [{"versions": {"curl": "curl 9"}}, {"versions": {"curl": "curl 8", "aria2c": "aria2 1"}}, {"quick": True}],
+)
+def test_where_more_than_the_commit_differs_it_says_so_and_does_not_fail(
+    more: Json, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare(tmp_path, result(goal(1.0)), result(goal(2.0), **more)) == 0
+    assert "say nothing of the code" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["", "G", "0", "-1M", "1.5G", "1T", "1 G"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
-        parse_size(text)
+def test_another_machine_is_another_factor_and_another_load_is_not() -> None:
+    old = result()
+    assert report.other_factors(old, result(machine={**old["machine"], "load": 9.0})) == []
+    assert report.other_factors(old, result(machine={**old["machine"], "cpus": 8})) == ["cpus"]
+
+
+def test_goals_without_a_figure_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compare(tmp_path, result(goal(1.0, verdict="skipped")), result(goal(9.0))) == 0
+    assert "no figure in common" in capsys.readouterr().out
+
+
+def test_one_result_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(result(goal(1.5, verdict="missed"), goal(3 << 20, text="peak", unit="MiB", limit=45.0))))
+    assert report.main([str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "abcdef012345 (main)" in out
+    assert "| missed" in out
+    assert "<= 45.0 MiB" in out
+    assert "3.0 MiB" in out
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 99, "rows": []}'])
+def test_a_file_that_is_no_result_is_exit_2_in_one_line(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    assert report.main([str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("report: ")
+    assert err.count("\n") == 1
+    assert report.main([str(path)] * 3) == 2
+    assert report.main([str(tmp_path / "absent")]) == 2
+
+
+def bars(picture: str) -> list[float]:
+    tree = ElementTree.fromstring(picture)
+    rects = tree.findall("{http://www.w3.org/2000/svg}rect")[1:]
+    return [float(rect.attrib["width"]) for rect in rects]
+
+
+def test_a_plot_has_a_bar_a_goal_and_the_limit_is_the_same_line_for_all() -> None:
+    limit = plots._PLOT / plots._MOST
+    share = goal(0.5, text="<share>", at_least=True)
+    picture = plots.svg([result(goal(1.0), share, goal(0.5, text="half"), goal(1.0, text="shown", limit=None))])
+    assert bars(picture) == [limit, 2 * limit, limit / 2]
+    assert "shown" not in picture
+    assert len(bars(plots.svg([result(goal(1.0)), result(goal(9.0), goal(1.0, text="new"))]))) == 3
+
+
+def test_the_page_needs_nothing_else(tmp_path: Path) -> None:
+    page, picture = tmp_path / "page.html", tmp_path / "plot.svg"
+    options = ["--html", str(page), "--svg", str(picture)]
+    assert compare(tmp_path, result(goal(1.0, text="<b>")), result(goal(1.0, text="<b>")), *options) == 0
+    text = page.read_text()
+    assert picture.read_text() in text
+    assert "<b>" not in text
+    assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")

@@ -70,6 +70,7 @@ SAMPLES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "quiet": (True, "true", {"quiet": True}),
     "verbose": (True, "true", {"verbose": True}),
     "log": ("l.txt", '"l.txt"', {"log": "l.txt"}),
+    "profile": ("p.json", '"p.json"', {"profile": "p.json"}),
     "progress": ("plain", '"plain"', {"progress": "plain"}),
     "json": (True, "true", {"json": True}),
 }  # fmt: skip

@@ -52,7 +52,7 @@ def batch(monkeypatch: pytest.MonkeyPatch) -> Callable[[Batch], None]:
 def ending(*results: Result) -> Batch:
     """An engine whose files end in these ways."""
 
-    def run(settings: Settings, urls: list[str], observer: Observer) -> list[Result]:
+    def run(settings: Settings, urls: list[str], observer: Observer, profile: object = None) -> list[Result]:
         for number, result in enumerate(results):
             observer(Started(number, urls[number]))
             observer(Ended(number, result))
@@ -62,7 +62,7 @@ def ending(*results: Result) -> Batch:
 
 
 def raising(error: BaseException) -> Batch:
-    def run(settings: Settings, urls: list[str], observer: Observer) -> list[Result]:
+    def run(settings: Settings, urls: list[str], observer: Observer, profile: object = None) -> list[Result]:
         raise error
 
     return run
@@ -172,7 +172,7 @@ def test_completion_knows_commands_and_options() -> None:
 def test_settings_and_urls_reach_the_engine(batch: Any, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[Any] = []
 
-    def run(settings: Settings, urls: list[str], observer: Observer) -> list[Result]:
+    def run(settings: Settings, urls: list[str], observer: Observer, profile: object = None) -> list[Result]:
         seen.append((settings, urls))
         return ending(Result(url=urls[0], path="x", size=1))(settings, urls, observer)
 
@@ -227,7 +227,7 @@ def test_a_signal_ends_the_run(name: str, batch: Any, capsys: pytest.CaptureFixt
     number = getattr(signal, name)
     before = signal.getsignal(number)
 
-    def run(settings: Settings, urls: list[str], observer: Observer) -> list[Result]:
+    def run(settings: Settings, urls: list[str], observer: Observer, profile: object = None) -> list[Result]:
         signal.raise_signal(number)
         raise AssertionError("the signal was not taken")
 
@@ -241,7 +241,7 @@ def test_a_signal_that_is_ignored_stays_ignored(batch: Any) -> None:
     number = getattr(signal, "SIGHUP", signal.SIGTERM)  # nohup where there is one
     before = signal.signal(number, signal.SIG_IGN)
 
-    def run(settings: Settings, urls: list[str], observer: Observer) -> list[Result]:
+    def run(settings: Settings, urls: list[str], observer: Observer, profile: object = None) -> list[Result]:
         signal.raise_signal(number)
         return ending(Result(url=URL, path="a", size=0))(settings, urls, observer)
 
@@ -306,7 +306,7 @@ def test_a_console_that_cannot_show_a_name() -> None:
         "import sys, types; m = types.ModuleType('fastdl.batch'); sys.modules['fastdl.batch'] = m\n"
         "import fastdl; fastdl.batch = m\n"
         "from fastdl.events import Ended, Started; from fastdl.result import Result\n"
-        "def run(s, urls, observer):\n"
+        "def run(s, urls, observer, profile):\n"
         "    r = Result(url=urls[0], path='\\u4e2d\\udcff.bin', size=1)\n"
         "    observer(Started(0, urls[0])); observer(Ended(0, r)); return [r]\n"
         "m.run = run\n"
@@ -318,7 +318,7 @@ def test_a_console_that_cannot_show_a_name() -> None:
 
 
 def test_warnings_and_notes(batch: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    def run(settings: Settings, urls: list[str], observer: Observer) -> list[Result]:
+    def run(settings: Settings, urls: list[str], observer: Observer, profile: object = None) -> list[Result]:
         observer(Started(0, urls[0]))
         observer(Note(0, "info", "because\x1b[1m"))
         observer(Note(None, "warning", "look at http://me:hunter2@example.org/"))

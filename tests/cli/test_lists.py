@@ -234,10 +234,10 @@ def test_an_empty_list_beside_a_url_is_no_fault(read: Read) -> None:
 
 
 def test_a_file_has_its_own_credentials_and_shares_the_rest() -> None:
-    run = Network(Settings(headers=[("Run", "1")], limit_rate=1000))
+    run = Network(Settings(headers=[("Run", "1")], limit_rate=1 << 20))
     url = parse_url(A)
     try:
-        view = FileSession(run, Settings(headers=[("Own", "2")], limit_rate=1000, cdn="off"))
+        view = FileSession(run, Settings(headers=[("Own", "2")], limit_rate=1 << 20, cdn="off"))
         sent = dict(view.credentials.headers_for(url, url, 0))
         assert sent.get("Own") == "2"
         assert "Run" not in sent
@@ -250,9 +250,10 @@ def test_a_file_has_its_own_credentials_and_shares_the_rest() -> None:
             assert view.share("example.org") == run.share("example.org") == 4
         view.pause_for(700)
         run.pause_for(300)
-        assert view._received == run._received == 1000, "the limit counts both"
+        assert run._throttle is not None and view._throttle is run._throttle
+        assert run._throttle.received == 1000, "the limit counts both"
         assert view.mapper is run.mapper
-        plain = FileSession(run, Settings(headers=[("Run", "1")], limit_rate=1000))
+        plain = FileSession(run, Settings(headers=[("Run", "1")], limit_rate=1 << 20))
         assert plain.credentials is run.credentials
         run._digests[url.origin] = ("me", "hunter2")
         assert plain._digests
@@ -284,6 +285,9 @@ class FakeDownload:
         self.observer(Started(self.job, self.url))
         self.observer(Ended(self.job, result))
         return result
+
+    def run_then(self, ended: Callable[[Callable[[], Result]], None]) -> None:
+        ended(self.run)
 
 
 def test_a_long_list_is_read_as_it_is_worked_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, list[str]]]:
     """What the stand-in for the engine was asked to do; it fails for b.bin and succeeds for others."""
     seen: list[tuple[Settings, list[str]]] = []
 
-    def run(settings: Settings, urls: list[str], observer: Observer) -> list[Result]:
+    def run(settings: Settings, urls: list[str], observer: Observer, profile: object = None) -> list[Result]:
         seen.append((settings, urls))
         observer(Started(0, urls[0]))
         if settings.output == "busy.bin":

@@ -11,6 +11,7 @@ import pytest
 from fastdl.__main__ import main
 from fastdl.cli import state
 from fastdl.io import store as module
+from fastdl.io.heaps import Heap
 from fastdl.io.store import Entry, Report, Store
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
@@ -47,6 +48,8 @@ def store(folder: Path) -> Store:
     )
     store.note_lie("m.example:8443", "64 KiB differ from the origin")
     store.count("routes", 3, 1)
+    store.hold("routes", Heap(20, 9000, 9000))
+    store.hold("routes", Heap(1, 512, 512))
     store.add_history(Entry(NOW - 60, "https://a.example/f", "/f", 3 << 20, 2.0, 1.5 * (1 << 20)))
     store.add_history(Entry(NOW, "https://a.example/g", exit_code=3, error="gone"))
     return store
@@ -60,6 +63,7 @@ def test_nothing_is_learned_yet(folder: Path, capsys: pytest.CaptureFixture[str]
         "servers": [],
         "lies": [],
         "caches": {},
+        "heaps": {},
         "history": {"downloads": 0, "failed": 0, "bytes": 0, "seconds": 0.0, "bytes_per_second": 0, "since": None},
     }
     assert not folder.exists()
@@ -82,6 +86,9 @@ def test_as_a_person_reads_it(store: Store, capsys: pytest.CaptureFixture[str]) 
         "",
         "Caches",
         "  routes  3 of 4 found (75 %)",
+        "",
+        "Memory of caches, at the end of the last run of many files",
+        "  routes  1 entry  512 B  at most 8.8 KiB",
         "",
         "History",
         "  2 downloads since 2027-01-15 07:59, 1 failed; 3.0 MiB in 2.0 s, 1.5 MiB/s",
@@ -123,6 +130,7 @@ def test_as_a_program_reads_it(store: Store, capsys: pytest.CaptureFixture[str])
         {"host": "m.example:8443", "when": "2027-01-15T08:00:00Z", "evidence": "64 KiB differ from the origin"}
     ]
     assert told["caches"] == {"routes": {"hits": 3, "misses": 1, "hit_rate": 0.75}}
+    assert told["heaps"] == {"routes": {"entries": 1, "bytes": 512, "most_bytes": 9000}}
     assert told["history"] == {
         "downloads": 2,
         "failed": 1,

@@ -66,7 +66,26 @@ def test_a_split_of_what_does_not_flow() -> None:
 @settings(deadline=None)
 @given(SIZES)
 def test_the_waste_budget(size: int) -> None:
-    assert plan.waste_budget(size) == max(4 * MIB, int(size * 0.02))
+    """A rescue may waste more than a hedge, and neither more than the file and 2 % of it or 4 MiB."""
+    hedge, rescue = plan.waste_budget(size), plan.rescue_budget(size)
+    assert hedge <= rescue <= max(min(size, 4 * MIB), int(size * 0.02))
+    assert hedge <= max(size // 8, int(size * 0.02))
+
+
+@pytest.mark.parametrize(("size", "budget"), [(0, 0), (16 * 1024, 327), (MIB, MIB // 8), (64 * MIB, 4 * MIB)])
+def test_small_files_waste_little(size: int, budget: int) -> None:
+    assert plan.waste_budget(size) == budget
+
+
+def test_patience_is_that_of_tcp_where_nothing_is_known() -> None:
+    assert plan.patience(0.0, 0.0, 0.0, 1.0) == plan.STALL
+    assert plan.patience(0.0, 0.0, 0.4, 1.0) == pytest.approx(1.8)
+
+
+def test_patience_grows_with_pauses_and_doubt() -> None:
+    assert plan.patience(2.0, 0.5, 0.05, 1.0) == 4.0
+    assert plan.patience(0.0, 0.0, 0.0, 2.0) == 2 * plan.STALL
+    assert plan.patience(60.0, 9.0, 0.05, 1.0) == plan.LONGEST_PATIENCE
 
 
 # --- how many connections ----------------------------------------------------------------------------------
@@ -80,7 +99,7 @@ def test_what_the_user_says_holds() -> None:
 
 @pytest.mark.parametrize(
     ("rtt", "per_host", "hosts", "first", "most"),
-    [(0.0001, 8, 1, 4, 8), (0.05, 8, 1, 8, 8), (0.05, 8, 3, 16, 16), (0.05, 1, 1, 1, 1), (0.0001, 2, 1, 2, 2)],
+    [(0.0001, 8, 1, 2, 8), (0.05, 8, 1, 8, 8), (0.05, 8, 3, 16, 16), (0.05, 1, 1, 1, 1), (0.0001, 1, 1, 1, 1)],
 )
 def test_where_it_begins(rtt: float, per_host: int, hosts: int, first: int, most: int) -> None:
     growth = Growth.begin(rtt, None, per_host, hosts, 0.0)
@@ -89,23 +108,25 @@ def test_where_it_begins(rtt: float, per_host: int, hosts: int, first: int, most
 
 def test_grows_while_it_pays() -> None:
     growth = Growth.begin(0.0001, None, 8, 4, 0.0)
-    growth.review(100e6, 4, 0.1)
-    assert growth.allowed == 4  # too early to tell
-    growth.review(100e6, 3, 0.3)
-    assert growth.allowed == 4  # not all of them work yet
-    growth.review(100e6, 4, 0.3)
+    growth.review(100e6, 2, 0.1)
+    assert growth.allowed == 2  # too early to tell
+    growth.review(100e6, 1, 0.3)
+    assert growth.allowed == 2  # not all of them work yet
+    growth.review(100e6, 2, 0.3)
+    assert growth.allowed == 4
+    growth.review(150e6, 4, 0.9)
     assert growth.allowed == 8
-    growth.review(150e6, 8, 0.9)
+    growth.review(220e6, 8, 1.5)
     assert (growth.allowed, growth.settled) == (16, True)
 
 
 def test_stays_where_it_no_longer_pays() -> None:
     growth = Growth.begin(0.0001, None, 8, 4, 0.0)
-    growth.review(100e6, 4, 0.3)
-    growth.review(104e6, 8, 0.9)
-    assert (growth.allowed, growth.settled) == (8, True)
-    growth.review(900e6, 8, 9.0)
-    assert growth.allowed == 8
+    growth.review(100e6, 2, 0.3)
+    growth.review(104e6, 4, 0.9)
+    assert (growth.allowed, growth.settled) == (4, True)
+    growth.review(900e6, 4, 9.0)
+    assert growth.allowed == 4
 
 
 @settings(deadline=None)

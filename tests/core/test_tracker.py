@@ -34,10 +34,17 @@ def test_counts_are_kept_by_worker_and_source() -> None:
         0: {"bytes": 2**40 + 105, "wasted": 0, "requests": 0, "errors": 0, "connections": 0},
         7: {"bytes": 0, "wasted": 0, "requests": 0, "errors": 1, "connections": 0},
     }
+    nothing = {"bytes": 0, "wasted": 0, "requests": 0, "errors": 0, "connections": 0}
+    assert counters.by_worker() == {
+        (1, 0): nothing | {"bytes": 2**40 + 100},
+        (2, 0): nothing | {"bytes": 5},
+        (1, 7): nothing | {"errors": 1},
+    }
 
 
 def test_nothing_was_counted() -> None:
     assert Tracker().by_source() == {}
+    assert Tracker().by_worker() == {}
     assert Tracker().total(tracker.BYTES) == 0
     assert len(Tracker().table()) == 0
 

@@ -404,7 +404,7 @@ USELESS: dict[str, tuple[FileApp, int]] = {  # and how many requests it may cost
     "hangs": (honest(hook=_hang), 6),
     "hangs in the body": (honest(hook=_hang_in_the_body), 16),
     "hangs late": (honest(hook=_hang_late), 16),
-    "dies in the body": (honest(hook=_die_in_the_body), 40),
+    "dies in the body": (honest(hook=_die_in_the_body), 64),  # each one brings 50 kB
     "redirects in a circle": (honest(hook=lambda c, r, p: FileApp().short(302, b"", ("Location", "/x"))), 25),
 }
 

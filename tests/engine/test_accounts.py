@@ -72,6 +72,10 @@ class Made:
         self.warned: list[str] = []
 
     @property
+    def asked(self) -> bool:
+        return self.attempt is not None
+
+    @property
     def store(self) -> Store:
         store: Store = self.session.store
         return store

@@ -129,7 +129,7 @@ def test_a_reservation_that_is_refused_is_no_space(
 
     monkeypatch.setattr(disk, "_reserve", refuse)
     with pytest.raises(NoSpace, match="no room"):
-        disk.preallocate(fd, 10, str(tmp_path / "data"))
+        disk.preallocate(fd, disk.RESERVED, str(tmp_path / "data"))
 
 
 def test_what_a_file_holds_already_is_not_needed_again(

@@ -42,6 +42,7 @@ from dataclasses import replace
 from fastdl.core.journal import JournalHeader
 from fastdl.errors import NoSpace, TargetExists
 from fastdl.io import disk
+disk.RESERVED = 0
 from fastdl.io.partial import Partial
 header = JournalHeader("k", "u", False, "f", 1000, None, None, None, "", ["u"], 1.0)
 final = sys.argv[1] + "/f"

@@ -20,6 +20,7 @@ from fastdl.core.journal import Claim, JournalHeader
 from fastdl.errors import DiskError, NoSpace, TargetBusy, TargetExists
 from fastdl.io import disk, files, windows, writers
 from fastdl.io.partial import Partial
+disk.RESERVED = 0
 files.long_path = os.path.abspath  # paths are of the POSIX kind here
 header = JournalHeader("k", "u", False, "f", 1000, None, None, None, "", ["u"], 1.0)
 folder = sys.argv[1]

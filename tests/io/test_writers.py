@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from disks import on_tiny_disk, run_on_tiny_disk, run_python
-from fastdl.io import writers
+from fastdl.io import disk, writers
 
 MIB = 1 << 20
 
@@ -122,6 +123,69 @@ def test_a_write_of_nothing_is_no_endless_loop(fd: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "pwrite", lambda *_: 0)
     with pytest.raises(OSError, match="space"):
         writers.PositionalWriter(fd).write(0, memoryview(b"x"))
+
+
+class Device:
+    """Notes what is handed over early."""
+
+    def __init__(self, works: bool = True) -> None:
+        self.ranges: list[tuple[int, int]] = []
+        self.works = works
+
+    def write_back(self, fd: int, start: int, length: int) -> bool:
+        self.ranges.append((start, length))
+        return self.works
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Device:
+    made = Device()
+    monkeypatch.setattr(writers.disk, "write_back", made.write_back)
+    monkeypatch.setattr(writers, "EARLY", 1000)
+    return made
+
+
+def test_full_stretches_go_to_the_device_early(fd: int, device: Device) -> None:
+    writer = writers.open_writer(fd, 3500, True, durable=True)
+    block = memoryview(bytes(400))
+    for offset, expected in (
+        (0, []),
+        (400, []),
+        (800, [0]),  # reaches into the second stretch
+        (2000, [0]),
+        (2400, [0]),
+        (2800, [0, 2000]),
+        (3200, [0, 2000, 3000]),  # the last one is shorter, and this write goes beyond its end
+        (1200, [0, 2000, 3000]),
+        (1600, [0, 2000, 3000, 1000]),
+    ):
+        writer.write(offset, block)
+        assert [start for start, _ in device.ranges] == expected
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "allocated", "durable"), [(1999, True, True), (5000, False, True), (5000, True, False)]
+)
+def test_what_is_small_or_not_flushed_waits(fd: int, device: Device, size: int, allocated: bool, durable: bool) -> None:
+    writer = writers.open_writer(fd, size, allocated, durable=durable)
+    writer.write(0, memoryview(bytes(size)))
+    assert device.ranges == []
+
+
+def test_a_system_without_the_call_is_asked_once(fd: int, device: Device) -> None:
+    device.works = False
+    writer = writers.open_writer(fd, 5000, True, durable=True)
+    writer.write(0, memoryview(bytes(5000)))
+    writer.write(0, memoryview(bytes(5000)))
+    assert len(device.ranges) == 1
+
+
+def test_early_write_back_is_no_promise(fd: int) -> None:
+    """The real call: true on Linux, false elsewhere, and never an error, on a descriptor that is none either."""
+    os.write(fd, bytes(10_000))
+    assert disk.write_back(fd, 0, 10_000) == (sys.platform == "linux")
+    assert not disk.write_back(-1, 0, 10_000)
 
 
 FILL = """

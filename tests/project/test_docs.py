@@ -192,4 +192,4 @@ def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
         settings = config.load(values, {"HOME": "nowhere"}, ask=lambda prompt: "secret")
         if command in ("get", "explain"):
             config.check_urls(settings, others)
-    assert seen == set(COMMANDS) - {"demo"}
+    assert seen == set(COMMANDS) - {"demo", "bench"}

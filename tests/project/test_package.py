@@ -105,5 +105,5 @@ def test_the_sdist_can_be_tested_by_those_who_package_it(built: Path) -> None:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     own = Path(__file__).relative_to(ROOT).as_posix()
     assert {f"src/{name}" for name in sources()} | {own, "pyproject.toml", "LICENSE", "README.md"} <= names
-    assert {"benches/bulk.py", "docs/cli.md", "packaging/README.md", "CHANGELOG.md"} <= names
+    assert {"benches/harness.py", "docs/cli.md", "packaging/README.md", "CHANGELOG.md"} <= names
     assert not [name for name in names if re.search(r"(^|/)(\.venv|\.git|__pycache__|\.\w+_cache)/", name)]

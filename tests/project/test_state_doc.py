@@ -11,6 +11,7 @@ from fastdl.cli import history, stats
 from fastdl.config import state_dir
 from fastdl.core import servers
 from fastdl.io import store
+from fastdl.io.heaps import Heap
 
 STATE = (Path(__file__).resolve().parents[2] / "docs/state.md").read_text(encoding="utf-8")
 
@@ -28,8 +29,10 @@ def keys(heading: str) -> list[str]:
 
 def test_keys_of_stats() -> None:
     seen = servers.Server("a", None, None, 0, 0.0, None, 0.0, 0, 0.0)
-    told = stats.as_object(stats.Stats([seen], [("a", 0.0, "")], {"routes": (0, 0)}, store.Totals()))
-    inner = [*told["servers"][0], *told["lies"][0], *told["caches"]["routes"], *told["history"]]
+    heaps = {"routes": Heap(1, 2, 3)}
+    told = stats.as_object(stats.Stats([seen], [("a", 0.0, "")], {"routes": (0, 0)}, heaps, store.Totals()))
+    parts = [told["servers"][0], told["lies"][0], told["caches"]["routes"], told["heaps"]["routes"], told["history"]]
+    inner = [key for part in parts for key in part]
     assert sorted(keys("`fastdl stats`")) == sorted([*told, *inner])
 
 

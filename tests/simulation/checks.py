@@ -153,7 +153,7 @@ class Watch:
         assert source.error is None, f"a source is asked that was given up: {fetch}"
         assert self.clock.now >= source.ready, f"a source is asked before its time: {fetch}"
         busy = self._busy()
-        most = self.limits.connections or plan.MOST_CONNECTIONS
+        most = core.growth.allowed if core.growth is not None else self.limits.connections or plan.MOST_CONNECTIONS
         if source.on_trial and self.limits.connections is None:
             most += sum(1 for each in core.sources if each.mapped)  # whoever is on trial is asked beside the others
         counted = [w for w in busy if self.limits.connections is not None or not core.sources[w.source].on_trial]
@@ -252,5 +252,5 @@ class Watch:
         assert disk.of_known_source().holds(0, size), "there are bytes of unknown source"
         versions = {number for number, pieces in disk.by_version.items() if pieces.overlaps(0, size)}
         assert len(versions) == 1, f"the file is mixed of the versions {sorted(versions)}"
-        budget = plan.waste_budget(size)
+        budget = plan.rescue_budget(size)
         assert self.hedge_waste <= budget, f"hedging wasted {self.hedge_waste} of {size} bytes"

@@ -111,9 +111,7 @@ class Channel:
         self.network = network
         self.server = server
         self.rtt = server.rtt
-        self.number = server.opened
-        server.opened += 1
-        server.open += 1
+        self.number = server.number()
         network.open += 1
         network.most_open = max(network.most_open, network.open)
         self.number_open = server.open
@@ -268,6 +266,6 @@ class Channel:
         """Give it up."""
         if not self.closed:
             self.closed = True
-            self.server.open -= 1
+            self.server.leave(self.number)
             self.network.open -= 1
             self._flow(False)

@@ -56,6 +56,7 @@ class Settings:
     disk: float = 0.0  # seconds that a write may take
     shares: list[tuple[float, int]] = field(default_factory=list)  # from when on how many connections a host
     others: list[tuple[float, int]] = field(default_factory=list)  # from when on how many slots others hold
+    short_of_memory: list[float] = field(default_factory=list)  # when the machine is found to be
     prefer: bool = False  # --cdn prefer: the origin is the last resort
     piece: int | None = None  # bytes of a piece, where there is a list of their digests
     size: int = 0  # bytes of the file that the list is about

@@ -60,6 +60,7 @@ class Server:
     accepts: bool = True  # says Accept-Ranges in a whole answer
     sized: bool = True  # sends Content-Length
     limit: float = inf  # connections at once
+    lanes: int | None = None  # where set, a connection takes the number of the lowest free lane, as it were of a path
     beyond: str = "429"  # what the next one gets: a status, reset, refuse or hang
     retry_after: str | None = None
     most: float = inf  # bytes that it sends in one answer to a range request
@@ -79,6 +80,22 @@ class Server:
     requests: int = 0
     flowing: int = 0
     refused: int = 0
+    taken: set[int] = field(default_factory=set)  # numbers of open connections
+
+    def number(self) -> int:
+        """The number of a connection that is opened now."""
+        number = self.opened
+        if self.lanes is not None:
+            number = next(lane for lane in range(self.open + 1) if lane not in self.taken)
+        self.opened += 1
+        self.open += 1
+        self.taken.add(number)
+        return number
+
+    def leave(self, number: int) -> None:
+        """A connection was closed."""
+        self.open -= 1
+        self.taken.discard(number)
 
     def version(self, now: float) -> Version:
         """The file as it is at this moment."""

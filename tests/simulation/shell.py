@@ -58,6 +58,7 @@ class Attempt:
         self.accepted: int | None = None
         self.begun = False
         self.emitted = 0
+        self._strains = sorted(settings.short_of_memory)
         self.outcome: Finish | Restart | GiveUp | None = None
         self.workers: dict[int, Worker] = {}
         self._runner: Task | None = None
@@ -82,6 +83,9 @@ class Attempt:
             for since, held in self.settings.others:
                 if since <= now:
                     self.pool.others = held
+            while self._strains and self._strains[0] <= now:
+                self._strains.pop(0)
+                self.core.shrink()
             self.post("tick", lambda core, now: core.tick(now))
             self._join()
 

@@ -112,7 +112,7 @@ BAD: dict[str, Callable[[Server], None]] = {
 
 # Seconds. Most cost nothing but a range that ends later than it might have. Who answers late, or at a crawl, holds the
 # last ranges for a moment. Who falls silent in every body is found out by two silences, one of which may be the last.
-COST = {"late heads": 1.5, "slow": 1.5, "half a body": plan.STALL + 1.0}
+COST = {"late heads": 1.5, "no body": 0.9, "slow": 1.5, "half a body": 2 * plan.STALL + 1.0}
 
 
 @pytest.mark.parametrize("prefer", [False, True], ids=["auto", "prefer"])

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
+from fastdl.core.hints import Any
 from fastdl.errors import UsageError
 from fastdl.options import EXPLAIN_OPTIONS, OPTIONS, Option
 
@@ -52,7 +52,7 @@ def _group_of(name: str) -> str:
 
 def build(get: Run, resume: Run, explain: Run, demo: Callable[[], int]) -> typer.Typer:
     """The application; the functions do the work and return exit codes."""
-    from fastdl.cli import cache, history, stats
+    from fastdl.cli import bench, cache, history, stats
     from fastdl.cli.mirrors import MIRRORS_OPTIONS, mirrors
     from fastdl.cli.resume import RESUME_OPTIONS
     from fastdl.cli.verify import VERIFY_OPTIONS, verify
@@ -77,6 +77,7 @@ def build(get: Run, resume: Run, explain: Run, demo: Callable[[], int]) -> typer
     _add(app, "history", history.HISTORY_HELP, history.history, history.HISTORY_OPTIONS, "clear")
     _add(app, "cache", cache.CACHE_HELP, cache.cache, cache.CACHE_OPTIONS, "info|clear")
     app.command("demo", help="See it work in about ten seconds, without the internet.")(demo)
+    _add(app, "bench", bench.BENCH_HELP, bench.bench, bench.BENCH_OPTIONS, "URL")
     return app
 
 

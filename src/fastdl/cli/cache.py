@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fastdl.cli.parse import parse
 from fastdl.cli.state import JSON, YES, check, confirmed, counted, one_of, open_store, refuse, say
+from fastdl.core.hints import Any
 from fastdl.core.quantity import format_size
 from fastdl.io.store import Info, Store
 from fastdl.ui.text import safe

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 
+from fastdl.core.plain import dataclass, field
 from fastdl.core.quantity import format_rate, format_seconds, format_size
 from fastdl.demo_server import Conduct, Content, DemoServer, altering, honest
 from fastdl.errors import SizeMismatch

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from fastdl import config
 from fastdl.cli.crash import report_bug
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
+from fastdl.core.hints import Any
 from fastdl.errors import FastdlError, UsageError
 from fastdl.events import Ended, Note, Started
 from fastdl.options import EXPLAIN_OPTIONS, OPTIONS

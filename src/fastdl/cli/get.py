@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fastdl import config
 from fastdl.cli.crash import report_bug
 from fastdl.cli.parse import COMMANDS, parse
 from fastdl.cli.session import Session
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.errors import FastdlError, UsageError
 from fastdl.options import OPTIONS
 from fastdl.result import Result, Tally
 from fastdl.settings import Settings
+
+if TYPE_CHECKING:
+    from fastdl.engine.profile import Profile
 
 
 def main(args: Sequence[str]) -> int:
@@ -32,7 +35,8 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     config.check_urls(settings, urls)
     session = Session(settings, len(urls) if settings.input_file is None else None)
     try:
-        results = _run(settings, urls, session)
+        with session.profiling() as profile:
+            results = _run(settings, urls, session, profile)
     except (FastdlError, BrokenPipeError):
         raise
     except Exception as error:
@@ -43,14 +47,16 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     return session.exit_code(results)
 
 
-def _run(settings: Settings, urls: Sequence[str], session: Session) -> Sequence[Result] | Tally:
+def _run(
+    settings: Settings, urls: Sequence[str], session: Session, profile: Profile | None
+) -> Sequence[Result] | Tally:
     from fastdl import batch
 
     if settings.input_file is None:
-        return batch.run(settings, urls, session.handle)
+        return batch.run(settings, urls, session.handle, profile)
     from fastdl.listing import files_of
 
-    return batch.run_list(settings, files_of(settings, urls), session.handle)
+    return batch.run_list(settings, files_of(settings, urls), session.handle, profile)
 
 
 def checked_settings(values: Mapping[str, Any], ask: config.Ask | None = None) -> Settings:

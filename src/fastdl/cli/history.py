@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fastdl.cli.parse import parse
 from fastdl.cli.state import JSON, YES, check, confirmed, counted, local_time, one_of, open_store, refuse, say, utc
+from fastdl.core.hints import Any
 from fastdl.core.quantity import format_rate, format_size
 from fastdl.io.store import Entry, Store
 from fastdl.options import Option

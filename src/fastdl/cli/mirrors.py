@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 from fastdl import config
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import is_terminal
+from fastdl.core.hints import Any
 from fastdl.core.inventory import Choice, Entry, chosen, inventory
+from fastdl.core.plain import replace
 from fastdl.errors import FastdlError, UsageError
 from fastdl.options import OPTIONS, WAY, WHENCE, WHO, Option
 from fastdl.settings import Settings

@@ -8,12 +8,12 @@ the same answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.errors import UsageError
 from fastdl.options import Option
 
-COMMANDS = ("get", "resume", "explain", "verify", "mirrors", "stats", "history", "cache", "demo")
+COMMANDS = ("get", "resume", "explain", "verify", "mirrors", "stats", "history", "cache", "demo", "bench")
 TYPERS = ("--help", "-h", "--install-completion", "--show-completion")
 
 

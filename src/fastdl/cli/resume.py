@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
 from fastdl import config
 from fastdl.cli.crash import report_bug
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, claims, decode_header, decode_slots
+from fastdl.core.plain import dataclass, replace
 from fastdl.core.quantity import format_size
 from fastdl.errors import DiskError, FastdlError, Interrupted, Terminated, UsageError
 from fastdl.events import Ended, Event, Observer
@@ -26,6 +26,9 @@ from fastdl.result import Result
 from fastdl.settings import Settings
 from fastdl.ui.progress import emit
 from fastdl.ui.text import safe
+
+if TYPE_CHECKING:
+    from fastdl.engine.profile import Profile
 
 JOURNAL = ".fastdl.journal"
 LIST = Option("list", "flag", "Only list what is unfinished.", "What")
@@ -114,7 +117,10 @@ def _finish(found: list[Unfinished], settings: Settings) -> int:
         raise UsageError("--checksum and --mirror are for one file", f"{len(found)} are unfinished here")
     session = Session(settings, len(found))
     try:
-        results = [_finish_one(item, settings, renumbered(session.handle, at)) for at, item in enumerate(found)]
+        with session.profiling() as profile:
+            results = [
+                _finish_one(item, settings, renumbered(session.handle, at), profile) for at, item in enumerate(found)
+            ]
     except (FastdlError, BrokenPipeError):
         raise
     except Exception as error:
@@ -125,7 +131,7 @@ def _finish(found: list[Unfinished], settings: Settings) -> int:
     return session.exit_code(results)
 
 
-def _finish_one(item: Unfinished, settings: Settings, observer: Observer) -> Result:
+def _finish_one(item: Unfinished, settings: Settings, observer: Observer, profile: Profile | None) -> Result:
     """Goes on with one download. Its failure is its own: the others are not kept from going on."""
     from fastdl import batch
 
@@ -135,7 +141,7 @@ def _finish_one(item: Unfinished, settings: Settings, observer: Observer) -> Res
         # what the first command promised about the file still holds
         one = replace(settings, output=item.name, checksum=settings.checksum or header.digest)
         config.check_urls(one, [url])
-        return batch.run(one, [url], observer)[0]
+        return batch.run(one, [url], observer, profile)[0]
     except (Interrupted, Terminated):
         raise
     except FastdlError as error:

@@ -9,8 +9,9 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from contextlib import nullcontext
 
+from fastdl.core.hints import TYPE_CHECKING, TextIO
 from fastdl.errors import BadEntry, DiskError, Interrupted, SomeFailed, Terminated, UnsafeName
 from fastdl.events import Ended, Event, Note
 from fastdl.result import Result, Tally
@@ -18,6 +19,11 @@ from fastdl.settings import Settings
 from fastdl.ui.progress import choose_kind, emit, make_display
 from fastdl.ui.report import Log, plan_lines, summary
 from fastdl.ui.text import error_line, safe
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from fastdl.engine.profile import Profile
 
 
 class Session:
@@ -61,6 +67,15 @@ class Session:
                 self._note(event)
             elif isinstance(event, Ended):
                 self._ended(event.result)
+
+    def profiling(self) -> AbstractContextManager[Profile | None]:
+        """While it lasts, times are taken for --profile. Raises DiskError if its file cannot be written,
+        UsageError if it is the download itself."""
+        if self.settings.profile is None:
+            return nullcontext()
+        from fastdl.cli.profiling import profiling
+
+        return profiling(self.settings.profile, self.settings, lambda text: self.handle(Note(None, "warning", text)))
 
     def _note(self, note: Note) -> None:
         if self.settings.quiet:

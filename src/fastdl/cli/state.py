@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
 
 from fastdl.cli.session import is_terminal
 from fastdl.config import state_dir
+from fastdl.core.hints import Any
 from fastdl.errors import DiskError, UsageError
 from fastdl.io.store import Store
 from fastdl.options import Option

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fastdl.cli.parse import parse
 from fastdl.cli.state import JSON, check, counted, local_time, open_store, say, utc
+from fastdl.core.hints import Any
 from fastdl.core.quantity import format_rate, format_seconds, format_size
 from fastdl.core.record import Record
 from fastdl.core.servers import HALF_LIFE, LIE_LASTS
 from fastdl.errors import UsageError
+from fastdl.io.heaps import Heap
 from fastdl.io.store import Server, Store, Totals
 from fastdl.ui.table import table
 
@@ -23,11 +24,13 @@ HEADS = ("host", "rate", "latency", "at once", "refused", "errors", "ranges", "f
 
 
 class Stats(Record):
-    """Everything that `stats` tells. `lies`: (host, Unix time, evidence); `caches`: (hits, misses) by name."""
+    """Everything that `stats` tells. `lies`: (host, Unix time, evidence); `caches`: (hits, misses) by name, `heaps`:
+    what each held."""
 
     servers: list[Server]
     lies: list[tuple[str, float, str]]
     caches: dict[str, tuple[int, int]]
+    heaps: dict[str, Heap]
     history: Totals
 
 
@@ -50,7 +53,7 @@ def collected(store: Store) -> Stats:
     """What the store holds. Raises DiskError if it cannot be read."""
     servers = store.all_servers()
     check(store)
-    return Stats(servers, store.lies(), store.counts(), store.totals())
+    return Stats(servers, store.lies(), store.counts(), store.heaps(), store.totals())
 
 
 # --- for people ------------------------------------------------------------------------------------------
@@ -58,7 +61,13 @@ def collected(store: Store) -> Stats:
 
 def lines(stats: Stats) -> list[str]:
     """The text: one part for each kind of thing that is known."""
-    parts = [_servers(stats.servers), _lies(stats.lies), _caches(stats.caches), _history(stats.history)]
+    parts = [
+        _servers(stats.servers),
+        _lies(stats.lies),
+        _caches(stats.caches),
+        _heaps(stats.heaps),
+        _history(stats.history),
+    ]
     told = [line for part in parts if part for line in ("", *part)]
     return told[1:] or ["nothing is learned yet: each download adds what it saw of its servers"]
 
@@ -122,6 +131,16 @@ def _caches(caches: dict[str, tuple[int, int]]) -> list[str]:
     return ["Caches", *table(rows, "  ")]
 
 
+def _heaps(heaps: dict[str, Heap]) -> list[str]:
+    if not heaps:
+        return []
+    rows = [
+        (name, counted(heap.entries, "entry", "entries"), format_size(heap.bytes), f"at most {format_size(heap.most)}")
+        for name, heap in heaps.items()
+    ]
+    return ["Memory of caches, at the end of the last run of many files", *table(rows, "  ", right=range(1, 3))]
+
+
 def _history(totals: Totals) -> list[str]:
     if not totals.downloads:
         return []
@@ -149,6 +168,10 @@ def as_object(stats: Stats) -> dict[str, Any]:
         "caches": {
             name: {"hits": hits, "misses": misses, "hit_rate": round(hits / max(hits + misses, 1), 4)}
             for name, (hits, misses) in stats.caches.items()
+        },
+        "heaps": {
+            name: {"entries": heap.entries, "bytes": heap.bytes, "most_bytes": heap.most}
+            for name, heap in stats.heaps.items()
         },
         "history": {
             "downloads": totals.downloads,

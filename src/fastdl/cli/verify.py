@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from fastdl.cli.crash import report_bug
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
+from fastdl.core.hints import TYPE_CHECKING, Any
+from fastdl.core.plain import dataclass
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.engine.explaining.asking import Finding
@@ -37,7 +37,7 @@ OWN_OPTIONS: tuple[Option, ...] = (
     Option("repair", "flag", "Fetch what is wrong from the URL of --from.", WHAT),
 )
 _TAKEN = ("checksum", "durable")  # of get's other options
-_NOT_HERE = ("jobs",)
+_NOT_HERE = ("jobs", "profile")
 VERIFY_OPTIONS: tuple[Option, ...] = (
     *OWN_OPTIONS,
     *(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from fastdl.core.digests.base import algorithm_named, from_base64, from_hex
+from fastdl.core.pattern import pattern
 from fastdl.core.record import Record
 from fastdl.core.verify import Digest
 
@@ -17,14 +18,14 @@ _HEX = "[0-9A-Fa-f]{16,}"
 _TAG = "[A-Za-z][A-Za-z0-9/-]{1,19}"
 # sha256sum's two characters between digest and name; other tools write one space or tabs
 _BETWEEN = r"(?: [ *]|[ \t]+\*?)"
-_GNU = re.compile(rf"(\\?)({_HEX}){_BETWEEN}(.+)", re.DOTALL)
-_BSD = re.compile(rf"(\\?)({_TAG}) ?\((.+)\) ?= ?([A-Za-z0-9+/=_-]+)[ \t]*", re.DOTALL)
+_GNU = pattern(rf"(?s)(\\?)({_HEX}){_BETWEEN}(.+)")
+_BSD = pattern(rf"(?s)(\\?)({_TAG}) ?\((.+)\) ?= ?([A-Za-z0-9+/=_-]+)[ \t]*")
 _SRI_TEXT = r"((?:sha256|sha384|sha512|sha1|md5)-[A-Za-z0-9+/_-]{16,}={0,2})(?:\?\S*)?"
-_SRI = re.compile(rf"{_SRI_TEXT}{_BETWEEN}(.+)", re.DOTALL)
-_LABELLED = re.compile(rf"({_TAG})[:=]({_HEX}){_BETWEEN}(.+)", re.DOTALL)
-_BARE = re.compile(rf"(?:({_TAG})[:=])?({_HEX})|{_SRI_TEXT}")
+_SRI = pattern(rf"(?s){_SRI_TEXT}{_BETWEEN}(.+)")
+_LABELLED = pattern(rf"(?s)({_TAG})[:=]({_HEX}){_BETWEEN}(.+)")
+_BARE = pattern(rf"(?:({_TAG})[:=])?({_HEX})|{_SRI_TEXT}")
 _SIZES = frozenset({"size", "length"})  # NetBSD's distinfo has such lines among the digests
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPE = pattern(r"(?s)\\(.)")
 _LETTERS = {"n": "\n", "r": "\r", "\\": "\\"}
 _SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = "-----BEGIN PGP SIGNATURE-----"

@@ -12,10 +12,10 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
 
+from fastdl.core.hints import TYPE_CHECKING, Any
+from fastdl.core.pattern import pattern
+from fastdl.core.plain import dataclass, field
 from fastdl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ MAX_LEARNED = 200  # cookies that servers set in one run; the oldest goes first
 MAX_COOKIE = 4096  # bytes of name and value together (RFC 6265bis, section 5.6)
 MAX_HEADER = 8190  # bytes of one Cookie header: what common servers take
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = pattern(r"[\x00-\x1f\x7f]")
 _MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * n : 3 * n + 3]: n + 1 for n in range(12)}
-_DATE_DELIMITER = re.compile(r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
-_TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D.*)?")
-_NUMBER = re.compile(r"(\d+)(?:\D.*)?")
+_DATE_DELIMITER = pattern(r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
+_TIME = pattern(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D.*)?")
+_NUMBER = pattern(r"(\d+)(?:\D.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +292,8 @@ def _date(text: str) -> float | None:
             year += (1900 if year >= 70 else 2000) if year < 100 else 0
     if clock is None or day is None or month is None or year is None or year < 1601:
         return None
+    from datetime import datetime, timezone
+
     try:
         return datetime(year, month, day, *clock, tzinfo=timezone.utc).timestamp()
     except ValueError:

@@ -7,15 +7,15 @@ but the public headers. Header values are text of octets: latin-1, one character
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from fastdl import __version__
 from fastdl.core.cookies import CookieJar, octets
+from fastdl.core.pattern import pattern
+from fastdl.core.plain import dataclass, field
 from fastdl.core.redirect import may_carry_secrets
-from fastdl.core.urls import Url, is_masked
+from fastdl.core.urls import Url, is_masked, is_plain
 from fastdl.errors import UsageError
 
 Headers = tuple[tuple[str, str], ...]
@@ -26,10 +26,10 @@ RESERVED = frozenset(
     {"range", "if-range", "content-length", "transfer-encoding", "accept-encoding", "connection", "keep-alive"}
     | {"proxy-connection", "upgrade", "expect", "te", "trailer"}
 )
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_NOT_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]*://)[^/?#]*@")
+_TOKEN = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NOT_IN_VALUE = pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL = pattern(r"[\x00-\x1f\x7f]")
+_USERINFO = pattern(r"^([A-Za-z][A-Za-z0-9+.\-]*://)[^/?#]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +168,13 @@ def basic(name: str, password: str) -> str:
         raise UsageError("the user name holds a colon", "basic authentication has no way to send it")
     if _CONTROL.search(name + password):
         raise UsageError("the user name or the password holds a control character")
+    import base64
+
     return "Basic " + base64.b64encode(f"{name}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def _value(name: str, value: str) -> str:
-    if _NOT_IN_VALUE.search(value):
+    if not is_plain(value) and _NOT_IN_VALUE.search(value):
         raise UsageError(f"the value of the header {name} holds a control character")
     return octets(value.strip(" \t"))
 

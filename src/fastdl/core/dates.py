@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -12,6 +14,7 @@ _MONTHS = {
 _LONGEST = 100  # characters; nothing longer is a date
 
 
+@functools.lru_cache(maxsize=256)  # many files of one server have few dates
 def http_date(text: str | None) -> float | None:
     """Seconds since 1970 of an HTTP date, None where there is none or it makes no sense.
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from fastdl.core import plan
 from fastdl.core.orders import Placement
-from fastdl.core.queue import WorkQueue
 from fastdl.core.ranges import Range, RangeSet
+from fastdl.core.sharing import WorkSharing
 from fastdl.core.state import UNKNOWN_END, Lease, Limits, Phase, Worker
 
 
-class ByteFlow(WorkQueue):
+class ByteFlow(WorkSharing):
     """The work queue with its connections' bodies."""
 
     def __init__(self, hosts: Sequence[str], limits: Limits) -> None:
@@ -26,7 +26,8 @@ class ByteFlow(WorkQueue):
         lease = worker.lease
         offset = worker.offset
         worker.offset = offset + count
-        worker.gap = max(now - worker.last, worker.gap * 0.95)
+        if now - worker.last > plan.PAUSE:
+            worker.paused(now - worker.last)
         worker.last = self.heard = now
         worker.counted += count
         self.compared(worker)
@@ -39,6 +40,7 @@ class ByteFlow(WorkQueue):
         known = max(0, min(end, lease.frontier) - offset)
         keep = max(0, end - max(offset, lease.frontier))
         self.wasted += count - keep
+        self.repeated += known if lease.shared else 0
         # What went out in order cannot be compared, and a hedge alone is no reason to doubt it.
         ordered = self.horizon != UNKNOWN_END
         comparable = lease.pending == 0 and not (ordered and lease.shared)
@@ -132,6 +134,9 @@ class ByteFlow(WorkQueue):
             else:
                 weight = span / min(0.7, now - worker.begun) if now - worker.begun > span else 1.0
                 worker.rate += min(1.0, weight) * (current - worker.rate)
+            lease = worker.lease
+            if lease is not None and 0 < lease.left < worker.rate * plan.NEAR_END:
+                lease.due = min(lease.due, now + lease.left / worker.rate)
             source = self.sources[worker.source]
             if current > 0:
                 source.rate = current if source.rate is None else source.rate + 0.2 * (worker.rate - source.rate)

@@ -122,10 +122,28 @@ def is_alone_to_blame(queue: WorkQueue, silent: Worker, now: float) -> bool:
     return asked == {own.id} and any(other.served and other.ranges for other in others)
 
 
+def silent(queue: WorkQueue, heard: float, now: float) -> list[Worker]:
+    """Connections that have been silent for longer than they are granted, while others flowed or would have."""
+    return [worker for worker in queue.busy() if _is_silent(queue, worker, heard, now)]
+
+
+def _is_silent(queue: WorkQueue, worker: Worker, heard: float, now: float) -> bool:
+    source = queue.sources[worker.source]
+    if worker.phase is Phase.ASKED and not worker.hurried:
+        patience = plan.TRIAL_HEAD if source.on_trial else plan.LATE_HEAD
+    else:
+        patience = plan.patience(worker.pause, worker.sway, source.rtt, source.doubt)
+    if worker.silence(now) <= patience or worker.lease is None or worker.lease.pending:
+        return False
+    nobody = heard < max(worker.last, worker.since) + 0.5  # then it is not this connection's fault
+    return not nobody or is_alone_to_blame(queue, worker, now)
+
+
 def blame_silent(queue: WorkQueue, worker: Worker) -> None:
     """A body stopped in its middle while others flowed. A mapped source that does so again is left out."""
     source = queue.sources[worker.source]
     source.stalls += 1
+    source.doubt = min(source.doubt + plan.DOUBT, plan.MOST_DOUBT)
     if source.rate is not None:
         source.rate /= 4  # what it promised it did not keep: others come first
     if source.mapped and source.stalls >= STALLS:
@@ -137,7 +155,17 @@ def blame_unanswered(queue: WorkQueue, worker: Worker, now: float) -> None:
     source = queue.sources[worker.source]
     if source.on_trial:
         source.error = ConnectionLost("the mirror did not answer")
-    elif worker.hurried:
+        return
+    if worker.hurried:
         source.stumbles += 1
-    else:
-        _refused(source, sum(1 for w in queue.busy() if w.source == source.id) - 1, now)
+        return
+    others = sum(1 for w in queue.busy() if w.source == source.id) - 1
+    if others > 0:
+        _refused(source, others, now)
+        return
+    source.rate = (source.rate or 0.0) / 4  # who does answer comes first, else the only connection would wait for ever
+    source.fails += 1
+    source.failed = now
+    source.ready = now + retry.backoff(source.fails, 0.5)
+    if source.fails > queue.limits.retries:
+        source.error = ConnectionLost("the server did not answer")

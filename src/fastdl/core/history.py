@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from fastdl.core.pattern import pattern
 from fastdl.core.record import Record
 from fastdl.core.urls import is_masked, mask
 
 PRIVATE = "/***"  # the end of a URL of which no more is told
-_URLS = re.compile(r"(https?://[^\s/?#()'\"<>]*)[^\s()'\"<>]*", re.IGNORECASE)
+_URLS = pattern(r"(?i)(https?://[^\s/?#()'\"<>]*)[^\s()'\"<>]*")
 
 
 class Entry(Record):

@@ -59,6 +59,10 @@ class Interner:
         """The one object for this text."""
         return self.text(self.number(text))
 
+    def held(self) -> list[str]:
+        """All texts, for who weighs them."""
+        return list(self._numbers)
+
     def _drop(self, text: str) -> None:
         number = self._numbers.pop(text)
         self._texts[number] = None

@@ -13,16 +13,15 @@ its own checksum; the header stands twice in its block, so that a kill in the mi
 from __future__ import annotations
 
 import bisect
-import hashlib
-import heapq
 import json
 import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Any
+
+from fastdl.core.hints import Any
+from fastdl.core.plain import dataclass, replace
 
 HEADER_SIZE = 16 * 1024
 SLOT_SIZE = 32
@@ -97,7 +96,8 @@ def encode_header(header: JournalHeader) -> bytes:
     """The header block, exactly HEADER_SIZE bytes: two equal copies. It never fails: where the texts are too long,
     sources become hashes, then overlong texts do, then the sources at the list's end are left out."""
     for shorter in _shorter_and_shorter(header):
-        text = json.dumps(asdict(shorter), separators=(",", ":")).encode("ascii")
+        fields = {name: getattr(shorter, name) for name in shorter.__match_args__}
+        text = json.dumps(fields, separators=(",", ":")).encode("ascii")
         if len(text) <= _ROOM:
             break
     line = b"%s %d %d %08x\n" % (_MAGIC, _VERSION, len(text), zlib.crc32(text))
@@ -188,6 +188,8 @@ def _bounded_texts(header: JournalHeader) -> JournalHeader:
 def _bounded(text: str, limit: int) -> str:
     if len(json.dumps(text)) <= limit:
         return text
+    import hashlib
+
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -249,6 +251,8 @@ def _within(parts: Sequence[Claim], claim: Claim) -> Sequence[Claim]:
 def _painted(runs: Sequence[Claim]) -> list[Claim]:
     """The runs as if painted one over the other in their order, as a sorted list without overlap (a sweep over all
     edges; the heap's top is the latest run that covers the place)."""
+    import heapq
+
     edges = sorted({edge for run in runs for edge in (run.start, run.end)})
     by_start = sorted(range(len(runs)), key=lambda index: runs[index].start, reverse=True)
     covering: list[int] = []

@@ -1,76 +1,67 @@
-"""Rate limits: a token bucket that all connections share, and the delay-based limit behind `-r auto`.
+"""The rate limit of `-r RATE`: a token bucket that all connections share, and what follows from a rate for reads.
 
 Pure: the caller gives the clock's value and does the waiting.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fastdl.core.plain import dataclass
+
+CATCH_UP = 1.03  # how much faster than the rate what was missed is made up for
+LATE = 1.0  # seconds of the rate that may be missed and made up for, no more
+BURST = 0.015  # seconds of the rate that may come at once
+ALL_BLOCKS = 0.05  # seconds of the rate that all connections' blocks hold together
+LONGEST_BLOCK = 0.0025  # seconds of the rate in one block
+MOST_BLOCK = 128 * 1024  # bytes; less than what would go past this process inside the kernel (engine/intake)
+LEAST_BLOCK = 4  # bytes
+LEAST_SHARE = 32 * 1024  # bytes a second: below it a connection is so slow that servers give it up
+LEAST_WINDOW = 8 * 1024  # bytes
+USUAL_WINDOW = 64 * 1024  # bytes that a system lets a server send ahead in any case
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """At most `rate` bytes a second, with bursts of `burst` bytes after a pause.
+    """At most `rate` bytes a second, begun at time `begun`; see `take`.
 
-    Debt is allowed and is paid by the next caller's wait, so the mean is exact whatever the block sizes are."""
+    Debt is allowed and is paid by the next caller's wait, so the mean is exact whatever the block sizes are. Two
+    buckets in one: what was missed (a late start, a wait that took too long) is made up for over the whole run, but
+    never so fast that a single second is visibly over the rate."""
 
     rate: float
-    burst: float
-    tokens: float = 0.0
-    updated: float | None = None
+    begun: float
+    tokens: float = 0.0  # for the moment: filled a little faster than `rate`, and soon full
+    credit: float = 0.0  # for the mean: filled at `rate`
 
     def take(self, amount: int, now: float) -> float:
         """Spend `amount` bytes at time `now`; the result is how many seconds to wait before reading on."""
-        if self.updated is not None:
-            self.tokens = min(self.burst, self.tokens + max(0.0, now - self.updated) * self.rate)
-        self.updated = now if self.updated is None else max(now, self.updated)
-        self.tokens -= amount
-        return max(0.0, -self.tokens / self.rate)
+        passed = max(0.0, now - self.begun)
+        self.begun += passed
+        self.tokens = min(BURST * self.rate, self.tokens + passed * self.rate * CATCH_UP) - amount
+        self.credit = min(LATE * self.rate, self.credit + passed * self.rate) - amount
+        return max(0.0, -self.tokens / (self.rate * CATCH_UP), -self.credit / self.rate)
 
     def set_rate(self, rate: float, now: float) -> None:
-        """Change the rate from `now` on; tokens earned so far stay."""
+        """Change the rate from `now` on. Debt and savings stay what they are in seconds: whoever took a large block
+        under a high rate makes nobody wait for minutes under a low one."""
         self.take(0, now)
+        self.tokens *= rate / self.rate
+        self.credit *= rate / self.rate
         self.rate = rate
-        self.burst = burst_for(rate)
 
 
-def burst_for(rate: float) -> float:
-    """Bytes that may go at once: 20 ms worth, so that no window of a second is visibly over the rate."""
-    return rate * 0.02
+def block_for(rate: float, takers: int = 1) -> int:
+    """How many bytes one read may take under a limit of `rate` bytes a second where `takers` connections may read at
+    the same moment: 2.5 ms worth, less where the blocks of all would be seen in a second's sum."""
+    return int(min(max(rate * min(LONGEST_BLOCK, ALL_BLOCKS / max(1, takers)), LEAST_BLOCK), MOST_BLOCK))
 
 
-def block_for(rate: float) -> int:
-    """How many bytes one read may take under a limit of `rate` bytes a second: 2.5 ms worth, 128 bytes to 256 KiB.
+def window_for(rate: float, rtt: float) -> int | None:
+    """How many bytes a server may send ahead of what is read, on a connection that takes `rtt` seconds there and back
+    and may get the whole rate: else a system takes at once what is to be spread over seconds. None: as usual."""
+    window = int(max(rate * (2 * rtt + 0.1), LEAST_WINDOW))
+    return window if window < USUAL_WINDOW else None
 
-    All connections may come at the same moment: sixteen of them and a burst stay below a tenth of a second's worth."""
-    return int(min(max(rate / 400, 128), 256 * 1024))
 
-
-@dataclass(slots=True)
-class DelayLimit:
-    """A rate that gives way to others: after LEDBAT (RFC 6817).
-
-    The queueing delay is the round-trip time above the lowest one seen in the last minutes. Below the target the rate
-    grows, above it the rate shrinks in proportion; it starts at `rate` bytes a second and never falls below `floor`."""
-
-    rate: float
-    target: float = 0.060  # seconds; RFC 6817 section 3.3 allows at most 0.1
-    floor: float = 16 * 1024
-    gain: float = 0.25
-    starting: bool = True  # doubles with each sample until the first sign of a queue
-    _bases: tuple[float, ...] = ()
-    _minute: float = 0.0
-
-    def sample(self, rtt: float, achieved: float, now: float) -> float:
-        """Take a round-trip time (seconds) and the bytes a second that went through; returns the new rate."""
-        if not self._bases or now - self._minute >= 60:
-            self._bases = (*self._bases[-9:], rtt)
-            self._minute = now
-        else:
-            self._bases = (*self._bases[:-1], min(self._bases[-1], rtt))
-        off_target = max(-1.0, (self.target - (rtt - min(self._bases))) / self.target)
-        self.starting = self.starting and off_target > 0.5
-        grown = self.rate * (1 + (1.0 if self.starting else self.gain) * off_target)
-        # A rate far above what flows measures nothing: keep it within twice of what was achieved.
-        self.rate = max(self.floor, min(grown, 2 * max(achieved, self.floor)))
-        return self.rate
+def connections_for(rate: float) -> int:
+    """How many connections share a rate well. Among too many, each would be so slow that the server gives it up."""
+    return max(1, int(rate / LEAST_SHARE))

@@ -8,8 +8,8 @@ comes out must still name the template's host.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.intern import Interner
 from fastdl.core.normal_form import Normal, normal_form
 from fastdl.core.record import Record
@@ -125,6 +125,11 @@ class Mapper:
     @property
     def cache(self) -> RouteCache | None:
         return self._cache
+
+    @property
+    def names(self) -> list[str]:
+        """The shared names of hosts and operators."""
+        return self._shared.held()
 
     @property
     def pack(self) -> Pack:

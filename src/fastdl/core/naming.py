@@ -7,10 +7,12 @@ passed is a `SafeName`; the type checker refuses any other string where a path i
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import NewType
 
-from fastdl.core.urls import UNSAFE, Url, percent_decoded
+from fastdl.core.hints import NewType
+from fastdl.core.pattern import pattern
+from fastdl.core.urls import UNSAFE, Url, is_plain, percent_decoded
 
 SafeName = NewType("SafeName", str)
 
@@ -18,36 +20,34 @@ SafeName = NewType("SafeName", str)
 MAX_BYTES = 255 - len(".fastdl.journal")
 FALLBACK = SafeName("download")
 
-_WINDOWS_ONLY = re.compile('[:*?"<>|]')
-_WINDOWS_END = re.compile(r"[. ]+\Z")
-_LEADING = re.compile(r"\A[\s.]+")
+_WINDOWS_ONLY = pattern('[:*?"<>|]')
+_WINDOWS_END = pattern(r"[. ]+\Z")
+_LEADING = pattern(r"\A[\s.]+")
 _DEVICES = frozenset(
     ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"]
     + [f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789\u00b9\u00b2\u00b3"]
 )
 # Variation selectors are ignored by file systems that fold letter case; so they are where names are compared.
-_VARIATION = re.compile("[\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_VERSION = re.compile(r"[vV]?[0-9]+(?:\.[0-9]+)+")
+_VARIATION = pattern("[\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_VERSION = pattern(r"[vV]?[0-9]+(?:\.[0-9]+)+")
 
 # Suffixes that say how something is packed, signed or summed; what it is stands in the suffix before.
-_WRAPPER = re.compile(
-    "gz|bz2|xz|zstd?|lz|lz4|lzma|lzo|br|z|asc|sign?|minisig|md5|sha1|sha256|sha512|b2|torrent|part", re.IGNORECASE
-)
-_INNER = re.compile(r"[A-Za-z][A-Za-z0-9]{0,7}")
-_SUFFIX = re.compile(r"[^\s.]{1,32}")
+_PACKED = frozenset(("gz", "bz2", "xz", "zst", "zstd", "lz", "lz4", "lzma", "lzo", "br", "z", "torrent", "part"))
+_PROVED = frozenset(("asc", "sig", "sign", "minisig", "md5", "sha1", "sha256", "sha512", "b2"))
+_WRAPPERS = _PACKED | _PROVED
+_INNER = pattern(r"[A-Za-z][A-Za-z0-9]{0,7}")
 
 # The charsets that servers were seen to use in `filename*`; a codec of the server's free choice is no plaything.
-_CHARSET = re.compile(
-    "utf-?8|us-ascii|iso-8859-(?:1|2|5|15)|latin1|windows-125[0-9]|koi8-r|gbk|gb2312|gb18030|big5|shift_jis|euc-jp|"
-    "iso-2022-jp|euc-kr",
-    re.IGNORECASE,
+_CHARSET = pattern(
+    "(?i)utf-?8|us-ascii|iso-8859-(?:1|2|5|15)|latin1|windows-125[0-9]|koi8-r|gbk|gb2312|gb18030|big5|shift_jis|euc-jp|"
+    "iso-2022-jp|euc-kr"
 )
-_NAME_AND_VALUE = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(.*)", re.DOTALL)
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)', re.DOTALL)
+_NAME_AND_VALUE = pattern(r"(?s)\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(.*)")
+_QUOTED = pattern(r'(?s)"((?:[^"\\]|\\.)*)')
 # Where an unquoted value ends although no semicolon says so: a quote, the next list member, a forgotten delimiter.
-_LOOSE_END = re.compile(r'"|,\s?(?:attachment|inline)\b|[\s,][A-Za-z*-]{1,40}=', re.IGNORECASE)
-_EXTENDED = re.compile(r"([^'\s]*)'[^']*'(.*)", re.DOTALL)
-_BAD_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_LOOSE_END = pattern(r'(?i)"|,\s?(?:attachment|inline)\b|[\s,][A-Za-z*-]{1,40}=')
+_EXTENDED = pattern(r"(?s)([^'\s]*)'[^']*'(.*)")
+_BAD_PERCENT = pattern("%(?![0-9A-Fa-f]{2})")
 
 
 def choose_name(disposition: str | None, given: Url, final: Url, *, windows: bool) -> SafeName:
@@ -56,14 +56,19 @@ def choose_name(disposition: str | None, given: Url, final: Url, *, windows: boo
     named = disposition_filename(disposition)
     if named is not None and (safe := safe_name(named, windows=windows)):
         return safe
-    of_given = _segment_name(given, windows)
-    if of_given and _extension(of_given) and not _VERSION.fullmatch(of_given):
+    of_given = _segment_name(given.path, windows)
+    if of_given and _extension(of_given) and not _is_version(of_given):
         return of_given
-    return _segment_name(final, windows) or FALLBACK
+    return _segment_name(final.path, windows) or FALLBACK
 
 
-def _segment_name(url: Url, windows: bool) -> SafeName | None:
-    segment = url.path.rpartition("/")[2]
+def _is_version(name: str) -> bool:
+    return (name[0] in "vV" or name[0].isdigit()) and _VERSION.fullmatch(name) is not None
+
+
+@functools.lru_cache(maxsize=256)  # a download asks for its name several times
+def _segment_name(path: str, windows: bool) -> SafeName | None:
+    segment = path.rpartition("/")[2]
     try:
         name = percent_decoded(segment).decode()
     except UnicodeDecodeError:
@@ -80,8 +85,10 @@ def disposition_filename(header: str | None) -> str | None:
 
     Bytes above ASCII are UTF-8 where they are valid as such, else ISO-8859-1. Percent signs and RFC 2047 words in
     `filename` are plain characters, and the continuations of RFC 2231 do not exist in HTTP (RFC 6266, 4.1)."""
+    if not header:
+        return None
     plain = extended = None
-    for name, value in _parameters(header or ""):
+    for name, value in _parameters(header):
         if name == "filename*":
             extended = extended or _decode_extended(value)
         elif name == "filename":
@@ -150,11 +157,14 @@ def _decode_extended(value: str) -> str | None:
 def safe_name(candidate: str, *, windows: bool) -> SafeName | None:
     """A name made harmless: its last path part, without what hides or steers, no dot file, no device of any system,
     short enough. None where nothing of it is left."""
-    name = re.split(r"[/\\]", candidate)[-1]
-    if not _LEADING.sub("", UNSAFE.sub("", name)):
+    name = candidate.replace("\\", "/").rpartition("/")[2]
+    if is_plain(name) and name[:1] not in ("", " ", "."):
+        harmless = name
+    elif not _LEADING.sub("", UNSAFE.sub("", name)):
         return None
-    name = _LEADING.sub("", UNSAFE.sub("_", name))
-    safe = _fitted(_WINDOWS_ONLY.sub("_", name) if windows else name)
+    else:
+        harmless = _LEADING.sub("", UNSAFE.sub("_", name))
+    safe = _fitted(_WINDOWS_ONLY.sub("_", harmless) if windows else harmless)
     if windows:  # last, because a cut can end at a dot or a space
         safe = SafeName(_WINDOWS_END.sub(lambda found: "_" * len(found[0]), safe))
     return safe
@@ -179,14 +189,15 @@ def _fitted(name: str, inset: str = "") -> SafeName:
 
 def is_device(name: str) -> bool:
     """Whether some system takes a plain name for a device: Windows "con.txt", "CON .txt" and "con:x" too."""
-    return re.split("[.:]", name, maxsplit=1)[0].rstrip(" ").upper() in _DEVICES
+    return name.partition(".")[0].partition(":")[0].rstrip(" ").upper() in _DEVICES
 
 
 def _guarded(name: str) -> str:
     if is_device(name):
         name = f"_{name}"
     # "a.fastdl" is where the data of another download, that of "a", would lie.
-    if _VARIATION.sub("", name).casefold().endswith((".fastdl", ".fastdl.journal")):
+    seen = name if name.isascii() else _VARIATION.sub("", name)
+    if seen.casefold().endswith((".fastdl", ".fastdl.journal")):
         name = f"{name}_"
     return name
 
@@ -195,10 +206,10 @@ def _extension(name: str) -> str:
     """The last suffix with its dot, and the one before where the last is a wrapper: ".zip", ".tar.gz",
     ".tar.gz.asc"; empty where there is none."""
     stem, _, suffix = name.rpartition(".")
-    if not stem or not _SUFFIX.fullmatch(suffix):
+    if not stem or not 0 < len(suffix) <= 32 or any(character.isspace() for character in suffix):
         return ""
     extension = f".{suffix}"
-    while _WRAPPER.fullmatch(suffix) and extension.count(".") < 4:
+    while suffix.lower() in _WRAPPERS and extension.count(".") < 4:
         stem, _, suffix = stem.rpartition(".")
         if not stem or not _INNER.fullmatch(suffix):
             break

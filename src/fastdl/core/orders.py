@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from fastdl.core.plain import dataclass
 from fastdl.errors import FastdlError
 
 

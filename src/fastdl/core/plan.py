@@ -6,7 +6,7 @@ docs/performance.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fastdl.core.plain import dataclass
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -15,7 +15,7 @@ MIN_SPLIT = MIB  # -k unless the user says otherwise
 FIRST_RANGE = 4 * MIB  # what a connection gets whose rate is not known yet
 SMALLEST = 64 * KIB  # ranges near the end of the file, on slow links, when the user gave no -k
 MOST_CONNECTIONS = 16  # -x auto
-FEW_CONNECTIONS = 4  # what a link without latency begins with: more connections only cost CPU there
+FEW_CONNECTIONS = 2  # what a link without latency begins with: more connections only cost CPU there
 LOW_LATENCY = 0.002
 WASTE_FLOOR = 4 * MIB
 WASTE_SHARE = 0.02
@@ -25,12 +25,18 @@ LONGEST_HOLD = 64.0
 STUMBLES = 2  # requests lost that were sent before the body in front had ended, after which none is sent so any more
 BAD_RANGES = 3  # unusable answers to range requests, in a row, after which a source is asked for the whole file
 LINGER = 0.15  # seconds until a server has surely noticed that a connection was closed
-STALL = 2.0
+STALL = 1.0  # seconds without a byte, while others flow, after which a steady connection is given up
+NEAR_END = 1.0  # seconds before the end of a range from which on its worker's word for the end is taken down
+PAUSE = 0.1  # shorter gaps between two blocks are no pauses
+DOUBT = 0.25  # so much longer, as a share, a silence is borne after each that was not
+MOST_DOUBT = 4.0
+LONGEST_PATIENCE = 20.0
 QUIET = 1.0  # seconds without a byte after which a source that was to serve alone gets help
 LATE_HEAD = 5.0
 TRIAL = 512 * KIB  # the first range of a mapped source: useful, and soon fetched again if nothing comes
 TRIAL_HEAD = 2.0  # seconds that it has for its first head while others flow
 TRIAL_RIVAL = 0.1  # seconds after which somebody who has nothing else to do fetches that range as well
+CRAWL = 16  # times slower than whoever helps: such a connection may hold any range, and none is too large to rescue
 FIRST_BYTE = 0.5  # seconds after its head in which nothing is concluded from a body that has not begun
 
 
@@ -65,9 +71,24 @@ def split(remaining: int, victim_rate: float, thief_rate: float, latency: float)
     return max(0, int(remaining - kept))
 
 
+def patience(pause: float, sway: float, rtt: float, doubt: float) -> float:
+    """Seconds of silence that a connection is granted: after its usual pauses and how much they vary, as RFC 6298 has
+    it for retransmissions (2.3), and never less than TCP itself may need to mend two losses in a row. `doubt` grows
+    where a silence was taken for an end (5.5)."""
+    two_losses = 3 * (rtt + 0.2)  # the timer runs for a round trip and 0.2 s at least, then for twice as long
+    return min(max(max(STALL, two_losses) * doubt, pause + 4 * sway), LONGEST_PATIENCE)
+
+
 def waste_budget(size: int) -> int:
-    """Bytes that hedging may fetch twice in one download."""
-    return max(int(size * WASTE_SHARE), WASTE_FLOOR)
+    """Bytes that hedging may fetch twice in one download where a connection is merely slow. A small file has a small
+    share to waste, and one of a few ranges at most none."""
+    share = size // 8
+    return max(int(size * WASTE_SHARE), min(WASTE_FLOOR, share if share >= SMALLEST else 0))
+
+
+def rescue_budget(size: int) -> int:
+    """The same where a connection is silent: nothing will come twice, most likely, and never the whole file."""
+    return max(int(size * WASTE_SHARE), min(WASTE_FLOOR, size))
 
 
 @dataclass(slots=True)
@@ -108,7 +129,7 @@ class Growth:
         if self.asked is not None:
             return
         self.most = min(MOST_CONNECTIONS, self.most + per_host)
-        more = per_host if rtt >= LOW_LATENCY else FEW_CONNECTIONS // 2
+        more = per_host if rtt >= LOW_LATENCY else FEW_CONNECTIONS
         self.allowed = min(self.most, self.allowed + more)
         self.settled, self._before = self.allowed >= self.most, 0.0
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal
 
+from fastdl.core.hints import Literal
+from fastdl.core.pattern import pattern
 from fastdl.core.urls import clean
 from fastdl.errors import UsageError
 
@@ -17,8 +18,8 @@ MAX_SIZE = 2**63 - 1  # what a file offset can hold
 MAX_SECONDS = 4_000_000.0  # 46 days: waits longer than 2**32 ms are refused by Windows
 
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_SIZE = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,30}))?\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
-_SECONDS = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})\s*(s|m|h)?", re.IGNORECASE)
+_SIZE = pattern(r"(?i)([0-9]{1,30})(?:\.([0-9]{1,30}))?\s*([kmgt]?)(?:i?b)?")
+_SECONDS = pattern(r"(?i)([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})\s*(s|m|h)?")
 
 
 def parse_size(text: str, what: str = "size") -> int:

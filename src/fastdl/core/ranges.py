@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+
+from fastdl.core.record import Record
 
 
-class Range(NamedTuple):
+class Range(Record):
     """The bytes `start <= offset < end`; offsets and lengths are bytes."""
 
     start: int

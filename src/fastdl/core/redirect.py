@@ -6,8 +6,7 @@ circles; and nothing that the user gave for one origin is shown to another.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from fastdl.core.plain import replace
 from fastdl.core.urls import DEFAULT_PORTS, Url, clean, join, mask
 from fastdl.errors import RedirectRefused
 

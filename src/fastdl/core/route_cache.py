@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+
+from fastdl.core.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastdl.core.mapper import Route
@@ -26,6 +27,11 @@ class RouteCache:
 
     def __len__(self) -> int:
         return len(self._store)
+
+    def held(self) -> list[tuple[str, Route]]:
+        """All entries, for who weighs them."""
+        with self._lock:
+            return list(self._store.items())
 
     def get(self, url: str) -> Route | None:
         with self._lock:

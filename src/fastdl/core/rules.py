@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.core.record import Record
 from fastdl.core.templates import template_host
 

@@ -14,19 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fastdl.core import health, plan
-from fastdl.core.flow import ByteFlow
+from fastdl.core.dispatch import Dispatch
 from fastdl.core.orders import Abort, Failure, Fault, Finish, GiveUp, Instruction, Read, Restart
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.state import UNKNOWN_END, Lease, Limits, Phase, Source, Worker
 from fastdl.errors import DigestMismatch
 
 
-class Scheduler(ByteFlow):
+class Scheduler(Dispatch):
     """One attempt at one file. `jitter` gives uniform numbers in [0, 1)."""
 
     def __init__(self, hosts: Sequence[str], limits: Limits, jitter: Callable[[], float]) -> None:
         super().__init__(hosts, limits)
-        self.confirmed = False  # a source has shown which object this is
         self.confirmed_by = 0  # which one
         self._jitter = jitter
 
@@ -42,47 +41,7 @@ class Scheduler(ByteFlow):
             if not self.pool:
                 self.over = True
                 return [Finish()]
-        return self._contact(now)
-
-    def _contact(self, now: float) -> list[Instruction]:
-        """Ask the next source which object there is; the range asked for is useful in itself."""
-        if not self.single and self.no_ranges_left():
-            self.single = True
-        busy = list(self.busy())
-        if busy and (self.single or len(busy) >= (self.limits.connections or plan.MOST_CONNECTIONS)):
-            return []
-        for source in self.sources:
-            if self._may_contact(source, now):
-                worker = self.idle_worker(source)
-                gap = self.pool.first()
-                if self.single:
-                    return [self.ask_whole(worker, source, now)]
-                if self.size is not None and (gap is None or self.doubtful):
-                    for rival in busy:  # the same range as the one who does not answer
-                        if rival.lease is not None:
-                            return [self.ask(worker, source, rival.lease, rival.lease.end, now)]
-                if gap is None:
-                    start, end = 0, None
-                else:
-                    size = plan.guided(source.rate, self.pool.total, 0.25, self.limits.min_split or plan.MIN_SPLIT)
-                    start, end = gap.start, min(gap.end, gap.start + size)
-                    if self.limits.connections == 1:
-                        end = gap.end
-                    if source.mapped:
-                        end = min(end, start + plan.TRIAL)
-                lease = Lease(start, UNKNOWN_END if end is None else end, start)
-                if end is not None:
-                    self.pool.remove(start, end)
-                return [self.ask(worker, source, lease, end, now)]
-        return []
-
-    def _may_contact(self, source: Source, now: float) -> bool:
-        """Whether a source may be asked which object there is."""
-        if source.error is not None or now < source.ready or (source.ranges is False and not self.single):
-            return False
-        active = [w for w in self.workers.values() if w.phase is not Phase.IDLE]
-        on_host = sum(1 for w in active if self.sources[w.source].host == source.host)
-        return on_host < self.host_share and all(w.source != source.id for w in active)
+        return self.contact(now)
 
     # --- sources that come later ------------------------------------------------------------------------------
 
@@ -90,7 +49,7 @@ class Scheduler(ByteFlow):
         """A mapped source may be used from now on. It is tried with a small range that is useful anyway, and gets more
         by the rate that it shows."""
         self.sources.append(Source(len(self.sources), host, mapped=True))
-        return self._expand(now) if self.confirmed else []
+        return self.expand(now) if self.confirmed else []
 
     def recall(self, source: int, connections: int, now: float) -> None:
         """An earlier download has met the limit of this source. It is believed for a while, then tried again."""
@@ -121,20 +80,34 @@ class Scheduler(ByteFlow):
                 if not sources:  # nobody is known to have lied, so nobody but the origin is asked
                     self.disputed.add(*piece)
                 self.pool.add(*piece)
-        return aborts + self._expand(now)
+        return aborts + self.expand(now)
 
     def _met(self, source: Source, now: float) -> None:
         """A mapped source has shown that it serves."""
         if self.growth is not None:
             self.growth.join(source.rtt, self.limits.per_host)
         for worker in self.busy():
-            lease = worker.lease
-            if lease is None or not self.sources[worker.source].last_resort or worker.queued or lease.shared:
-                continue
-            stop = lease.frontier + plan.TRIAL
-            if worker.phase is Phase.FLOWING and lease.end != UNKNOWN_END and stop < lease.end:
-                self.pool.add(stop, lease.end)  # whoever is the last resort does not go on to the end
-                lease.end = stop
+            if self.sources[worker.source].last_resort:
+                self._cut_short(worker)  # whoever is the last resort does not go on to the end
+
+    def shrink(self) -> None:
+        """The machine is short of memory: half of the connections. Who is beyond that ends soon, the slowest first."""
+        if self.growth is None:
+            return
+        self.growth.shrink()
+        busy = sorted(self.busy(), key=lambda worker: worker.rate or 0.0)
+        for worker in busy[: max(0, len(busy) - self.growth.allowed)]:
+            self._cut_short(worker)
+
+    def _cut_short(self, worker: Worker) -> None:
+        """All but the next piece of the worker's range goes back to the queue."""
+        lease = worker.lease
+        if lease is None or worker.queued or lease.shared:
+            return
+        stop = lease.frontier + plan.TRIAL
+        if worker.phase is Phase.FLOWING and lease.end != UNKNOWN_END and stop < lease.end:
+            self.pool.add(stop, lease.end)
+            lease.end = stop
 
     # --- heads -----------------------------------------------------------------------------------------------
 
@@ -168,7 +141,7 @@ class Scheduler(ByteFlow):
             return self._confirm(worker, source, lease, size, ranged, now)
         if first and source.mapped:
             self._met(source, now)
-            return self._expand(now)
+            return self.expand(now)
         return []
 
     def _confirm(
@@ -199,7 +172,7 @@ class Scheduler(ByteFlow):
                 self.release(rival)
                 rival.phase = Phase.STOPPING
                 others.append(Abort(rival.id))
-        return others + self._expand(now)
+        return others + self.expand(now)
 
     # --- ends ------------------------------------------------------------------------------------------------
 
@@ -221,7 +194,7 @@ class Scheduler(ByteFlow):
             return instructions + self._finish()
         if not stopping:
             instructions += self._go_on(worker, now)
-        return instructions + self._expand(now)
+        return instructions + self.expand(now)
 
     def _settle(self, worker: Worker) -> list[Instruction]:
         """Book what the worker's lease has brought and take the lease from it; a hedging partner is stopped."""
@@ -243,7 +216,7 @@ class Scheduler(ByteFlow):
         return instructions
 
     def _go_on(self, worker: Worker, now: float) -> list[Instruction]:
-        """After a complete lease: the queued answer, a longer body, or (by `_expand`) new work."""
+        """After a complete lease: the queued answer, a longer body, or (by `expand`) new work."""
         end, asked_end = worker.offset, worker.asked_end
         source = self.sources[worker.source]
         open_end = self.size if asked_end is None else asked_end
@@ -298,7 +271,7 @@ class Scheduler(ByteFlow):
         if stopping:
             self.pool.add(queued.start, queued.end)
             worker.phase = Phase.IDLE
-            return instructions + self._expand(now)
+            return instructions + self.expand(now)
         worker.lease = queued
         worker.phase = Phase.ASKED
         worker.offset = queued.start
@@ -320,8 +293,7 @@ class Scheduler(ByteFlow):
         self.release(worker)
         worker.phase = Phase.IDLE
         worker.connected = False
-        worker.rate = None
-        worker.gap = 0.0
+        worker.forget()
         if self.over:
             return []
         if failure.fault is Fault.FATAL:
@@ -341,7 +313,7 @@ class Scheduler(ByteFlow):
         if all(s.error is not None for s in self.sources):
             self.over = True
             return [GiveUp(self.sources[0].error or failure.error)]
-        return self._expand(now)
+        return self.expand(now)
 
     def _complete(self) -> bool:
         if self.size is None or self.over or any(worker.comparing for worker in self.workers.values()):
@@ -366,28 +338,19 @@ class Scheduler(ByteFlow):
         if not self.confirmed:
             waiting = [w for w in self.workers.values() if w.phase is Phase.ASKED]
             if not waiting or now - max(w.since for w in waiting) > 1.5:
-                instructions += self._contact(now)
+                instructions += self.contact(now)
             return instructions
         instructions += self._replace_stalled(now)
         health.relent(self, now)
         if self.growth is not None:
             total = sum(w.rate or 0.0 for w in self.busy())
             self.growth.review(total, len(list(self.busy())), now)
-        return instructions + self._expand(now)
+        return instructions + self.expand(now)
 
     def _replace_stalled(self, now: float) -> list[Instruction]:
         """A connection that is silent while others flow gives its range back and is closed."""
         instructions: list[Instruction] = []
-        for worker in list(self.busy()):
-            silent = now - max(worker.last, worker.since)
-            patience = max(plan.STALL, 4 * min(worker.gap, 5.0))
-            if worker.phase is Phase.ASKED and not worker.hurried:
-                patience = plan.TRIAL_HEAD if self.sources[worker.source].on_trial else plan.LATE_HEAD
-            if silent <= patience or worker.lease is None or worker.lease.pending or self.single:
-                continue
-            nobody = self.heard < max(worker.last, worker.since) + 0.5
-            if nobody and not health.is_alone_to_blame(self, worker, now):
-                continue  # nobody has heard anything since: it is not this connection's fault
+        for worker in [] if self.single else health.silent(self, self.heard, now):
             if worker.phase is Phase.ASKED:
                 health.blame_unanswered(self, worker, now)
             else:
@@ -396,46 +359,3 @@ class Scheduler(ByteFlow):
             worker.phase = Phase.STOPPING
             instructions.append(Abort(worker.id))
         return instructions
-
-    # --- giving out work -------------------------------------------------------------------------------------
-
-    def _expand(self, now: float) -> list[Instruction]:
-        """Give work to idle workers, and open connections as far as they are allowed and find work."""
-        if self.over:
-            return []
-        if not self.confirmed:
-            return [] if any(True for _ in self.busy()) else self._contact(now)
-        if self.single:
-            return self._expand_single(now)
-        instructions: list[Instruction] = []
-        allowed = self.growth.allowed if self.growth is not None else 1
-        useless: set[int] = set()  # the best source may find nothing to do where another one does
-        while self.in_use(now) < allowed and (source := self.free_source(now, but=useless)) is not None:
-            fetch = self.work_for(source, now)
-            if fetch is None:
-                useless.add(source.id)
-            else:
-                instructions.append(fetch)
-        instructions += self._try_out(now)
-        if not instructions and not any(True for _ in self.busy()) and self.no_ranges_left():
-            self.single = True
-            return self._expand_single(now)
-        return instructions
-
-    def _try_out(self, now: float) -> list[Instruction]:
-        """Mapped sources that nobody has met yet are asked beside the connections that are allowed."""
-        instructions: list[Instruction] = []
-        while self.limits.connections is None and (source := self.free_source(now, trials=True)) is not None:
-            fetch = self.work_for(source, now)
-            if fetch is None:
-                break
-            instructions.append(fetch)
-        return instructions
-
-    def _expand_single(self, now: float) -> list[Instruction]:
-        if any(w.phase is not Phase.IDLE for w in self.workers.values()):
-            return []
-        for source in self.sources:
-            if source.error is None and now >= source.ready:
-                return [self.ask_whole(self.idle_worker(source), source, now)]
-        return []

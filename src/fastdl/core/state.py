@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 
 from fastdl.core import plan
+from fastdl.core.plain import dataclass, field
 from fastdl.errors import FastdlError
 
 UNKNOWN_END = 1 << 62  # the end of a lease while the size of the file is not known
@@ -37,6 +37,7 @@ class Source:
     mapped: bool = False  # found by a rule: it has to prove itself, and nobody misses it
     last_resort: bool = False  # asked only where no other source serves (--cdn prefer)
     stalls: int = 0  # connections that fell silent in mid-body
+    doubt: float = 1.0  # how much longer than usual its silences are borne, after some were no good
     most: int = 0  # connections that it served at once
     busy: int = 0  # refusals for being asked too much
 
@@ -57,6 +58,7 @@ class Lease:
     pending: int = 0
     settled: int = 0  # every byte below it is stored
     shared: bool = False  # it was hedged
+    due: float = float("inf")  # when it was to be complete, by the best rate that its worker has shown near its end
 
     def __post_init__(self) -> None:
         self.settled = self.frontier
@@ -87,7 +89,8 @@ class Worker:
     since: float = 0.0
     begun: float = 0.0  # when the first body came on this connection
     last: float = 0.0
-    gap: float = 0.0  # the longest usual pause between blocks, seconds
+    pause: float = 0.0  # the usual pause in a body, seconds, and how much pauses vary; 0: none was seen
+    sway: float = 0.0
     rate: float | None = None
     counted: int = 0  # bytes since `measured`
     measured: float = 0.0
@@ -95,6 +98,23 @@ class Worker:
     connected: bool = False  # holds a connection, as far as is known here
     hurried: bool = False  # its request was sent before the body in front had ended
     comparing: bool = False  # its last block is held against doubtful bytes
+
+    def silence(self, now: float) -> float:
+        """Seconds without a byte, or since the request."""
+        return now - max(self.last, self.since)
+
+    def paused(self, seconds: float) -> None:
+        """Nothing came for `seconds`, then the body went on: as RFC 6298, 2.2 and 2.3 smooth round-trip times."""
+        if not self.pause:
+            self.pause, self.sway = seconds, seconds / 2
+            return
+        self.sway += (abs(seconds - self.pause) - self.sway) / 4
+        self.pause += (seconds - self.pause) / 8
+
+    def forget(self) -> None:
+        """Its connection is another one from here on."""
+        self.rate = None
+        self.pause = self.sway = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,19 @@ half an IP address) is refused instead of guessed.
 
 from __future__ import annotations
 
+import functools
 import re
-from dataclasses import dataclass, replace
+from importlib import import_module
 
+from fastdl.core.pattern import pattern
+from fastdl.core.plain import dataclass, replace
 from fastdl.errors import UsageError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 # Characters that move the cursor, reorder or hide text, or cannot be encoded: controls, format characters (bidi marks
 # and zero-width ones among them), blank fillers, line and paragraph separators, surrogates, noncharacters.
-UNSAFE = re.compile(
+UNSAFE = pattern(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180e"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
@@ -25,14 +28,15 @@ UNSAFE = re.compile(
     + "]"
 )
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _OPAQUE = frozenset({"about", "blob", "data", "file", "javascript", "magnet", "mailto", "sms", "tel", "urn"})
-_PORT_LIKE = re.compile(r"[0-9]{1,5}(?:[/?#]|$)")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_REG_NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_TO_ENCODE = re.compile(rb"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~!$&'()*+,;=:@/?\[\]%]")
-_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_PORT_LIKE = pattern(r"[0-9]{1,5}(?:[/?#]|$)")
+_CONTROL = pattern("[\x00-\x1f\x7f-\x9f]")
+_IN_NAMES = "abcdefghijklmnopqrstuvwxyz0123456789_-"
+_TO_ENCODE = pattern(rb"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~!$&'()*+,;=:@/?\[\]%]")
+_AS_IT_IS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/?[]"
+_BYTES = frozenset(str(number) for number in range(256))
+_ENCODED = pattern(rb"%([0-9A-Fa-f]{2})")
 
 
 class _Malformed(ValueError):
@@ -86,6 +90,7 @@ class Url:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=256)  # a download asks for its URL several times
 def parse_url(text: str) -> Url:
     """The URL that a user wrote. Spaces and non-ASCII in path and query are encoded as UTF-8, `%XX` stays as it is,
     dot segments are resolved, the fragment is dropped.
@@ -141,12 +146,15 @@ def _parse(text: str) -> Url:
 
 
 def _refuse_controls(text: str) -> None:
-    if found := _CONTROL.search(text):
+    if not is_plain(text) and (found := _CONTROL.search(text)):
         raise _Malformed(f"it holds the control character U+{ord(found[0]):04X}")
 
 
 def _split_scheme(text: str) -> tuple[str, str]:
     """Scheme, and what stands behind the "//"."""
+    for known in DEFAULT_PORTS:
+        if text.startswith(f"{known}://"):
+            return known, text[len(known) + 3 :]
     found = _SCHEME.match(text)
     if found is None or _is_host_and_port(found[1].lower(), text[found.end() :]):
         raise _Malformed("it has no scheme", _likely(f"https://{text.removeprefix('//')}"))
@@ -212,7 +220,7 @@ def _port(port: str) -> int | None:
     # The value is not repeated: in "http://me:pa/ss@host" it is half a password.
     if not port:
         return None
-    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5) or not 0 < int(port) < 65536:
         raise _Malformed("its port is not a number from 1 to 65535")
     return int(port)
 
@@ -236,9 +244,10 @@ def _host(host: str) -> str:
     if len(host) > 1000:
         raise _Malformed("its host is too long")
     host = (host if host.isascii() else _idna(host)).lower()
-    if _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
+    last = host.removesuffix(".").rpartition(".")[2]
+    if last.isdigit() or (last.startswith("0x") and not last[2:].strip("0123456789abcdef")):
         return _ipv4(host)
-    if not _REG_NAME.fullmatch(host):
+    if any(not 0 < len(label) < 64 or label.strip(_IN_NAMES) for label in host.removesuffix(".").split(".")):
         raise _Malformed("its host is no valid name")
     if len(host.removesuffix(".")) > 253:
         raise _Malformed("its host is too long")
@@ -247,12 +256,10 @@ def _host(host: str) -> str:
 
 def _ipv4(host: str) -> str:
     """A name that ends in a number is an address or nothing: "127.1" and "0x7f.1" are read differently everywhere."""
-    import ipaddress
-
-    try:
-        return str(ipaddress.IPv4Address(host))
-    except ValueError:
-        raise _Malformed("its host is no IPv4 address (four numbers from 0 to 255)") from None
+    parts = host.split(".")
+    if len(parts) == 4 and all(part in _BYTES for part in parts):
+        return host
+    raise _Malformed("its host is no IPv4 address (four numbers from 0 to 255)")
 
 
 def _idna(host: str) -> str:
@@ -274,7 +281,9 @@ def _target(text: str) -> str:
         raw = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise _Malformed("it holds half a character (a lone surrogate)") from None
-    path, mark, query = _TO_ENCODE.sub(lambda found: b"%%%02X" % found[0][0], raw).decode("ascii").partition("?")
+    if raw.translate(None, _AS_IT_IS):
+        raw = _TO_ENCODE.sub(lambda found: b"%%%02X" % found[0][0], raw)
+    path, mark, query = raw.decode("ascii").partition("?")
     return _without_dots(path or "/") + mark + query
 
 
@@ -297,25 +306,34 @@ def _without_dots(path: str) -> str:
 def percent_decoded(text: str, encoding: str = "utf-8") -> bytes:
     """The bytes that percent-encoded text stands for; a "%" without two hex digits stays. Raises UnicodeEncodeError
     for characters that `encoding` has not."""
+    if "%" not in text:
+        return text.encode(encoding)
     return _ENCODED.sub(lambda found: bytes.fromhex(found[1].decode("ascii")), text.encode(encoding))
 
 
 def url_key(url_text: str) -> str:
     """What a journal knows its URL by: SHA-256, in hex, of the URL in strict form with its userinfo. Raises
     UsageError as `parse_url`."""
-    import hashlib
-
     url = parse_url(url_text)
     # repr keeps the parts apart: "a:b" as a name is not "a" with the password "b".
-    return hashlib.sha256(f"{url.text}\n{url.username!r}\n{url.password!r}".encode()).hexdigest()
+    return _sha256(f"{url.text}\n{url.username!r}\n{url.password!r}".encode())
+
+
+def _sha256(data: bytes) -> str:
+    """Of a few bytes: without hashlib, which loads a cryptographic library of several MB for it."""
+    for name in ("_sha256", "_sha2", "hashlib"):  # to Python 3.11, from 3.12, where neither was built
+        try:
+            return str(import_module(name).sha256(data).hexdigest())
+        except ImportError:
+            continue
+    raise AssertionError("hashlib is always there")
 
 
 # --- showing ---------------------------------------------------------------------------------------------
 
-_SECRET_NAME = re.compile(
-    "token|access_token|auth|key|api_key|apikey|password|passwd|secret|sig|signature|policy|credential|session|jwt|code"
-    "|se|sp|sv|sr|(?:x-amz-|x-goog-|x-oss-|q-).*",
-    re.IGNORECASE | re.DOTALL,
+_SECRET_NAME = pattern(
+    "(?is)token|access_token|auth|key|api_key|apikey|password|passwd|secret|sig|signature|policy|credential|session|jwt"
+    "|code|se|sp|sv|sr|(?:x-amz-|x-goog-|x-oss-|q-).*"
 )
 _MASK = "***"
 
@@ -324,21 +342,20 @@ _END = r'\x00-\x20"<>'
 # Userinfo, in this order: a password with a bare "/", "?" or "#" in it, which leaves half of it where a port should be;
 # the regular case; the regular case inside an encoded URL (…?url=https%3A%2F%2Fme%3Apw%40host).
 _USERINFO = (
-    re.compile(rf"(?<=://)(?!\[|[^/?#{_END}]*@)([^/?#@{_END}]*:(?![0-9]*(?:[/?#{_END}]|\Z))[^{_END}]{{0,512}})(@)"),
-    re.compile(rf"(?<=://)([^/?#{_END}]+)(@)"),
-    re.compile(rf"(?<=%3a%2f%2f)((?:(?!%2f|%3f|%23)[^/?#&{_END}])+)(%40)", re.IGNORECASE),
+    pattern(rf"(?<=://)(?!\[|[^/?#{_END}]*@)([^/?#@{_END}]*:(?![0-9]*(?:[/?#{_END}]|\Z))[^{_END}]{{0,512}})(@)"),
+    pattern(rf"(?<=://)([^/?#{_END}]+)(@)"),
+    pattern(rf"(?i)(?<=%3a%2f%2f)((?:(?!%2f|%3f|%23)[^/?#&{_END}])+)(%40)"),
 )
 # A query name with its delimiter, encoded ones of nested URLs too (%253F is one of a URL nested twice).
-_QUERY_NAME = re.compile(
-    r"(?:[?&;#]|%(?:25)*(?:3f|26|3b|23))"
+_QUERY_NAME = pattern(
+    r"(?i)(?:[?&;#]|%(?:25)*(?:3f|26|3b|23))"
     rf"((?:[^=&;#?%/{_END}]|%(?!(?:25)*(?:3f|26|3b|23|3d|2f))[0-9a-f]{{2}}){{1,200}})"
-    r"(?:=|%(?:25)*3d)",
-    re.IGNORECASE,
+    r"(?:=|%(?:25)*3d)"
 )
-_QUERY_VALUE = re.compile(f"[^&#{_END}]+")
+_QUERY_VALUE = pattern(f"[^&#{_END}]+")
 
 # In a text that is one URL as a whole, spaces and quotes end nothing: while secrets are looked for they are letters.
-_ONE_URL = re.compile(r" *[A-Za-z][A-Za-z0-9+.-]*://(?!.*[\x00-\x20]\S*://)", re.DOTALL)
+_ONE_URL = pattern(r"(?s) *[A-Za-z][A-Za-z0-9+.-]*://(?!.*[\x00-\x20]\S*://)")
 _AS_LETTERS = str.maketrans(' "<>', "____")
 
 
@@ -362,13 +379,15 @@ def is_masked(url_text: str) -> bool:
 
 def _secrets(text: str) -> list[tuple[int, int]]:
     """Where secrets begin and end."""
+    if not any(mark in text for mark in "@?&;#%"):
+        return []  # each of the patterns begins or ends with one of these: most texts need none of them
     if _ONE_URL.match(text):
         text = text.translate(_AS_LETTERS)
     spans: list[tuple[int, int]] = []
-    for pattern in _USERINFO:
-        spans += [found.span(1) for found in pattern.finditer(text)]
+    for userinfo in _USERINFO:
+        spans += [found.span(1) for found in userinfo.finditer(text)]
         # The next ones see it as it will be shown, at the same length: what was masked is not read twice.
-        text = pattern.sub(lambda found: "*" * len(found[1]) + found[2], text)
+        text = userinfo.sub(lambda found: "*" * len(found[1]) + found[2], text)
     place = 0
     for found in _QUERY_NAME.finditer(text):
         # What lies inside a value is not measured again, or the time would be quadratic.
@@ -383,9 +402,16 @@ def _is_secret(name: str) -> bool:
     return bool(_SECRET_NAME.fullmatch(plain.decode("latin-1")))
 
 
+def is_plain(text: str) -> bool:
+    """True for printable ASCII, in which nothing can be unsafe. It saves most texts the compiling of a pattern."""
+    return text.isascii() and text.isprintable()
+
+
 def clean(text: str, limit: int = 500) -> str:
     """Text from elsewhere made fit for one line of a terminal: at most `limit` characters, no control, bidi,
     zero-width or broken ones."""
     if len(text) > limit:
         text = text[: max(limit - 3, 0)] + "..."
+    if is_plain(text):
+        return text
     return UNSAFE.sub(lambda found: " " if found[0].isspace() else "?", text)

@@ -28,9 +28,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.core.normal_form import Normal, normal_form
+from fastdl.core.pattern import pattern
 from fastdl.core.rules import CLASSES, DigestPlace, Mirror, Pack, Pattern, Rule
 from fastdl.core.templates import expand, template_authority
 from fastdl.core.urls import clean
@@ -43,11 +44,11 @@ DIGEST_KEYS = ("algorithm", "kind", "url")
 HINT = "'fastdl explain URL' names the rule of a URL."
 KINDS = ("side_file", "sums_file", "metalink")
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_LOWER = re.compile(r"[a-z0-9.-]+")
-_AUTHORITY = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?")
+_ID = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PLACEHOLDER = pattern(r"\{([^{}]*)\}")
+_NAME = pattern(r"[a-z][a-z0-9_]{0,31}")
+_LOWER = pattern(r"[a-z0-9.-]+")
+_AUTHORITY = pattern(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]{1,5})?")
 
 Path = tuple[str, ...]
 
@@ -289,8 +290,8 @@ def _choice(
 
 # --- lines -----------------------------------------------------------------------------------------------
 
-_HEADER = re.compile(r"\s*\[\[?\s*([^\]\[#]+?)\s*\]\]?\s*(?:#.*)?")
-_PART = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.|=|$)""")
+_HEADER = pattern(r"\s*\[\[?\s*([^\]\[#]+?)\s*\]\]?\s*(?:#.*)?")
+_PART = pattern(r"""\s*(?:"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.|=|$)""")
 
 
 def line_of(text: str, keys: Sequence[str]) -> int:

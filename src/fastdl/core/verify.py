@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
+from fastdl.core.hints import TYPE_CHECKING, Protocol
+from fastdl.core.pattern import pattern
+from fastdl.core.plain import dataclass
 from fastdl.core.urls import clean
 from fastdl.errors import UsageError
 
@@ -31,8 +32,8 @@ LENGTHS = {
 STRONG = frozenset({"sha512", "blake2b", "sha384", "sha256", "blake2b-256", "blake3"})
 
 _ALIASES = {"blake2b512": "blake2b", "b2": "blake2b", "blake2b256": "blake2b-256", "b3": "blake3"}
-_PREFIXED = re.compile(r"([A-Za-z0-9_-]+)\s*[:=]\s*(.*)", re.DOTALL)
-_SRI = re.compile(r"([A-Za-z0-9]+)-([A-Za-z0-9+/_-]+={0,2})(?:\?.*)?")
+_PREFIXED = pattern(r"(?s)([A-Za-z0-9_-]+)\s*[:=]\s*(.*)")
+_SRI = pattern(r"([A-Za-z0-9]+)-([A-Za-z0-9+/_-]+={0,2})(?:\?.*)?")
 _EXAMPLE = "It looks like sha256:HEX, sha256=HEX or sha512-BASE64."
 
 

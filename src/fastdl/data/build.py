@@ -11,8 +11,8 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.core.rules import FORMAT
 
 FOLDER = Path(__file__).parent

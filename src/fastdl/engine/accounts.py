@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from fastdl.core import tracker
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.quantity import format_size
 from fastdl.core.urls import mask, parse_url
 from fastdl.core.verify import LENGTHS, Digest
 from fastdl.engine import target
+from fastdl.io import phases
 from fastdl.io.contact import Place
 from fastdl.result import DigestReport, SourceReport
 
 if TYPE_CHECKING:
     from fastdl.engine.download import Download
     from fastdl.engine.sourcing import Sourcing
+    from fastdl.io.store import Report
 
 CONVICTION = -2  # the worker of the tracker that books what liars sent
 
@@ -51,7 +53,7 @@ def report(download: Download) -> None:
     result, landing = download.result, download.landing
     if result.digest is None:
         digest(download, verified=False)
-    if download.attempt is None or landing is None:
+    if landing is None or not download.asked:
         return
     if not result.kept:
         result.size, result.path = landing.size, landing.path
@@ -87,19 +89,13 @@ def convict(download: Download, sourcing: Sourcing, warn: Callable[[str], None])
                 download.counters.row(CONVICTION, number).add(tracker.ERRORS, 1)
 
 
+@phases.timed("remember")
 def remember(download: Download, *, private: bool) -> None:
     """What was learned of the servers, and the history, go to the state folder."""
-    from fastdl.io.store import Entry, Report, history_url
+    from fastdl.io.store import Entry, history_url
 
-    attempt, result, session = download.main, download.result, download.session
-    assert attempt is not None
-    counts = download.counters.by_source()
-    reports = []
-    for number, (place, source) in enumerate(zip(download.places, attempt.core.sources, strict=False)):
-        mine = counts.get(number, {})
-        if mine.get("requests"):
-            seen = (source.rate, source.rtt if source.met else None, source.most, source.busy, source.ranges)
-            reports.append(Report(place.given.netloc, mine["bytes"], *seen, mine["errors"], source.error is not None))
+    result, session = download.result, download.session
+    reports = _reports(download)
     entry = None
     if download.settings.history:
         entry = Entry(
@@ -116,6 +112,24 @@ def remember(download: Download, *, private: bool) -> None:
             tuple((place.given.netloc, place.trust, one.bytes) for place, one in _pairs(download)),
         )
     session.store.note(reports, entry)
+
+
+def _reports(download: Download) -> list[Report]:
+    """What the sources have shown of themselves, of those that were asked."""
+    from fastdl.io.store import Report
+
+    counts = download.counters.by_source()
+    attempt = download.main
+    if attempt is None:  # one small answer: it says that the server serves, and no more
+        netloc, mine = download.places[0].given.netloc, counts[0]
+        return [Report(netloc, mine["bytes"], None, None, 1, 0, None, mine["errors"], False)]
+    reports = []
+    for number, (place, source) in enumerate(zip(download.places, attempt.core.sources, strict=False)):
+        mine = counts.get(number, {})
+        if mine.get("requests"):
+            seen = (source.rate, source.rtt if source.met else None, source.most, source.busy, source.ranges)
+            reports.append(Report(place.given.netloc, mine["bytes"], *seen, mine["errors"], source.error is not None))
+    return reports
 
 
 def _pairs(download: Download) -> list[tuple[Place, SourceReport]]:

@@ -6,13 +6,13 @@ Cold events (a head, the end of a range, a failure) go through `post`. Blocks ta
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.orders import Abort, Failure, Fetch, Finish, GiveUp, Instruction, Placement, Read, Restart
+from fastdl.core.plain import dataclass
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.response import Known, Verdict, own_codings
 from fastdl.core.scheduler import Scheduler
@@ -21,9 +21,13 @@ from fastdl.core.tracker import Tracker
 from fastdl.core.urls import Url
 from fastdl.engine.sinks import STDOUT_WINDOW, Sink
 from fastdl.engine.worker import WorkerThread
+from fastdl.io import phases
 from fastdl.io.contact import Answer, Place
 from fastdl.io.session import Session
 from fastdl.io.strain import Strain
+
+if TYPE_CHECKING:
+    from fastdl.engine.first import FirstAnswer
 
 TICK = 0.05  # seconds
 JOIN = 0.3  # seconds that workers get to end after they were aborted
@@ -62,15 +66,16 @@ class Attempt:
         on_conflict: Callable[[int, int, memoryview], bool] = lambda source, offset, view: False,
         extra_headers: tuple[tuple[str, str], ...] = (),
         resumed: bool = False,
+        first: FirstAnswer | None = None,
     ) -> None:
         """`accept` is called with each usable head, before its bytes are stored; at the first it sets `sink`.
         `on_conflict` gets bytes of a source that are not those stored at the offset, and says whether to go on.
         `not_modified` is called for a 304 to `extra_headers`, `on_tick` by the running thread, about twenty times a
-        second, without the lock."""
+        second, without the lock. `first`: the answer to the first request, if that was made already."""
         self.session = session
         self.places = places
         self.tracker = counters
-        self.core = Scheduler([place.given.host for place in places], limits, random.random)
+        self.core = Scheduler([place.given.host for place in places], limits, _chance)
         self.stopping = False
         self.resumed = resumed
         self.outcome: Finish | Restart | GiveUp | None = None
@@ -81,7 +86,9 @@ class Attempt:
         self._on_failure = on_failure
         self.conflict = on_conflict
         self._extra = extra_headers
-        self._lock = threading.Lock()
+        self._first = first
+        self._recorder = phases.recorder()
+        self._lock = phases.new_lock()
         self._changed = threading.Condition(self._lock)
         self.accepting = threading.Lock()
         self._pausing = threading.Event()
@@ -89,6 +96,7 @@ class Attempt:
 
     # --- the running thread ------------------------------------------------------------------------------
 
+    @phases.timed("transfer")
     def run(
         self,
         begin: Callable[[Scheduler, float], list[Instruction]],
@@ -145,7 +153,10 @@ class Attempt:
         if isinstance(instruction, Fetch | Read):
             thread = self._threads.get(instruction.worker)
             if thread is None:
-                thread = self._threads[instruction.worker] = WorkerThread(self, instruction.worker)
+                thread = self._threads[instruction.worker] = WorkerThread(self, instruction.worker, self._first)
+                self._first = None
+                if self._recorder is not None:
+                    self._recorder.worker(thread, instruction.worker, _next_order="idle", _fill=phases.RECEIVE)
                 thread.start()
             thread.inbox.put(instruction)
         elif isinstance(instruction, Abort):
@@ -196,6 +207,7 @@ class Attempt:
         if sink is not None:
             sink.settle(worker)
 
+    @phases.timed("limiter")
     def pause(self, seconds: float) -> None:
         """Wait for the rate limit."""
         self._pausing.wait(seconds)
@@ -235,13 +247,19 @@ class Attempt:
         return state.asked_end is None or state.offset >= state.asked_end
 
     def spare(self, strain: Strain) -> None:
-        """The machine is short of something: open no more connections, or do with fewer."""
+        """The machine is short of something: open no more connections, or do with fewer and smaller blocks."""
+        self.session.short_of_memory = strain.memory
         with self._lock:
-            growth = self.core.growth
-            if growth is not None and strain.memory:
-                growth.shrink()
-            elif growth is not None and strain.processor:
-                growth.hold()
+            if strain.memory:
+                self.core.shrink()
+            elif self.core.growth is not None and strain.processor:
+                self.core.growth.hold()
+
+    def hold(self) -> None:
+        """No more connections than there are: they would bring no more."""
+        with self._lock:
+            if self.core.growth is not None:
+                self.core.growth.hold()
 
     def done(self) -> RangeSet:
         """The ranges that are stored and complete."""
@@ -277,3 +295,10 @@ class Attempt:
             busy = [w for w in self.core.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING)]
             sources = len({w.source for w in busy})
             return self.core.stored_bytes(), self.core.size, len(busy), sources, self.core.front()
+
+
+def _chance() -> float:
+    """A random number in [0, 1): only waiting after failures asks for one, and `random` is slow to import."""
+    import random
+
+    return random.random()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from typing import TYPE_CHECKING
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.ranges import Range
 from fastdl.core.urls import mask, parse_url
 from fastdl.core.verify import new_hasher

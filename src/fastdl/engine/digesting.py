@@ -7,6 +7,7 @@ import threading
 
 from fastdl.core.verify import Hasher
 from fastdl.errors import DiskError, Interrupted
+from fastdl.io import phases
 from fastdl.io.partial import Partial
 
 _BLOCK = 1024 * 1024
@@ -24,6 +25,7 @@ class FollowingDigest:
         self._stop = False
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
+        self._recorder = phases.recorder()
 
     def advance(self, front: int) -> None:
         """Every byte below `front` is stored now."""
@@ -33,6 +35,8 @@ class FollowingDigest:
             self._front = front
             if self._thread is None:
                 self._thread = threading.Thread(target=self._follow, name="fastdl-digest", daemon=True)
+                if self._recorder is not None:
+                    self._recorder.helper(self._thread, "digest")
                 self._thread.start()
             self._wake.notify()
 
@@ -54,6 +58,7 @@ class FollowingDigest:
                 self._stop = True
                 self._wake.notify_all()
 
+    @phases.timed("digest")
     def _hash(self, view: memoryview) -> None:
         count = self._partial.read_into(self._done, view)
         if count == 0:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import functools
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
 
 from fastdl.core import tracker
+from fastdl.core.hints import TYPE_CHECKING, Any, Literal
 from fastdl.core.orders import Failure, Finish, GiveUp, Instruction, Restart
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Action, Verdict
@@ -17,9 +18,10 @@ from fastdl.core.state import Limits
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import parse_checksum
-from fastdl.engine import accounts, target
+from fastdl.engine import accounts, first, target
 from fastdl.engine.attempt import Attempt
 from fastdl.engine.blame import Blame
+from fastdl.engine.first import Desk, FirstAnswer
 from fastdl.engine.landing import AskAgain, Landing
 from fastdl.engine.proof import Expected
 from fastdl.engine.sinks import STDOUT_WINDOW
@@ -29,6 +31,7 @@ from fastdl.errors import FastdlError, Interrupted, ObjectChanged, Refused, Time
 from fastdl.events import Ended, Named, Note, Observer, Started
 from fastdl.io.contact import Answer, Place
 from fastdl.io.session import Session
+from fastdl.io.settling import SmallFile, settle
 from fastdl.result import Result
 from fastdl.settings import Settings
 
@@ -68,6 +71,9 @@ class Download:
         self._listed = listed
         self.observer = observer
         self._sourcing: Sourcing | None = None
+        self.desk = Desk()  # of the job's thread, which brings its own
+        self._first: FirstAnswer | None = None
+        self.stored: SmallFile | None = None  # whole, and not named yet
         self.stopped: FastdlError | None = None
         self._began = 0.0
         self.deadline: float | None = None
@@ -75,7 +81,9 @@ class Download:
     def stop(self, error: FastdlError) -> None:
         """From any thread: end soon, with `error` as the outcome; the partial download stays."""
         self.stopped = error
-        attempt = self.attempt
+        first, attempt = self._first, self.attempt
+        if first is not None:
+            first.contact.abort()
         if attempt is not None:
             attempt.stop()
         if self.landing is not None:
@@ -85,6 +93,27 @@ class Download:
 
     def run(self) -> Result:
         """Do it all; the result holds the error if there was one."""
+        self._do()
+        if self.stored is not None:
+            settle([(self.stored, self._settled)])
+        return self._end()
+
+    def run_then(self, ended: Callable[[Callable[[], Result]], None]) -> None:
+        """The same for one file of many: `ended` gets what gives the result, from another thread where the file is
+        given its name together with others."""
+        self._do()
+        if self.stored is None:
+            ended(self._end)
+            return
+
+        def settled(error: FastdlError | None) -> None:
+            self._settled(error)
+            ended(self._end)
+
+        self.session.settler.put(self.stored, settled)
+
+    def _do(self) -> None:
+        """Up to the final name, or up to where only that is missing."""
         self._began = time.monotonic()
         result = self.result
         self.observer(Started(self.job, self.url))
@@ -103,9 +132,21 @@ class Download:
                 self._sourcing.close()
             if self.landing is not None:
                 self.landing.close()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a server was."""
+        return self.attempt is not None or self.counters.total(tracker.REQUESTS) > 0
+
+    def _settled(self, error: FastdlError | None) -> None:
+        self.result.error = error
+
+    def _end(self) -> Result:
+        """What is told and remembered of it."""
+        result = self.result
         accounts.report(self)
         result.seconds = time.monotonic() - self._began
-        if self._sourcing is not None and self.attempt is not None:
+        if self._sourcing is not None and self.asked:
             accounts.remember(self, private=self._sourcing.private)
         for warning in self.session.take_warnings():
             self.note("warning", warning)
@@ -134,12 +175,22 @@ class Download:
         self._sourcing = sourcing = Sourcing(self.session, settings, self.url, self.places, expected, tell, warn)
         session = self.session
         self.landing = landing = Landing(
-            settings, self.url, self.places, expected, tell, lambda: session.store, sourcing.embedded, session.scanned
+            settings,
+            self.url,
+            self.places,
+            expected,
+            tell,
+            lambda: session.store,
+            sourcing.embedded,
+            session.scanned,
+            self._wait_for,
         )
         self.deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
         if landing.in_order:
             landing.proof.foreseen = sourcing.foreseen
+        if session.many and self._at_once(landing, sourcing, begun=claims is not None):
+            return
         for restart in range(RESTARTS + 1):
             outcome = self._try(landing, sourcing, claims, last=restart == RESTARTS)
             if isinstance(outcome, Finish):
@@ -158,6 +209,35 @@ class Download:
                 place.forget()
             sourcing.renew()
         raise ObjectChanged("the file kept changing during the download", f"begun {RESTARTS + 1} times")
+
+    def _at_once(self, landing: Landing, sourcing: Sourcing, *, begun: bool) -> bool:
+        """Make the first request from this thread; true where the file is small, and stored. Else the attempt goes on
+        with the answer, and this thread keeps no connection from it. `begun`: by an earlier run."""
+        if begun or not first.possible(self, landing, sourcing):
+            self.desk.clear()
+            return False
+        self._first = asked = FirstAnswer(self.desk.take(self))
+        sourcing.begin()
+        self.stored = first.small(self, landing, sourcing, asked)
+        if self.stored is None:
+            if asked.used:
+                self._first = None
+                self.desk.clear()
+            return False
+        self._checked(landing, landing.size or 0)
+        self.observer(Named(self.job, landing.path or "-", landing.size, 0))
+        return True
+
+    def _checked(self, landing: Landing, size: int) -> None:
+        """Every digest that is known agrees."""
+        sha256 = landing.digests(size).get("sha256")
+        self.result.sha256 = sha256.hex() if sha256 is not None else None
+        accounts.digest(self, verified=True)
+
+    def _wait_for(self, path: str) -> None:
+        """Another download of this run may be about to give a file that very path."""
+        if self.session.many:
+            self.session.settler.wait_for(path)
 
     def ended(self, outcome: Finish | GiveUp | None) -> FastdlError:
         """The error of an attempt that did not finish."""
@@ -232,8 +312,11 @@ class Download:
                 core.sources[0].last_resort = True
                 if sourcing.may_lead():
                     core.sources[0].ready = now + SILENCE
-            return core.start(now, landing.size if claims is not None else None, claims)
+            return core.start(
+                now if asked is None else asked.asked_at, landing.size if claims is not None else None, claims
+            )
 
+        asked, self._first = self._first, None
         attempt = self.new_attempt(
             self.places[:1] if last else self.places,
             Limits(1 if last else settings.connections, settings.per_host, settings.min_split, settings.retries),
@@ -242,6 +325,7 @@ class Download:
             on_conflict=functools.partial(self._conflict, landing),
             extra_headers=landing.conditions() if claims is None else (),
             resumed=claims is not None,
+            first=asked,
         )
         self.main = attempt
         if claims is not None and claims.total == landing.size:
@@ -249,7 +333,7 @@ class Download:
             self.final = self.places[0].given
         try:
             if self.stopped is None:
-                attempt.run(begin, self.deadline, sourcing.begin)
+                attempt.run(begin, self.deadline, sourcing.begin if asked is None else lambda: None)
         except AskAgain:
             return Restart("")
         if self.stopped is not None:
@@ -334,9 +418,7 @@ class Download:
                 landing.reject(wrong, self.evidence())
             self.note("warning", "The digest does not match what an earlier run left: beginning again")
             return Restart("")
-        sha256 = landing.digests(size).get("sha256")
-        self.result.sha256 = sha256.hex() if sha256 is not None else None
-        accounts.digest(self, verified=True)
+        self._checked(landing, size)
         self._blame.compare(landing)
         accounts.convict(self, sourcing, functools.partial(self.note, "warning"))
         landing.finish()

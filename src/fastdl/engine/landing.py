@@ -8,10 +8,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
 
+from fastdl.core.hints import TYPE_CHECKING, BinaryIO
 from fastdl.core.journal import Claim, JournalHeader
+from fastdl.core.plain import replace
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Validators, Verdict, validators_of
 from fastdl.core.urls import is_masked, mask, url_key
@@ -20,6 +20,7 @@ from fastdl.engine import target
 from fastdl.engine.proof import Expected, Proof
 from fastdl.engine.sinks import PartialSink, Sink, StreamSink
 from fastdl.errors import DigestMismatch, SizeMismatch, TargetBusy, TargetExists, TooLarge
+from fastdl.io import files, phases
 from fastdl.io.channel import Channel
 from fastdl.io.contact import Answer, Place
 from fastdl.io.disk import disk_error
@@ -35,7 +36,7 @@ SAMPLE = 64 * 1024  # bytes of an existing file that are compared with the serve
 
 
 class AskAgain(Exception):
-    """The first response was used up to look at it."""
+    """The first response is of no use any more."""
 
 
 class Landing:
@@ -51,11 +52,13 @@ class Landing:
         store: Callable[[], Store],
         embedded: Callable[[], Digest | None] = lambda: None,
         scanned: target.Scanned | None = None,
+        settled: Callable[[str], None] = lambda path: None,
     ) -> None:
         """`url` is the text as given, `places` are all sources with the origin first (more may join), `expected` are
         the digests that are known by now; `tell` takes sentences for -v; `store` gives the state of earlier runs;
         `embedded` is the URL's own digest, asked for only where a file stands in the way;
-        `scanned`: what this run has seen of folders (see target.unfinished)."""
+        `scanned`: what this run has seen of folders (see target.unfinished); `settled` returns when no other download
+        of this run is about to give a file that path."""
         self.path = target.stream_path(settings)
         self.in_order = self.path is not None  # stdout, a pipe or a device such as /dev/null
         self.size: int | None = None  # bytes, as far as the servers have said it
@@ -68,6 +71,8 @@ class Landing:
         self._places = places
         self.proof = Proof(expected, sha256=settings.json)
         self._embedded = embedded
+        self._settled = settled
+        self._free = ""  # a path that nothing had when it was looked at
         self._scanned = scanned if scanned is not None else {}
         self._tell = tell
         self._sink: PartialSink | None = None
@@ -78,6 +83,7 @@ class Landing:
 
     # --- before the first request ------------------------------------------------------------------------
 
+    @phases.timed("look")
     def look(self) -> RangeSet | None:
         """Open what an earlier run left of this URL; the bytes that it holds, or None.
 
@@ -92,7 +98,11 @@ class Landing:
             self._open(found)
         if settings.output is not None or "." in os.path.basename(origin.given.path):
             path = self._expected_path()
-            target.settle_before(settings, path, self._proof(path))
+            if files.is_writable(path):
+                self._settled(files.long_path(path))
+                self._free = "" if os.path.lexists(path) else path
+            if not self._free:
+                target.settle_before(settings, path, self._proof(path))
         partial = self.partial
         if found is None or partial is None:
             return None
@@ -129,7 +139,8 @@ class Landing:
     def _open(self, path: str) -> None:
         """Lock a partial download and look at it. Raises target.AlreadyThere where an earlier run was killed between
         the last rename and the removal of its journal."""
-        self.partial = partial = Partial.open(path, writer=_writer())
+        self._settled(files.long_path(path))
+        self.partial = partial = Partial.open(path, writer=_writer(), durable=self._settings.durable)
         if partial.note:
             self._tell(partial.note)
         done = partial.finished
@@ -164,6 +175,14 @@ class Landing:
         self.proof.begin(self.partial)
 
     # --- by the first usable head ------------------------------------------------------------------------
+
+    def unoccupied(self, answer: Answer) -> str | None:
+        """The path for a new file; None where something is there already, or no file can be made. Raises BadName."""
+        path = target.path_of(self._settings, answer.head.get("content-disposition"), self._places[0].given, answer.url)
+        if path == self._free:
+            return path
+        self._settled(files.long_path(path))
+        return None if os.path.lexists(path) or not files.is_writable(path) else path
 
     def open(
         self, place: Place, answer: Answer, verdict: Verdict, resumed: bool, front_moved: Callable[[int], None]
@@ -226,9 +245,18 @@ class Landing:
             partial.continue_with(header, self._kept)
         else:
             partial.begin(header)
+            self._look_again(partial)
         self.proof.begin(partial)
         self._sink = PartialSink(partial, ids)
         return self._sink
+
+    def _look_again(self, partial: Partial) -> None:
+        """Until the data file was ours, a small file of that name may have been on its way (io/settling.py): it can
+        have got its name since we looked. Raises AskAgain."""
+        if os.path.lexists(partial.final) and not (self._settings.overwrite or self._settings.newer):
+            partial.discard()
+            self.partial = None
+            raise AskAgain
 
     def adopt(self, place: Place, answer: Answer) -> None:
         """A later head: if it is the origin's first one, its validators are the file's."""
@@ -273,6 +301,7 @@ class Landing:
     def _settle(self, answer: Answer, found: Validators) -> str:
         settings = self._settings
         path = target.path_of(settings, answer.head.get("content-disposition"), self._places[0].given, answer.url)
+        self._settled(files.long_path(path))
         remote = target.Remote(self.size, found, target.modified_time(found))
         remembered = self._store().etag(self._key, path) if settings.newer and os.path.isfile(path) else None
         return target.settle(
@@ -330,6 +359,7 @@ class Landing:
 
     # --- the end -----------------------------------------------------------------------------------------
 
+    @phases.timed("digest")
     def digests(self, size: int) -> dict[str, bytes]:
         """The digests of the whole file of `size` bytes, by algorithm. Raises SizeMismatch, DiskError."""
         self.size = size

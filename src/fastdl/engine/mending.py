@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import TYPE_CHECKING
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.orders import Finish, GiveUp, Instruction, Restart
 from fastdl.core.ranges import RangeSet
 from fastdl.core.scheduler import Scheduler
@@ -16,6 +16,7 @@ from fastdl.engine.landing import Landing
 from fastdl.engine.repair import Comparing, Mender
 from fastdl.engine.watch import Watch
 from fastdl.errors import DigestMismatch, Refused
+from fastdl.io import phases
 
 if TYPE_CHECKING:
     from fastdl.engine.download import Download
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 REPAIR = -1  # the worker of the tracker that books what was fetched to compare
 
 
+@phases.timed("mend")
 def mend(download: Download, landing: Landing, size: int) -> Restart | None:
     """Replace what other sources than the origin have altered, and note who did. Not None: the file changed at the
     origin meanwhile. Raises DigestMismatch where nothing but digests of pieces is known, and some stay wrong."""

@@ -10,6 +10,7 @@ from fastdl.core.pieces import PieceMap
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.verify import new_hasher
 from fastdl.errors import DiskError, Interrupted
+from fastdl.io import phases
 from fastdl.io.partial import Partial
 
 _BLOCK = 1024 * 1024
@@ -34,6 +35,7 @@ class PieceChecker:
         self._interrupted = False
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
+        self._recorder = phases.recorder()
         length = max(1, pieces.range_of(0).size)
         self._round = max(1, _ROUND // length)
         self._block = min(_BLOCK, length)
@@ -71,6 +73,8 @@ class PieceChecker:
                 self._fresh = max(self._fresh, self._looks)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._follow, name="fastdl-pieces", daemon=True)
+                if self._recorder is not None:
+                    self._recorder.helper(self._thread, "pieces")
                 self._thread.start()
             self._wake.notify_all()
 

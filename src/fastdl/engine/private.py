@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.urls import Url, is_masked
 
 if TYPE_CHECKING:

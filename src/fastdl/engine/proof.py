@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fastdl.core.digests.base import Pieces, strongest
+from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.plain import dataclass
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.verify import Digest, Hasher, new_hasher
 from fastdl.engine.digesting import FollowingDigest
@@ -137,6 +137,16 @@ class Proof:
         for following in self._following:
             following.finish(size)
         return {name: hasher.digest() for name, hasher in self._hashers.items()}
+
+    def fits(self, body: memoryview) -> bool:
+        """Whether a file of these bytes has every digest that is known; `values` gives them afterwards."""
+        self._hashers = {name: new_hasher(name) for name in self._algorithms()}
+        for hasher in self._hashers.values():
+            hasher.update(body)
+        if all(self._hashers[each.digest.algorithm].digest() == each.digest.value for each in self.expected):
+            return True
+        self._hashers = {}
+        return False
 
     def wrong(self, size: int) -> Expected | None:
         """The first digest that the whole file does not have. Raises as `values`."""

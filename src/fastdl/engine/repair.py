@@ -12,10 +12,10 @@ import threading
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Protocol
 
+from fastdl.core.hints import Protocol
 from fastdl.core.journal import Claim
+from fastdl.core.plain import dataclass, field
 from fastdl.core.ranges import RangeSet
 from fastdl.engine.sinks import PartialSink
 from fastdl.io.partial import Partial
@@ -65,6 +65,11 @@ class Comparing(PartialSink):
         self._guard = threading.Lock()
         self.disputed = RangeSet()
         self.challengers: Counter[int] = Counter()
+
+    @property
+    def splices(self) -> bool:
+        """Everything has to be seen here."""
+        return False
 
     @property
     def enough(self) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
 
+from fastdl.core.hints import TYPE_CHECKING, BinaryIO, Protocol
+from fastdl.core.plain import dataclass
 from fastdl.core.verify import Hasher
 from fastdl.errors import DiskError
+from fastdl.io import phases
 from fastdl.io.partial import Partial
+
+if TYPE_CHECKING:
+    from fastdl.io.pipe import Pipe
 
 RECORD_BYTES = 1024 * 1024  # journaled at least this often
 RECORD_SECONDS = 0.01  # so that a kill loses no more than this much of each connection's work
@@ -51,20 +55,36 @@ class PartialSink:
         self.ids = journal_ids  # grows when a source joins
         self._runs: dict[int, _Run] = {}
         self._guard = threading.Lock()  # of the runs; held by their workers for a moment a block
+        phases.instrument(self, write="disk", take="disk", settle="journal", same="compare")
 
     def write(self, worker: int, offset: int, view: memoryview, source: int) -> None:
         """See Sink."""
         self._partial.write(offset, view)
+        self._wrote(worker, offset, offset + len(view), source)
+
+    @property
+    def splices(self) -> bool:
+        """Whether bytes may go to the file unseen, by `take`."""
+        return self._partial.splices
+
+    def take(self, worker: int, offset: int, pipe: Pipe, source: int) -> None:
+        """As `write`, with all that a pipe holds."""
+        end = offset + pipe.held
+        self._partial.take(offset, pipe)
+        self._wrote(worker, offset, end, source)
+
+    def _wrote(self, worker: int, start: int, end: int, source: int) -> None:
+        """Bytes are in the file: they may be claimed, now and then."""
         now = time.monotonic()
         with self._guard:
             run = self._runs.get(worker)
-            if run is None or run.end != offset or run.source != source:
+            if run is None or run.end != start or run.source != source:
                 if run is not None:
                     self._record(run, now)
                     self._partial.end_run(run.slot)
-                run = _Run(self._partial.run(offset, self.ids[source]), offset, offset, source, offset, 0.0)
+                run = _Run(self._partial.run(start, self.ids[source]), start, start, source, start, 0.0)
                 self._runs[worker] = run
-            run.end = offset + len(view)
+            run.end = end
             if run.end - run.recorded >= RECORD_BYTES or now - run.at >= RECORD_SECONDS:
                 self._record(run, now)
 
@@ -132,6 +152,7 @@ class StreamSink:
         self._waiting: dict[int, bytes] = {}
         self._lock = threading.Lock()
         self.front = 0
+        phases.instrument(self, write="disk")
 
     def write(self, worker: int, offset: int, view: memoryview, source: int) -> None:
         """See Sink."""

@@ -7,15 +7,14 @@ met with a small range that is useful anyway, and gets more by the rate that it 
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from fastdl.core.digests import Look, Step
 from fastdl.core.digests.base import ListedMirror, Pieces, strongest
 from fastdl.core.digests.fields import digests_of, links_of
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.mapper import Candidate, Route, named_source, resolved
 from fastdl.core.rules import CLASSES
 from fastdl.core.trust import judge_sources
@@ -23,6 +22,7 @@ from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import LENGTHS, Digest
 from fastdl.engine.proof import Expected
 from fastdl.errors import FastdlError
+from fastdl.io import phases
 from fastdl.io.contact import Answer, Place
 from fastdl.io.lookup import SECONDS, Lookup, Outcome
 
@@ -99,6 +99,12 @@ class Sourcing:
             self._route = self._session.mapper.route(self._url, private=self.private)
         return self._route
 
+    @property
+    def has_others(self) -> bool:
+        """Whether somebody else than the origin may have to be asked, for bytes or for a digest."""
+        route = self.route
+        return bool(route.candidates or route.digests or route.resolve or self._more)
+
     def embedded(self) -> Digest | None:
         """The digest that the URL itself carries."""
         return self.route.embedded
@@ -108,6 +114,7 @@ class Sourcing:
         """Algorithms in which a digest is being looked up; those that nobody can know beforehand are left out."""
         return frozenset(look.algorithm for look in self.route.digests if look.algorithm in LENGTHS)
 
+    @phases.timed("route")
     def begin(self) -> None:
         """Find the route and begin to look up the digest. The first request is under way by now."""
         self._began = time.monotonic()
@@ -216,6 +223,7 @@ class Sourcing:
     def _open(self) -> list[Lookup]:
         return [lookup for lookup in self._lookups if lookup.outcome is None and not lookup.ended]
 
+    @phases.timed("publisher")
     def wait(self, stopped: Callable[[], bool]) -> None:
         """The file is complete: wait for a digest that is being looked up, as long as the publisher keeps answering.
         The look-ups themselves are bounded (io/lookup)."""
@@ -311,6 +319,8 @@ class Sourcing:
         liars = store.liars()
         known = store.servers(place.given.netloc for place in places)
         honest = [place for place in places if place.given.netloc not in liars]
+        import random
+
         chance = {place.given.text: random.random() for place in honest}
         regional = self._settings.region != "auto"
         order = {place.given.text: n for n, place in enumerate(honest)}

@@ -6,11 +6,11 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastdl.core.dates import http_date
 from fastdl.core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, decode_header
 from fastdl.core.naming import SafeName, choose_name, renamed
+from fastdl.core.plain import dataclass
 from fastdl.core.response import Validators
 from fastdl.core.urls import Url, mask
 from fastdl.core.verify import Digest, new_hasher

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from fastdl.engine.attempt import Attempt
@@ -17,6 +18,7 @@ FLUSH_SECONDS = 30.0  # how often a long download is flushed, so that a power lo
 FLUSH_BYTES = 64 * 1024 * 1024
 DIGEST_BYTES = 8 * 1024 * 1024  # smaller files are hashed at their end: not worth a thread
 STRAIN_SECONDS = 3.0  # how often the machine's memory and load are looked at; short downloads never do
+BOUND = 0.75  # of one processor: the interpreter lets no two threads work at a time, so more connections bring no more
 SPEED_SECONDS = 1.5  # over which the speed is averaged
 
 
@@ -33,6 +35,7 @@ class Watch:
         self._flushed_at, self._flushed = now, done
         self._strained = now
         self._speed = 0.0
+        self._cpu, self._cpu_at, self._busy = time.process_time(), now, 0
 
     def look(self, attempt: Attempt, now: float, tell: Callable[[Event], None] | None) -> None:
         """Take the facts of this moment; `tell` gets the progress (None: there is no file to speak of yet)."""
@@ -48,12 +51,22 @@ class Watch:
             weight = min(1.0, (now - self._at) / SPEED_SECONDS)
             self._speed += weight * ((done - self._done) / (now - self._at) - self._speed)
             self._at, self._done = now, done
+        if self._is_bound(now):
+            attempt.hold()
         if now - self._strained >= STRAIN_SECONDS:
             self._strained = now
             attempt.spare(strain())
         if tell is not None:
             tell(Progressed(self._job, done, size, max(0.0, self._speed), connections, sources))
             self._flush(now, done)
+
+    def _is_bound(self, now: float) -> bool:
+        """Whether this process, and not the network, is what the download waits for: two looks in a row."""
+        cpu = time.process_time()
+        share = (cpu - self._cpu) / max(now - self._cpu_at, 0.001)
+        self._cpu, self._cpu_at = cpu, now
+        self._busy = self._busy + 1 if share > BOUND else 0
+        return self._busy >= 2
 
     def _flush(self, now: float, done: int) -> None:
         partial = self._landing.partial

@@ -5,12 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from fastdl.core import tracker
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.orders import Failure, Fault, Fetch, Read
 from fastdl.core.response import Action, Ask, Head, Verdict, judge, validators_of
 from fastdl.core.urls import Url
+from fastdl.engine.intake import Intake
 from fastdl.errors import (
     ConnectionLost,
     FastdlError,
@@ -21,12 +22,14 @@ from fastdl.errors import (
     Refused,
     SizeMismatch,
 )
+from fastdl.io import phases
 from fastdl.io.contact import Answer, Contact, Place
 from fastdl.io.decoding import Decoder, decoder_for
-from fastdl.io.session import BLOCK, NoSlot
+from fastdl.io.session import NoSlot
 
 if TYPE_CHECKING:
     from fastdl.engine.attempt import Attempt
+    from fastdl.engine.first import FirstAnswer
 
 
 class Aborted(Exception):
@@ -40,14 +43,17 @@ class DifferentBytes(ObjectChanged):
 class WorkerThread(threading.Thread):
     """Carries out the scheduler's orders for one connection slot; ends when it is handed None."""
 
-    def __init__(self, attempt: Attempt, number: int) -> None:
+    def __init__(self, attempt: Attempt, number: int, first: FirstAnswer | None = None) -> None:
+        """`first`: the answer to what it will be told to ask for."""
         super().__init__(name=f"fastdl-{number}", daemon=True)
         self.number = number
         self.inbox: queue.SimpleQueue[Fetch | Read | None] = queue.SimpleQueue()
         self.aborted = False
         self._attempt = attempt
-        self._contact = Contact(attempt.session, number, self._cancelled)
-        self._buffer: memoryview | None = None
+        self._first = first
+        self._contact = first.contact if first is not None else Contact(attempt.session, number, self._cancelled)
+        self._contact.obey(attempt.session, self._cancelled)
+        self._intake = Intake()
         self._place: Place = attempt.places[0]
         self._source = 0
         self._ask = Ask(0, None, True)
@@ -74,6 +80,7 @@ class WorkerThread(threading.Thread):
         except BaseException as error:
             self._attempt.crash(error)
         self._contact.drop()
+        self._intake.drop()
 
     def _obey(self, order: Fetch | Read) -> None:
         try:
@@ -92,7 +99,7 @@ class WorkerThread(threading.Thread):
             self._fail(Failure(Fault.FATAL, error))
 
     def _next_order(self) -> Fetch | Read | None:
-        if self.inbox.empty():
+        if self.inbox.empty() and self._first is None:
             self._contact.rest()
         return self.inbox.get()
 
@@ -100,6 +107,7 @@ class WorkerThread(threading.Thread):
         if self._cancelled() and failure.fault is Fault.LOST:
             failure = Failure(Fault.ABORTED, failure.error)
         self._contact.drop()
+        self._intake.drop()
         self._queued = None
         try:
             self._attempt.sink_settle(self.number)
@@ -117,12 +125,18 @@ class WorkerThread(threading.Thread):
         if isinstance(order, Fetch):
             self.aborted = False
             self._source = order.source
+            phases.at_source(order.source)
             self._place = self._attempt.places[order.source]
             self._ask = Ask(order.start, order.end, order.ranged)
             requests, opened = self._contact.requests, self._contact.opened
             try:
                 extra = self._attempt.extra_headers(self._place)
-                answer = self._contact.ask(self._place, order.start, order.end, order.ranged, extra)
+                first, self._first = self._first, None
+                if first is not None:
+                    requests = opened = 0
+                    answer = first.take()
+                else:
+                    answer = self._contact.ask(self._place, order.start, order.end, order.ranged, extra)
             except NetworkError:
                 self._place.final = None  # a redirector may lead elsewhere by now
                 raise
@@ -221,8 +235,7 @@ class WorkerThread(threading.Thread):
         attempt, number = self._attempt, self.number
         channel = self._contact.channel
         assert channel is not None
-        if self._buffer is None:
-            self._buffer = memoryview(bytearray(BLOCK))
+        self._intake.begin(channel, self._decoder, attempt.sink, attempt.session.block())
         row = self._row()
         while not attempt.satisfied(number):
             count = self._fill()
@@ -246,27 +259,24 @@ class WorkerThread(threading.Thread):
 
     def _fill(self) -> int:
         """Read a block."""
-        channel, buffer = self._contact.channel, self._buffer
-        assert channel is not None and buffer is not None
-        view = buffer[: self._attempt.session.block()]
-        if self._decoder is not None:
-            return self._decoder.read(channel.read_into, view)
-        return channel.read_into(view)
+        channel = self._contact.channel
+        assert channel is not None
+        return self._intake.read(channel, self._attempt.session.block())
 
     def _store(self, count: int, row: tracker.Row) -> bool:
         """Put a block where it belongs; true when the lease is complete."""
-        attempt, number, buffer = self._attempt, self.number, self._buffer
-        assert buffer is not None
+        attempt, number, intake = self._attempt, self.number, self._intake
         placement = attempt.arrived(number, count)
         known, keep = placement.known, placement.keep
-        twice = buffer[:known]
-        differs = known and placement.comparable and not attempt.sink.same(placement.offset, twice)
-        if differs and not attempt.conflict(self._source, placement.offset, twice):
-            raise DifferentBytes("bytes that came twice differ", "the file changed, or a source lies")
+        if keep < count:
+            twice = intake.view()[:known]
+            differs = known and placement.comparable and not attempt.sink.same(placement.offset, twice)
+            if differs and not attempt.conflict(self._source, placement.offset, twice):
+                raise DifferentBytes("bytes that came twice differ", "the file changed, or a source lies")
         row.add(tracker.WASTED, count - keep)
         complete = False
         if keep:
-            attempt.sink.write(number, placement.offset + known, buffer[known : known + keep], self._source)
+            intake.put(attempt.sink, number, placement.offset + known, known, known + keep, self._source)
             row.add(tracker.BYTES, keep)
             complete = attempt.stored(number)
         pause = attempt.session.pause_for(count)
@@ -286,9 +296,9 @@ class WorkerThread(threading.Thread):
     def _check_end(self) -> None:
         """See whether the body ends where it should, so that the connection can be used again."""
         channel = self._contact.channel
-        if channel is None or channel.reusable or self._buffer is None:
+        if channel is None or channel.reusable:
             return
-        if self._attempt.body_is_over(self.number) and channel.read_into(self._buffer[:1]) != 0:
+        if self._attempt.body_is_over(self.number) and channel.read_into(memoryview(bytearray(1))) != 0:
             self._contact.drop()
 
     def _send_next(self) -> None:

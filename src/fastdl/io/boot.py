@@ -23,7 +23,7 @@ def boot_identity() -> str:
 
 def _identity() -> str:
     if sys.platform == "linux":
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return _not_empty(file.read().strip())
     if sys.platform == "darwin":
         return _sysctl(b"kern.bootsessionuuid")

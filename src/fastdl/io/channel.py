@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-
+from fastdl.core.hints import Protocol
+from fastdl.core.plain import dataclass
 from fastdl.core.response import Head
 from fastdl.core.urls import Url
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from fastdl.core.credentials import plain_headers
+from fastdl.core.plain import dataclass, field
 from fastdl.core.redirect import REDIRECTS, next_url
 from fastdl.core.response import DENIALS, Head, Validators
 from fastdl.core.urls import Url
@@ -81,6 +81,11 @@ class Contact:
         self.opened = 0  # connections
         self._origin: tuple[str, str, int] | None = None
         self._url: Url | None = None
+
+    def obey(self, session: Session, cancelled: Callable[[], bool]) -> None:
+        """Others go on with it: their word counts now."""
+        self._session = session
+        self._cancelled = cancelled
 
     def ask(
         self, place: Place, start: int, end: int | None, ranged: bool, extra: tuple[tuple[str, str], ...]

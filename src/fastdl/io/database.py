@@ -10,7 +10,8 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+
+from fastdl.core.hints import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import sqlite3

@@ -1,8 +1,9 @@
-"""`-r auto`: measures how long a packet takes to the server and back, and gives way when that grows.
+"""`-r auto`: measures how long a packet takes to the server and back.
 
 The round trip is timed by opening a connection and closing it again, twice a second: those are a few small packets that
-cross the same queues as the download, and it works alike on every system (a receiver cannot read the delay off its own
-sockets everywhere).
+cross the same queues as the download, answered by the server's system and not by a busy program, and it works alike on
+every system. What a system knows of the download's own connections does not serve: a receiver that sends next to
+nothing gets few samples, and mixes the queue with the server's own pauses.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from fastdl.core.limit import DelayLimit
+from fastdl.core.ledbat import DelayLimit
 from fastdl.errors import NetworkError
-
-INTERVAL = 0.5  # seconds between probes
 
 
 class DelayProbe(threading.Thread):
@@ -38,9 +37,11 @@ class DelayProbe(threading.Thread):
     def run(self) -> None:
         """See Thread."""
         before, at = self._received(), time.monotonic()
-        while not self._ended.wait(INTERVAL):
+        while not self._ended.wait(self._limit.interval):
             try:
                 rtt = self._round_trip()
+                if self._limit.doubtful(rtt):
+                    rtt = min(rtt, self._round_trip())
             except NetworkError:
                 continue  # refused or lost: the download itself will tell what is wrong
             count, now = self._received(), time.monotonic()

@@ -14,9 +14,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.errors import ConnectFailed, TimedOut, UsageError
+from fastdl.io import phases
 from fastdl.io.dns import Address, Resolver, interleave
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Dialer:
             return _bare(to_host) or host, int(to_port) if to_port else port
         return host, port
 
+    @phases.timed("connect")
     def connect(
         self,
         host: str,

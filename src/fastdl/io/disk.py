@@ -7,11 +7,16 @@ into the leaf of the error tree, at the place that knows the path and what was b
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import sys
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.errors import BadName, DiskError, NoPermission, NoSpace
 from fastdl.io.files import shown
+
+if TYPE_CHECKING:
+    import ctypes
 
 if sys.platform == "win32":
     from fastdl.io import windows
@@ -74,6 +79,10 @@ def disk_error(error: OSError, doing: str, path: str) -> DiskError:
 # --- room ------------------------------------------------------------------------------------------------
 
 
+RESERVED = 4 * 1024 * 1024
+"""Bytes from which on blocks are reserved: below, loading the C library's function costs more than it saves."""
+
+
 def preallocate(fd: int, size: int, path: str) -> bool:
     """Make the file `size` bytes long (or leave it longer) and reserve its blocks, in no time whatever the size:
     nothing is written. True where the blocks are really reserved; False where the file has holes, and free space was
@@ -81,7 +90,7 @@ def preallocate(fd: int, size: int, path: str) -> bool:
     try:
         state = os.fstat(fd)
         _check_free(size - _held(state, path), path)
-        if size > 0 and _reserve(fd, size, state.st_size):
+        if size >= RESERVED and _reserve(fd, size, state.st_size):
             return True
         if state.st_size < size:
             _extend(fd, size)
@@ -137,6 +146,24 @@ def truncate(fd: int, size: int) -> None:
 
 
 if sys.platform == "linux":
+
+    @functools.cache
+    def _libc() -> ctypes.CDLL:
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+        return libc
+
+    def begin_flush(fd: int) -> None:
+        """Let the device begin to take what was written so far; nothing is waited for, and nothing promised. With
+        delayed allocation (ext4) a file's blocks are only chosen now: done for many files before the first of them is
+        flushed, one commit of the file system's journal serves them all."""
+        import contextlib
+
+        sync_file_range_write = 2
+        with contextlib.suppress(AttributeError):  # a C library without it
+            _libc().sync_file_range(fd, 0, 0, sync_file_range_write)
 
     def _reserve(fd: int, size: int, _now: int) -> bool:
         """fallocate(2), not posix_fallocate: where the file system cannot, glibc's would write zeros. On ext4 it saves
@@ -219,6 +246,37 @@ else:
 
     def _extend(fd: int, size: int) -> None:
         os.ftruncate(fd, size)
+
+
+if sys.platform != "linux":
+
+    def begin_flush(fd: int) -> None:
+        """Nothing: only Linux takes such a hint."""
+
+
+# --- write-back ------------------------------------------------------------------------------------------
+
+if sys.platform == "linux":
+
+    def write_back(fd: int, start: int, length: int) -> bool:
+        """Have the system begin to bring these bytes to the device, and do not wait for it (sync_file_range(2)): no
+        promise of anything, but the flush at the end then finds little left to do. False where there is no such
+        call."""
+        import ctypes
+
+        try:
+            call = ctypes.CDLL(None).sync_file_range
+        except (OSError, AttributeError):
+            return False
+        call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+        write = 2  # SYNC_FILE_RANGE_WRITE
+        return bool(call(fd, start, length, write) == 0)
+
+else:
+
+    def write_back(fd: int, start: int, length: int) -> bool:
+        """False: macOS and Windows have calls that wait for the device, and none that only begins."""
+        return False
 
 
 # --- bytes at an offset, and flushing --------------------------------------------------------------------

@@ -11,10 +11,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
+from fastdl.core.hints import TYPE_CHECKING, Any
+from fastdl.core.plain import dataclass
 from fastdl.errors import ConnectFailed, NameNotFound, TimedOut
+from fastdl.io import phases
 
 if TYPE_CHECKING:
     from cachetools import LRUCache, TTLCache
@@ -68,15 +69,16 @@ class _Lookup:
 class Resolver:
     """Looks names up; safe for threads. `family` is 4, 6 or None for both."""
 
-    def __init__(self, family: int | None = None, *, lookup: Callable[..., list[Any]] = socket.getaddrinfo) -> None:
+    def __init__(self, family: int | None = None, *, lookup: Callable[..., list[Any]] | None = None) -> None:
         self._family = {4: socket.AF_INET, 6: socket.AF_INET6}.get(family or 0, socket.AF_UNSPEC)
-        self._lookup = lookup
+        self._lookup = _system_lookup if lookup is None else lookup
         self._lock = threading.Lock()
         self._running: dict[str, _Lookup] = {}
         # Made when they are first needed: importing cachetools takes longer than connecting to a literal address.
         self._answers: LRUCache[str, tuple[float, list[Address]]] | None = None
         self._bad: TTLCache[tuple[str, int], bool] | None = None
 
+    @phases.timed("dns")
     def resolve(
         self, host: str, port: int, timeout: float, *, cancelled: Callable[[], bool] | None = None
     ) -> list[Address]:
@@ -93,6 +95,11 @@ class Resolver:
             bad = {a for a in placed if self._bad is not None and (a.text, port) in self._bad}
         ordered = interleave(placed)
         return [a for a in ordered if a not in bad] + [a for a in ordered if a in bad]
+
+    def held(self) -> list[Any]:
+        """All answers, for who weighs them."""
+        with self._lock:
+            return [*(self._answers or {}).items(), *(self._bad or ())]
 
     def mark_bad(self, address: Address) -> None:
         """The address failed: it goes to the end of the list for a minute."""
@@ -111,7 +118,7 @@ class Resolver:
 
     def _literal(self, host: str) -> list[Address] | None:
         try:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+            found = _system_lookup(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         except (OSError, UnicodeError):
             return None
         addresses = _addresses(found)
@@ -151,6 +158,12 @@ class Resolver:
 
     def _getaddrinfo(self, host: str) -> list[Address]:
         return _addresses(self._lookup(host, None, self._family, socket.SOCK_STREAM))
+
+
+def _system_lookup(host: str, *asked: Any, **more: Any) -> list[Any]:
+    """The system's. A name in ASCII goes to it as bytes: text would pass Python's codec for international names, which
+    takes longer to import than a literal address takes to connect to."""
+    return socket.getaddrinfo(host.encode("ascii") if host.isascii() else host, *asked, **more)
 
 
 def interleave(addresses: list[Address]) -> list[Address]:

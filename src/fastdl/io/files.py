@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import ntpath
 import os
 import stat
 import sys
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+
+from fastdl.core.hints import TypeVar
 
 if sys.platform == "win32":
     from fastdl.io import windows
@@ -203,24 +205,31 @@ else:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
         os.rename(source, target)
 
-    def _rename_exclusively(source: str, target: str) -> bool:
-        """renameat2(2) with RENAME_NOREPLACE, renamex_np(2) with RENAME_EXCL; False where system or file system
-        have no such call."""
+    @functools.cache  # a run may rename very many files
+    def _exclusive_rename() -> tuple[Callable[[bytes, bytes], int] | None, Callable[[], int]]:
+        """The system's call, None where it has none, and who tells its error."""
         import ctypes
 
         libc = ctypes.CDLL(None, use_errno=True)
-        old, new = os.fsencode(source), os.fsencode(target)
         if sys.platform == "linux" and hasattr(libc, "renameat2"):
             at_fdcwd, rename_noreplace = -100, ctypes.c_uint(1)
-            failed = libc.renameat2(at_fdcwd, old, at_fdcwd, new, rename_noreplace)
-        elif sys.platform == "darwin" and hasattr(libc, "renamex_np"):
+            linux = libc.renameat2
+            return lambda old, new: int(linux(at_fdcwd, old, at_fdcwd, new, rename_noreplace)), ctypes.get_errno
+        if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
             rename_excl = ctypes.c_uint(4)
-            failed = libc.renamex_np(old, new, rename_excl)
-        else:
+            macos = libc.renamex_np
+            return lambda old, new: int(macos(old, new, rename_excl)), ctypes.get_errno
+        return None, ctypes.get_errno
+
+    def _rename_exclusively(source: str, target: str) -> bool:
+        """renameat2(2) with RENAME_NOREPLACE, renamex_np(2) with RENAME_EXCL; False where system or file system
+        have no such call."""
+        call, get_errno = _exclusive_rename()
+        if call is None:
             return False
-        if not failed:
+        if not call(os.fsencode(source), os.fsencode(target)):
             return True
-        number = ctypes.get_errno()
+        number = get_errno()
         if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
             return False
         raise OSError(number, os.strerror(number), target)

@@ -3,6 +3,8 @@ not is how answers are forged, so that everything doubtful is refused."""
 
 from __future__ import annotations
 
+import functools
+
 from fastdl.core.response import Head
 from fastdl.errors import ProtocolViolation
 
@@ -17,9 +19,10 @@ def parse_head(raw: bytes) -> Head:
     ProtocolViolation."""
     if b"\0" in raw:
         raise ProtocolViolation("the server sent a broken answer", "NUL in the response head")
-    lines = [line[:-1] if line.endswith(b"\r") else line for line in raw.split(b"\n")]
-    if any(b"\r" in line for line in lines):
+    plain = (raw + b"\n").replace(b"\r\n", b"\n")
+    if b"\r" in plain:
         raise ProtocolViolation("the server sent a broken answer", "bare CR in the response head")
+    lines = plain[:-1].split(b"\n")
     status, reason, version = _parse_status(lines[0])
     if len(lines) - 1 > MOST_FIELDS:
         raise ProtocolViolation("the server sent a broken answer", f"more than {MOST_FIELDS} header fields")
@@ -40,10 +43,17 @@ def _parse_status(line: bytes) -> tuple[int, str, str]:
 
 def _parse_field(line: bytes) -> tuple[str, str]:
     name, colon, value = line.partition(b":")
-    if not colon or not name or not _TOKEN.issuperset(name):
+    if not colon:
+        raise ProtocolViolation("the server sent a broken answer", "malformed header field")
+    return _field_name(name), value.strip(b" \t").decode("latin-1")
+
+
+@functools.lru_cache(maxsize=256)  # every answer has the same ones
+def _field_name(name: bytes) -> str:
+    if not name or not _TOKEN.issuperset(name):
         # Also catches folded lines and white space before the colon (RFC 9112, sections 5.1 and 5.2).
         raise ProtocolViolation("the server sent a broken answer", "malformed header field")
-    return name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")
+    return name.decode("ascii").lower()
 
 
 def end_of_head(data: bytearray, start: int) -> tuple[int, int]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.plain import dataclass
 from fastdl.errors import NetworkError, ProxyFailed
+from fastdl.io import phases
 from fastdl.io.proxy import ProxyChoice, ProxyRules
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ class Way:
         context = trust_store.client_context(settings, HTTP11)
         return trust_store.wrap(sock, proxy.host, context, self.deadline, cancelled=cancelled)
 
+    @phases.timed("proxy")
     def _ask_proxy(
         self, proxy: ProxyChoice, sock: socket.socket, turn: int, cancelled: Callable[[], bool] | None
     ) -> None:

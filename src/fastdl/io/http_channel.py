@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import httpcore
 
+from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.pattern import pattern
 from fastdl.core.response import Head, content_length
 from fastdl.errors import ConnectionLost, FastdlError, NetworkError, ProtocolViolation, TimedOut, TlsFailed
-from fastdl.io import trust_store, tunnel
+from fastdl.io import phases, trust_store, tunnel
 from fastdl.io.http import HTTP2, HTTP11
 from fastdl.io.stream import Backend, Detached, Guard, NestedTlsStream, SocketStream
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastdl.io.digest import DigestLogin
     from fastdl.io.http import HttpSession, Way
 
-_NOT_IN_FIELD = re.compile(r"[\x00\r\n]")
+_NOT_IN_FIELD = pattern(r"[\x00\r\n]")
 MOST_DRAINED = 64 * 1024  # bytes of a 401 body read to keep the connection for the answer to its challenge
 
 
@@ -93,6 +93,7 @@ class HttpChannel:
         """Keep the request; it goes out with receive_head."""
         self._asked = request
 
+    @phases.timed("first_byte")
     def receive_head(self) -> Head:
         """Connect if need be, send the request and read the head of its answer. Raises every kind of NetworkError."""
         request, self._asked = self._asked, None
@@ -162,6 +163,13 @@ class HttpChannel:
         self._response = self._on_close = None
         self._pool.close()
         return stream.sock, b"".join(pieces)
+
+    def hold_window(self, size: int) -> None:
+        """Let the server send at most about `size` bytes ahead of what is read. Before the connect: nothing."""
+        from fastdl.io import window
+
+        if self._stream is not None:
+            window.hold(self._stream.sock, size)
 
     def abort(self) -> None:
         """From any thread: a blocked call fails soon."""

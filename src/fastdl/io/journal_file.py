@@ -13,7 +13,6 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 
 from fastdl.core.journal import (
     HEADER_SIZE,
@@ -27,6 +26,7 @@ from fastdl.core.journal import (
     encode_slot,
     header_copies,
 )
+from fastdl.core.plain import replace
 from fastdl.errors import TargetBusy
 from fastdl.io import disk, files
 from fastdl.io.writers import PositionalWriter

@@ -11,9 +11,9 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from fastdl.core.digests import DigestNotFound, Found, Look, Reading, Step, question_for, steps_of
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.record import Record
 from fastdl.core.redirect import REDIRECTS, next_url
 from fastdl.core.response import Head

@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace as changed
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.journal import Claim, JournalDamaged, JournalHeader, Slot, claims, compacted
-from fastdl.errors import BadName, DiskError, TargetExists
-from fastdl.io import disk, files
+from fastdl.core.plain import replace as changed
+from fastdl.errors import BadName, DiskError, TargetBusy, TargetExists
+from fastdl.io import disk, files, phases
 from fastdl.io.boot import boot_identity
 from fastdl.io.journal_file import JournalFile
 from fastdl.io.writers import Kind, PositionalWriter, Writer, open_writer
+
+if TYPE_CHECKING:
+    from fastdl.io.pipe import Pipe
 
 DATA_SUFFIX = ".fastdl"
 JOURNAL_SUFFIX = ".fastdl.journal"
@@ -43,7 +48,7 @@ class Partial:
     """The header of a download that an earlier run renamed to `final` and could not clean up after: it was killed
     just then. The file under the final name is that one, whole and checked."""
 
-    def __init__(self, final: str, writer: Kind) -> None:
+    def __init__(self, final: str, writer: Kind, durable: bool) -> None:
         self.final = final
         self.data_path = final + DATA_SUFFIX
         self.journal_path = final + JOURNAL_SUFFIX
@@ -53,6 +58,7 @@ class Partial:
         self.note = ""
         self.finished = None
         self._kind = writer
+        self._durable = durable
         self._journal: JournalFile | None = None
         self._found: list[Slot] = []
         self._data: files.Handle | None = None
@@ -64,12 +70,13 @@ class Partial:
     # --- opening -----------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, final: str, *, fresh: bool = False, writer: Kind = "auto") -> Partial:
+    def open(cls, final: str, *, fresh: bool = False, writer: Kind = "auto", durable: bool = False) -> Partial:
         """Lock the target and look at what an earlier run left; `fresh`: pass it over. The folder is made if
-        missing. Raises TargetBusy if the lock is held, DiskError if the disk refuses."""
+        missing. `durable`: what is written goes to the device early, since `finish` will want it there. Raises
+        TargetBusy if the lock is held, DiskError if the disk refuses."""
         if not files.is_writable(final):
             raise BadName(f"cannot create {final}", "the name has characters that no file system takes")
-        partial = cls(files.long_path(final), writer)
+        partial = cls(files.long_path(final), writer, durable)
         if not os.path.basename(partial.final):
             raise BadName(f"cannot create {final}", "it is a folder")
         with _worded("create", partial.folder):
@@ -140,6 +147,7 @@ class Partial:
 
     # --- starting ----------------------------------------------------------------------------------------
 
+    @phases.timed("allocate")
     def begin(self, header: JournalHeader) -> None:
         """Start from nothing: the journal is emptied, then the data file made anew with room for `header.size`
         bytes, then the header written. Raises NoSpace with the bytes needed and free; nothing is left then."""
@@ -151,8 +159,11 @@ class Partial:
         self.header, self.claims, self._found = None, [], []
         self._broken, self._named = None, False
         with _worded("create", self.data_path):
-            files.remove(self.data_path)
-            self._data = files.Handle(files.create(self.data_path))
+            self._remove_data()
+            try:
+                self._data = files.Handle(files.create(self.data_path))
+            except FileExistsError:
+                raise self._busy() from None
         try:
             self._prepare(header.size)
             self.update_header(header)
@@ -161,6 +172,30 @@ class Partial:
                 self._close_data()
                 files.remove(self.data_path)
             raise
+
+    @phases.timed("allocate")
+    def _remove_data(self) -> None:
+        """Take away what lies under the data file's name. A small file that another download stores there has no
+        journal, and is locked itself (io/settling.py). Raises TargetBusy, OSError."""
+        try:
+            fd = files.open_plain(self.data_path)
+        except FileNotFoundError:
+            return
+        except OSError:  # no ordinary file, or not ours to open: what removing it says, counts
+            files.remove(self.data_path)
+            return
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks
+                if not files.try_lock(fd):
+                    raise self._busy()
+            if sys.platform != "win32":
+                files.remove(self.data_path)
+        finally:
+            os.close(fd)
+        files.remove(self.data_path)
+
+    def _busy(self) -> TargetBusy:
+        return TargetBusy(f"another fastdl is downloading to {files.shown(self.final)}")
 
     def continue_with(self, header: JournalHeader, keep: Sequence[Claim] | None = None) -> None:
         """Go on from `claims`, or from the part of them that `keep` names. `header.sources` must begin with those of
@@ -187,7 +222,7 @@ class Partial:
     def _prepare(self, size: int | None) -> None:
         with _worded("write", self.data_path), self._in_data() as fd:
             allocated = size is not None and disk.preallocate(fd, size, self.data_path)
-            self._writer = open_writer(fd, size, allocated, self._kind)
+            self._writer = open_writer(fd, size, allocated, self._kind, durable=self._durable)
 
     def update_header(self, header: JournalHeader) -> None:
         """Write the header anew (another source, a validator that became known). Boot and file are filled in."""
@@ -209,6 +244,16 @@ class Partial:
         """Put bytes at their offset. Nothing is claimed before `record`."""
         with _worded("write", self.data_path), self._in_data() as fd:
             (self._writer or PositionalWriter(fd)).write(offset, view)
+
+    @property
+    def splices(self) -> bool:
+        """Whether `take` is the quickest way to the file."""
+        return self._writer is not None and self._writer.splices
+
+    def take(self, offset: int, pipe: Pipe) -> None:
+        """As `write`, with all that a pipe holds."""
+        with _worded("write", self.data_path), self._in_data() as fd:
+            (self._writer or PositionalWriter(fd)).take(offset, pipe)
 
     def read_into(self, offset: int, view: memoryview) -> int:
         """Read what was written; how many bytes, 0 at the end of the file."""
@@ -252,6 +297,7 @@ class Partial:
             with _worded("flush", self.journal_path):
                 self._opened().flush()
 
+    @phases.timed("flush")
     def _flush_data(self, *, name: bool) -> None:
         """`name`: the folder's entry too, without which the data is lost all the same."""
         self._check_broken()
@@ -319,6 +365,7 @@ class Partial:
             with contextlib.suppress(OSError, OverflowError, ValueError):
                 os.utime(self.data_path, (mtime, mtime))
 
+    @phases.timed("rename")
     def _rename(self, target: str, replace: bool, durable: bool) -> None:
         with _worded("rename to", target):
             try:

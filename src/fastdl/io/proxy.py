@@ -7,18 +7,17 @@ domains below them, addresses, networks, ports and `*`, and also limits --proxy.
 
 from __future__ import annotations
 
-import base64
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
+from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.plain import dataclass, field
 from fastdl.errors import UsageError
 
 if TYPE_CHECKING:
+    import ipaddress
+
     from fastdl.core.urls import Url
     from fastdl.settings import Settings
 
@@ -49,6 +48,8 @@ class ProxyChoice:
         """What an HTTP proxy is told and nobody else: basic authentication (RFC 7617), if there is userinfo."""
         if self.username is None or self.socks:
             return ()
+        import base64
+
         login = f"{self.username}:{self.password or ''}".encode("utf-8", "surrogateescape")
         return (("Proxy-Authorization", "Basic " + base64.b64encode(login).decode("ascii")),)
 
@@ -77,6 +78,8 @@ class ProxyRules:
 def parse_proxy(text: str, name: str) -> ProxyChoice:
     """The proxy of a URL; without a scheme it is an HTTP proxy. `name` is the option or variable that the UsageError
     speaks of; the text is not shown, since it may hold a password."""
+    from urllib.parse import unquote, urlsplit
+
     if re.search(r"[\x00-\x20\x7f]", text.strip()):
         raise UsageError(f"{name} cannot be used", "the proxy's URL holds a space or a control character")
     try:
@@ -127,13 +130,15 @@ class _NoProxy:
         self._all = False
         self._names: list[tuple[str, int | None]] = []
         self._networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, int | None]] = []
-        for item in re.split(r"[,\s]+", text.strip()):
+        for item in re.split(r"[,\s]+", text.strip()) if text else ():
             if item == "*":
                 self._all = True
             elif item:
                 self._add(item.lower())
 
     def _add(self, item: str) -> None:
+        import ipaddress
+
         bare, port = _split_port(item)
         try:
             self._networks.append((ipaddress.ip_network(bare.strip("[]"), strict=False), port))
@@ -143,8 +148,10 @@ class _NoProxy:
                 self._names.append((name, port))
 
     def covers(self, host: str, port: int) -> bool:
-        if self._all:
-            return True
+        if self._all or not (self._names or self._networks):
+            return self._all
+        import ipaddress
+
         host = host.rstrip(".").lower()
         try:
             address = ipaddress.ip_address(host.partition("%")[0])

@@ -12,11 +12,11 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from fastdl import __version__
 from fastdl.core.digests import DigestNotFound, Question
+from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.plain import replace
 from fastdl.core.response import Head
 from fastdl.core.urls import Url
 from fastdl.errors import ConnectFailed, NetworkError, TlsFailed

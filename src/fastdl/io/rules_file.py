@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.mapper import Mapper
 from fastdl.core.route_cache import RouteCache, route_weight
 from fastdl.core.rules import Pack

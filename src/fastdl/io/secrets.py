@@ -7,11 +7,10 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fastdl.core.cookies import CookieJar, parse_cookie_file
 from fastdl.core.credentials import Credentials, NetrcEntry
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +79,8 @@ def _netrc_entries(settings: Settings, variables: Mapping[str, str]) -> list[Net
         return parse_netrc(_read(settings.netrc_file, "netrc file"), settings.netrc_file)
     if not settings.netrc:
         return []
+    from pathlib import Path
+
     home = Path(variables.get("HOME") or Path.home())
     named = variables.get("NETRC")
     for path in [Path(named)] if named else [home / ".netrc", home / "_netrc"]:
@@ -136,7 +137,7 @@ def _split(line: str) -> Iterator[str]:
 
 def _read(path: str, what: str) -> str:
     try:
-        with Path(path).expanduser().open("rb") as file:
+        with open(os.path.expanduser(path), "rb") as file:
             data = file.read(MAX_FILE + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "the name is not valid"

@@ -6,32 +6,31 @@ import contextlib
 import os
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
-from fastdl.core.limit import DelayLimit, TokenBucket, block_for, burst_for
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.response import Head
 from fastdl.core.urls import Url
 from fastdl.errors import TlsFailed
 from fastdl.io.channel import Channel
-from fastdl.io.delay import DelayProbe
 from fastdl.io.dial import Dialer
 from fastdl.io.dns import Resolver
 from fastdl.io.http import HttpSession, Link
 from fastdl.io.pool import ConnectionPool, Origin
 from fastdl.io.secrets import load_credentials
-from fastdl.io.tunnel import refusal
 from fastdl.io.wire import WireChannel
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from fastdl.core.mapper import Mapper
+    from fastdl.io.settling import Settler
     from fastdl.io.store import Store
+    from fastdl.io.throttle import Throttle
 
-BLOCK = 256 * 1024  # bytes of one read where no limit makes it smaller
-STARTING_RATE = 4 * 1024 * 1024  # bytes a second, where `-r auto` begins
+BLOCK = 512 * 1024  # bytes of one read where no limit makes it smaller (256 KiB: 8 % more processor time over TLS)
+SPARE_BLOCK = 32 * 1024  # the same while the machine is short of memory
+CONNECTIONS = 16  # of one download, as a rule the most
 
 
 class NoSlot(Exception):
@@ -52,15 +51,19 @@ class Session:
         self._crowd: Counter[str] = Counter()  # downloads that are running, by host
         self._http_only: set[str] = set()  # hosts that insist on HTTP/2
         self._lock = threading.Lock()
-        rate = STARTING_RATE if settings.limit_rate == "auto" else settings.limit_rate
-        self._received = 0  # bytes, counted only under a limit
-        self._probe: DelayProbe | None = None
+        self._running = 0  # downloads
+        self.short_of_memory = False  # the machine, when it was last looked at
         self.many = False  # more than a few URLs are going to come
         self.scanned: dict[str, dict[str, str]] = {}  # partial downloads that earlier runs left, by folder
         self.warnings: list[str] = []  # of the store, until somebody tells them
         self._mapper: Mapper | None = None
         self._store: Store | None = None
-        self.bucket = TokenBucket(float(rate), burst_for(float(rate))) if rate else None
+        self._settler: Settler | None = None
+        self._throttle: Throttle | None = None
+        if settings.limit_rate:
+            from fastdl.io.throttle import Throttle
+
+            self._throttle = Throttle(settings.limit_rate)
 
     @property
     def mapper(self) -> Mapper:
@@ -84,6 +87,16 @@ class Session:
 
                 self._store = Store(state_dir(os.environ, sys.platform), self.warnings.append)
             return self._store
+
+    @property
+    def settler(self) -> Settler:
+        """Who gives small files their names, many at a time."""
+        with self._lock:
+            if self._settler is None:
+                from fastdl.io.settling import Settler
+
+                self._settler = Settler()
+            return self._settler
 
     def take_warnings(self) -> list[str]:
         """What the store had to tell since the last call."""
@@ -122,7 +135,10 @@ class Session:
             if link is not None:
                 return self._wire(url, link)
         http2 = True if url.netloc in self._http_only else None
-        return self._http.open(url, http2=http2, turn=turn, avoid=avoid, on_close=lambda: self.pool.leave(url.host))
+        channel = self._http.open(url, http2=http2, turn=turn, avoid=avoid, on_close=lambda: self.pool.leave(url.host))
+        if self._throttle is not None:
+            self._throttle.adopt(channel)
+        return channel
 
     def digest_channel(self, url: Url, login: tuple[str, str] | None) -> Channel:
         """A connection that answers a Digest challenge (RFC 7616) with `login` (None: the one that was used before).
@@ -146,6 +162,8 @@ class Session:
         own reader takes its socket over, which costs a fraction of the time. Raises ProxyFailed for a proxy's 407."""
         proxy = self._http.proxy_for(url) if head.status == 407 else None
         if proxy is not None:
+            from fastdl.io.tunnel import refusal
+
             raise refusal(proxy, 407)
         if isinstance(channel, WireChannel):
             if channel.answered == 1 and url.scheme == "https":
@@ -170,6 +188,9 @@ class Session:
         )
         if head is not None:
             channel.adopt(head)
+        if self._throttle is not None:
+            channel.piece = self._throttle.piece()
+            self._throttle.adopt(channel)
         return channel
 
     def insist_on_http2(self, url: Url) -> bool:
@@ -191,38 +212,32 @@ class Session:
         """While it lasts, a download from `host` is running."""
         with self._lock:
             self._crowd[host] += 1
+            self._running += 1
         try:
             yield
         finally:
             with self._lock:
                 self._crowd[host] -= 1
+                self._running -= 1
 
     def share(self, host: str) -> int:
         """How many of a host's connections one of the downloads that are running may have."""
-        return max(1, self.settings.per_host // max(1, self._crowd[host]))
+        most = self._throttle.most_connections() if self._throttle is not None else None
+        return max(1, min(self.settings.per_host, most or self.settings.per_host) // max(1, self._crowd[host]))
 
     def block(self) -> int:
         """Bytes of one read."""
-        return BLOCK if self.bucket is None else block_for(self.bucket.rate)
+        most = SPARE_BLOCK if self.short_of_memory else BLOCK
+        return most if self._throttle is None else min(most, self._throttle.block(CONNECTIONS * self._running))
 
     def pause_for(self, count: int) -> float:
         """Account for `count` bytes read under a limit; seconds to wait before the next read."""
-        if self.bucket is None:
-            return 0.0
-        with self._lock:
-            self._received += count
-            return self.bucket.take(count, time.monotonic())
+        return 0.0 if self._throttle is None else self._throttle.take(count)
 
     def give_way(self, url: Url) -> None:
         """Under `-r auto`: from now on watch the delay to the server (or proxy) of `url`, the first one asked."""
-        if self.settings.limit_rate != "auto" or self.bucket is None:
-            return
-        with self._lock:
-            if self._probe is None:
-                self._probe = DelayProbe(
-                    DelayLimit(self.bucket.rate), lambda: self._round_trip(url), lambda: self._received, self._set_rate
-                )
-                self._probe.start()
+        if self._throttle is not None:
+            self._throttle.watch(lambda: self._round_trip(url))
 
     def _round_trip(self, url: Url) -> float:
         proxy = self._http.proxy_for(url)
@@ -231,21 +246,34 @@ class Session:
         sock.close()
         return rtt
 
-    def _set_rate(self, rate: float) -> None:
-        with self._lock:
-            if self.bucket is not None:
-                self.bucket.set_rate(rate, time.monotonic())
-
     def close(self) -> None:
         """End idle connections."""
-        if self._probe is not None:
-            self._probe.stop()
+        if self._throttle is not None:
+            self._throttle.close()
+        if self._settler is not None:
+            self._settler.hurry()
         self.pool.close()
         if self._store is not None:
             cache = self._mapper.cache if self._mapper is not None else None
             if cache is not None:
                 self._store.count("routes", cache.hits, cache.misses)
+            if self.many:
+                self._weigh(self._store)
             self._store.close()
+
+    def _weigh(self, store: Store) -> None:
+        """Note what the caches hold. Where there are few URLs it would say nothing, and cost as much as a file."""
+        from fastdl.io.heaps import weighed
+
+        mapper, trust = self._mapper, sys.modules.get("fastdl.io.trust_store")
+        caches: dict[str, list[Any]] = {"addresses": self.resolver.held()}
+        if mapper is not None and mapper.cache is not None:
+            caches["routes"] = mapper.cache.held()
+            caches["names"] = mapper.names
+        if trust is not None:
+            caches["TLS sessions"] = trust.held_sessions()
+        for name, entries in caches.items():
+            store.hold(name, weighed(entries))
 
 
 def _by_proxy(channel: Channel) -> tuple[bool, tuple[tuple[str, str], ...]]:

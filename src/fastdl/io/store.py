@@ -10,8 +10,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.history import PRIVATE, Entry, Totals, history_error, history_url
 from fastdl.core.record import Record
 from fastdl.core.servers import FORGOTTEN, LIE_LASTS, Memory, Report, Server, lasts, recall, remember
@@ -21,6 +21,8 @@ from fastdl.io.database import Database
 if TYPE_CHECKING:
     import sqlite3
 
+    from fastdl.io.heaps import Heap
+
 __all__ = ["Entry", "Info", "Report", "Server", "Store", "Totals", "history_url"]
 
 FILE = "state.sqlite3"
@@ -28,11 +30,11 @@ MOST_ETAGS = 200_000
 MOST_SERVERS = 2_000
 MOST_LIES = 1_000
 MOST_HISTORY = 10_000
-MOST_NOTED = 200  # reports and downloads that wait to be written
+MOST_NOTED = 500  # reports and downloads that wait to be written
 NOTED_SECONDS = 2.0  # for so long at most, where others come
 _LONGEST_HOST = 300  # characters: a name of 253, a port
 _LONGEST_TEXT = 4_000
-_VERSION = 1
+_VERSION = 2
 
 _SCHEMA = (
     """create table if not exists etags (url_key text, path text, etag text not null, size integer, seen real,
@@ -45,6 +47,8 @@ _SCHEMA = (
     size integer, seconds real, rate real, exit_code integer, error text, sha256 text, digest_source text,
     sources text)""",
     "create table if not exists counters (name text primary key, hits integer, misses integer) without rowid",
+    """create table if not exists heaps (name text primary key, entries integer, bytes integer, most integer)
+    without rowid""",
 )
 
 
@@ -252,6 +256,28 @@ class Store:
         if hits or misses:
             self._db.write(note, None)
 
+    def hold(self, name: str, heap: Heap) -> None:
+        """What a cache holds at the end of a run."""
+
+        def note(db: sqlite3.Connection) -> None:
+            most = db.execute("select max(most) from heaps where name = ?", (name,)).fetchone()[0] or 0
+            db.execute(
+                "insert or replace into heaps values (?, ?, ?, ?)",
+                (name, heap.entries, heap.bytes, max(most, heap.most)),
+            )
+
+        self._db.write(note, None)
+
+    def heaps(self) -> dict[str, Heap]:
+        """What each cache held at the end of the last run that had it, by its name."""
+        from fastdl.io.heaps import Heap
+
+        def find(db: sqlite3.Connection) -> dict[str, Heap]:
+            rows = db.execute("select name, entries, bytes, most from heaps order by name")
+            return {str(name): Heap(int(entries), int(size), int(most)) for name, entries, size, most in rows}
+
+        return self._db.read(find, {})
+
     def counts(self) -> dict[str, tuple[int, int]]:
         """The sums of every cache by its name: (hits, misses)."""
 
@@ -276,7 +302,7 @@ class Store:
         """Forgets servers, lies, ETags and counters; the history stays."""
 
         def forget(db: sqlite3.Connection) -> None:
-            for table in ("servers", "lies", "etags", "counters"):
+            for table in ("servers", "lies", "etags", "counters", "heaps"):
                 db.execute(f"delete from {table}")
 
         if os.path.exists(self._db.path):
@@ -289,10 +315,14 @@ class Store:
 
 def _learn(db: sqlite3.Connection, reports: Sequence[Report]) -> None:
     now = time.time()
+    known: dict[str, Memory | None] = {}  # many files of one server are one row
     for report in reports:
         key = _host(report.host)
-        after = remember(_memory(db, key), report._replace(host=key), now)
-        db.execute("insert or replace into servers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(after))
+        if key not in known:
+            known[key] = _memory(db, key)
+        known[key] = remember(known[key], report._replace(host=key), now)
+    rows = [tuple(memory) for memory in known.values() if memory is not None]
+    db.executemany("insert or replace into servers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     db.execute("delete from servers where seen < ?", (now - FORGOTTEN,))
     _bound(db, "servers", "host", "seen", MOST_SERVERS)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from fastdl.core.record import Record
 
 LEAST_MEMORY = 96 * 1024 * 1024  # bytes available to all programs, below which the machine begins to swap or kill
 MOST_CPU = 95.0  # percent of all processors
 
 
-class Strain(NamedTuple):
+class Strain(Record):
     """What is short at this moment."""
 
     memory: bool

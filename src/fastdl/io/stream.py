@@ -14,10 +14,10 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
 
 import httpcore
 
+from fastdl.core.hints import Any, TypeVar
 from fastdl.errors import ConnectionLost, NetworkError, ProtocolViolation, TimedOut
 from fastdl.io import trust_store
 

@@ -18,9 +18,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.pattern import pattern
 from fastdl.errors import ConnectionLost, NetworkError, TimedOut, TlsFailed, UsageError
+from fastdl.io import phases
 
 if TYPE_CHECKING:
     from fastdl.settings import Settings
@@ -36,7 +38,7 @@ _BUNDLES = (
     "/etc/ssl/cert.pem",
 )
 
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")  # how c_rehash names a certificate
+_HASHED = pattern(r"[0-9a-f]{8}\.\d+")  # how c_rehash names a certificate
 
 NO_COMMON_HTTP = "the server does not speak the HTTP version that was offered"
 
@@ -70,6 +72,7 @@ _REASONS = {
 }
 
 
+@phases.timed("trust")
 def client_context(settings: Settings, alpn: tuple[str, ...]) -> ssl.SSLContext:
     """The context for `settings`, which offers the protocols of `alpn` in that order. The same object for the same
     options. Raises UsageError that names the file of --cacert, --cert or --key that cannot be used."""
@@ -77,6 +80,7 @@ def client_context(settings: Settings, alpn: tuple[str, ...]) -> ssl.SSLContext:
         return _context(settings.cacert, settings.cert, settings.key, settings.insecure, alpn)
 
 
+@phases.timed("tls")
 def wrap(
     sock: socket.socket,
     host: str,
@@ -114,6 +118,11 @@ def keep_session(tls: ssl.SSLSocket, host: str) -> None:
     session = tls.session
     if session is not None and session.has_ticket:
         _sessions.put(tls.context, host, session)
+
+
+def held_sessions() -> list[ssl.SSLSession]:
+    """All sessions that are remembered, for who weighs them."""
+    return _sessions.held()
 
 
 def tls_error(error: Exception, host: str) -> NetworkError:
@@ -293,6 +302,10 @@ class _Sessions:
         with self._lock:
             held = self._held.get((id(context), host))
         return None if held is None else held[1]
+
+    def held(self) -> list[ssl.SSLSession]:
+        with self._lock:
+            return [session for _, session in self._held.values()]
 
     def put(self, context: ssl.SSLContext, host: str, session: ssl.SSLSession) -> None:
         with self._lock:

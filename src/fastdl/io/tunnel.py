@@ -7,14 +7,14 @@ So the raw reader and httpx use proxied connections alike. What a proxy says is 
 from __future__ import annotations
 
 import functools
-import re
 import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 from fastdl import __version__
+from fastdl.core.hints import TypeVar
+from fastdl.core.pattern import pattern
 from fastdl.errors import ProxyFailed
 from fastdl.io.dns import Address
 from fastdl.io.proxy import ProxyChoice
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 LOOK = 0.1  # seconds between two looks at `cancelled`
 MOST_HEAD = 64 * 1024  # bytes of a proxy's answer
 
-_HEAD = re.compile(rb".*?\r?\n\r?\n", re.DOTALL)
+_HEAD = pattern(rb"(?s).*?\r?\n\r?\n")
 
 _SOCKS_REPLIES = {
     1: "it has a fault of its own",

@@ -6,8 +6,7 @@ own is read from the run's session and written to it, including what is only mad
 
 from __future__ import annotations
 
-from typing import Any
-
+from fastdl.core.hints import Any
 from fastdl.io.secrets import load_credentials
 from fastdl.io.session import Session
 from fastdl.settings import Settings

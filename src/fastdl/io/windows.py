@@ -14,7 +14,8 @@ if sys.platform == "win32":
     import time
     from collections.abc import Callable
     from ctypes import wintypes
-    from typing import Any, TypeVar
+
+    from fastdl.core.hints import Any, TypeVar
 
     _Result = TypeVar("_Result")
 

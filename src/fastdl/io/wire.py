@@ -8,17 +8,24 @@ does not expect a ProtocolViolation: bytes behind a doubtful head cannot be trus
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
-import ssl
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.response import Head, content_length
 from fastdl.errors import ConnectionLost, NetworkError, ProtocolViolation, TimedOut
+from fastdl.io import phases
 from fastdl.io.channel import Request
 from fastdl.io.chunked import ChunkedDecoder
 from fastdl.io.heads import end_of_head, parse_head
+from fastdl.io.tls_kind import is_fault, is_tls
+
+if TYPE_CHECKING:
+    from fastdl.io.pipe import Pipe
 
 MOST_HEAD = 64 * 1024  # bytes of one response head
 MOST_EMPTY_LINES = 8  # before a status line
@@ -34,7 +41,7 @@ class WireChannel:
 
     def __init__(
         self,
-        sock: socket.socket | ssl.SSLSocket,
+        sock: socket.socket,
         *,
         rtt: float,
         peer: str,
@@ -61,6 +68,7 @@ class WireChannel:
         self._keep = True  # the server keeps the connection open after the current body
         self._broken: NetworkError | None = None
         self.answered = 0
+        self.piece = 16 * 1024  # bytes of one read where the end of what is wanted is not known
         sock.settimeout(timeout)
 
     # --- requests ----------------------------------------------------------------------------------------
@@ -79,6 +87,7 @@ class WireChannel:
             raise self._fault(error) from None
         self._asked.append(request)
 
+    @phases.timed("first_byte")
     def receive_head(self) -> Head:
         """See Channel. Raises ConnectionLost, TimedOut, ProtocolViolation."""
         if self._left and self.read_into(memoryview(bytearray(1))):
@@ -125,7 +134,7 @@ class WireChannel:
 
     def _fill(self, when: str) -> None:
         try:
-            piece = self._sock.recv(16 * 1024)
+            piece = self._sock.recv(self.piece)
         except OSError as error:
             raise self._fault(error) from None
         if not piece:
@@ -180,7 +189,7 @@ class WireChannel:
                 raise self._fault(error) from None
             if count == 0:
                 return self._closed()
-            if isinstance(self._sock, ssl.SSLSocket) and count <= RECORD < wanted:
+            if is_tls(self._sock) and count <= RECORD < wanted:
                 count = self._gather(view, wanted, count)
         if self._left > 0:
             self._left -= count
@@ -190,7 +199,7 @@ class WireChannel:
         """TLS gives a record a call: a few are put together, since each block that is stored has its price. A fault
         among them waits until what came before it is stored; some servers break off after every few bytes."""
         sock = self._sock
-        assert isinstance(sock, ssl.SSLSocket)
+        assert is_tls(sock)
         until = time.monotonic() + GATHER_SECONDS
         try:
             while count < wanted and time.monotonic() < until:
@@ -201,6 +210,74 @@ class WireChannel:
         except OSError as error:
             self._broken = self._fault(error)
         return count
+
+    @property
+    def spliceable(self) -> bool:
+        """Whether bodies of this connection can go through a pipe, as a rule: they come as they are."""
+        return self._left > 0 and not is_tls(self._sock)
+
+    @property
+    def splices(self) -> bool:
+        """Whether what comes next is still in the socket."""
+        return self._left > 0 and not self._data
+
+    def splice(self, pipe: Pipe, most: int) -> int:
+        """As `read_into`, into an empty pipe, where `spliceable` and `splices`."""
+        wanted = min(most, self._left)
+        try:
+            try:
+                count = pipe.fill(self._sock.fileno(), wanted)
+            except BlockingIOError:
+                count = self._splice_later(pipe, wanted)
+        except OSError as error:
+            raise self._fault(error) from None
+        if count == 0:
+            return self._closed()
+        self._left -= count
+        return count
+
+    def _splice_later(self, pipe: Pipe, wanted: int) -> int:
+        """Wait for bytes, as long as a read would, then take them. What cannot be spliced all the same (urgent data
+        stands before it, say) goes by memory."""
+        self._sock.recv(1, socket.MSG_PEEK)
+        try:
+            return pipe.fill(self._sock.fileno(), wanted)
+        except BlockingIOError:
+            return pipe.put(self._sock.recv(min(wanted, RECORD)))
+
+    def take(self, size: int, seconds: float) -> memoryview | None:
+        """The whole body, of `size` bytes, if it is here within `seconds`; else None, and it can be read as ever: what
+        came of it is not lost, nor is the fault that ended it."""
+        if self._chunked is not None or self._left != size:
+            return None
+        body = memoryview(bytearray(size))
+        done = min(len(self._data), size)
+        body[:done] = self._data[:done]
+        del self._data[:done]
+        if done < size:
+            done = self._take_rest(body, done, time.monotonic() + seconds)
+        if done < size:
+            self._data[:0] = body[:done]
+            return None
+        self._left = 0
+        return body
+
+    def _take_rest(self, body: memoryview, done: int, until: float) -> int:
+        try:
+            while done < len(body) and (left := until - time.monotonic()) > 0:
+                self._sock.settimeout(left)
+                count = self._sock.recv_into(body[done:])
+                if count == 0:
+                    break  # the next read says so again
+                done += count
+        except TimeoutError:
+            pass
+        except OSError as error:
+            self._broken = self._fault(error)
+        finally:
+            with contextlib.suppress(OSError):  # closed by an abort
+                self._sock.settimeout(self._timeout)
+        return done
 
     def _closed(self) -> int:
         self._keep = False
@@ -257,21 +334,29 @@ class WireChannel:
         """Whether an idle connection is still usable: nothing has come from the server, not even its farewell."""
         if self._data or not self.reusable:
             return False
+        if sys.platform != "win32" and not is_tls(self._sock):  # one call instead of three: many small files ask
+            poll = select.poll()
+            poll.register(self._sock, select.POLLIN)
+            return not poll.poll(0)
         try:
             self._sock.settimeout(0)
             try:
                 self._sock.recv(1)
             finally:
                 self._sock.settimeout(self._timeout)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except OSError:
-            return False
+        except OSError as error:
+            return isinstance(error, BlockingIOError) or is_fault(error, "SSLWantReadError")
         return False
+
+    def hold_window(self, size: int) -> None:
+        """Let the server send at most about `size` bytes ahead of what is read."""
+        from fastdl.io import window
+
+        window.hold(self._sock, size)
 
     def keep_tls_session(self, host: str) -> None:
         """Remember the TLS session for shorter handshakes to `host`."""
-        if isinstance(self._sock, ssl.SSLSocket):
+        if is_tls(self._sock):
             from fastdl.io import trust_store
 
             trust_store.keep_session(self._sock, host)
@@ -285,8 +370,8 @@ class WireChannel:
         """What an error of the socket means."""
         if isinstance(error, TimeoutError):
             return TimedOut("the server went silent", f"no byte for {self._timeout:g} s")
-        if isinstance(error, ssl.SSLEOFError):
+        if is_fault(error, "SSLEOFError"):
             return ConnectionLost("the server closed the connection", "without a TLS farewell")
-        if isinstance(error, ssl.SSLError):
+        if is_fault(error):
             return ConnectionLost("the TLS connection broke", str(error.reason or "TLS error").lower())
         return ConnectionLost("the connection broke", error.strerror or type(error).__name__)

@@ -11,8 +11,8 @@ import os
 import threading
 import time
 from contextlib import suppress
-from typing import Any, TextIO
 
+from fastdl.core.hints import Any, TextIO
 from fastdl.core.quantity import format_rate, format_seconds, format_size
 from fastdl.events import Ended
 from fastdl.ui.progress import Clock, Display, Job

@@ -4,8 +4,8 @@ what, in which steps."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.core.quantity import format_size
 from fastdl.ui.known import in_words
 from fastdl.ui.table import table

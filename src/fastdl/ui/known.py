@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.core.quantity import format_rate
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.core.inventory import Choice, Entry, Place
 from fastdl.core.quantity import format_rate, format_seconds, format_size
 from fastdl.ui.explained import GIVEN_BY

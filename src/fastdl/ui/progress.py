@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TextIO
 
+from fastdl.core.hints import TextIO
+from fastdl.core.plain import dataclass
 from fastdl.events import Ended, Event, Named, Progressed, Started
 from fastdl.ui.text import safe
 

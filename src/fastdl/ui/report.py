@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TextIO
 
+from fastdl.core.hints import Any, TextIO
 from fastdl.core.quantity import format_rate, format_seconds, format_size
 from fastdl.errors import DiskError
 from fastdl.events import Ended, Event, Named, Note, Started

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from fastdl.core.urls import clean, mask
 from fastdl.errors import FastdlError
 
@@ -28,6 +26,8 @@ def columns(text: str) -> int:
 
 
 def _cells(char: str) -> int:
+    import unicodedata
+
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -11,9 +11,9 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
-from urllib.parse import unquote
 
+from fastdl.core.hints import Any, Protocol
+from fastdl.core.pattern import pattern
 from fastdl.core.record import Record
 from fastdl.core.verify import LENGTHS, Digest
 
@@ -35,9 +35,9 @@ _SPELLINGS = {
     "blake3": "blake3",
 }
 _BY_HEX_DIGITS = {32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
-_HEX = re.compile(r"[0-9A-Fa-f]+", re.ASCII)
-_PREFIXED = re.compile(r"([A-Za-z0-9_-]{1,20}):([0-9A-Fa-f]+)", re.ASCII)
-_SRI = re.compile(r"(sha256|sha384|sha512|sha1|md5)-([A-Za-z0-9+/_-]{16,100}={0,2})(?:\?\S*)?", re.ASCII)
+_HEX = pattern(r"(?a)[0-9A-Fa-f]+")
+_PREFIXED = pattern(r"(?a)([A-Za-z0-9_-]{1,20}):([0-9A-Fa-f]+)")
+_SRI = pattern(r"(?a)(sha256|sha384|sha512|sha1|md5)-([A-Za-z0-9+/_-]{16,100}={0,2})(?:\?\S*)?")
 
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -232,7 +232,11 @@ def from_text(text: str, algorithm: str) -> Digest | None:
 
 def plain_name(text: str) -> str:
     """A name or path of a URL as a list of files has it: percent-decoded, without leading "./" and "/"."""
-    name = unquote(text[:MOST_NAME])
+    name = text[:MOST_NAME]
+    if "%" in name:
+        from urllib.parse import unquote
+
+        name = unquote(name)
     return re.sub(r"^(?:\.?/)+", "", name)
 
 

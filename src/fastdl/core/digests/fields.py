@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 
 from fastdl.core.digests.base import ListedMirror, algorithm_named, from_base64, from_hex
+from fastdl.core.pattern import pattern
 from fastdl.core.record import Record
 from fastdl.core.response import Head, content_range, own_codings
 from fastdl.core.urls import Url, join
@@ -20,14 +21,14 @@ MOST_FIELD = 64 * 1024  # characters of one kind of field that are read
 MOST_LINKS = 256
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_KEY = re.compile(r"[ \t]*([a-z*][a-z0-9_.*-]*)")
-_BYTES = re.compile(r"=:([A-Za-z0-9+/]*={0,2}):")
-_OTHER = re.compile(r"=(?:\"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\"\\])*\"|\([^()]*\)|[A-Za-z0-9*?.:/+%@!#$&'^_`|~-]+)")
-_PARAMETERS = re.compile(r"(?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=(?:\"(?:[^\"\\]|\\.)*\"|:[A-Za-z0-9+/=]*:|[^\s,;\"]+))?)*")
-_COMMA = re.compile(r"[ \t]*(?:,[ \t]*|$)")
-_LEGACY = re.compile(r"[ \t]*([A-Za-z0-9-]{1,20})=([A-Za-z0-9+/_=-]{1,128})[ \t]*", re.ASCII)
-_LINK_TARGET = re.compile(r"[\s,]*<([^<>]*)>")
-_LINK_PARAMETER = re.compile(r"\s*;\s*([A-Za-z0-9!#$&+.^_`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",;]*)))?")
+_KEY = pattern(r"[ \t]*([a-z*][a-z0-9_.*-]*)")
+_BYTES = pattern(r"=:([A-Za-z0-9+/]*={0,2}):")
+_OTHER = pattern(r"=(?:\"(?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\[\"\\])*\"|\([^()]*\)|[A-Za-z0-9*?.:/+%@!#$&'^_`|~-]+)")
+_PARAMETERS = pattern(r"(?:;[ ]*[a-z*][a-z0-9_.*-]*(?:=(?:\"(?:[^\"\\]|\\.)*\"|:[A-Za-z0-9+/=]*:|[^\s,;\"]+))?)*")
+_COMMA = pattern(r"[ \t]*(?:,[ \t]*|$)")
+_LEGACY = pattern(r"(?a)[ \t]*([A-Za-z0-9-]{1,20})=([A-Za-z0-9+/_=-]{1,128})[ \t]*")
+_LINK_TARGET = pattern(r"[\s,]*<([^<>]*)>")
+_LINK_PARAMETER = pattern(r"\s*;\s*([A-Za-z0-9!#$&+.^_`|~*-]+)(?:\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",;]*)))?")
 
 
 class Links(Record):
@@ -45,7 +46,7 @@ def digests_of(head: Head, path: str = "", *, linked: bool = False) -> list[Dige
     one algorithm."""
     if head.status in _REDIRECTS:
         return _unambiguous(_of_redirect(head, linked))
-    if head.status not in (200, 203, 206):
+    if head.status not in (200, 203, 206) or not any(_may_tell(name) for name, _ in head.headers):
         return []
     given: list[Digest] = []
     whole = head.status != 206 or _covers_all(head)
@@ -59,6 +60,11 @@ def digests_of(head: Head, path: str = "", *, linked: bool = False) -> list[Dige
     if whole:
         given += _amazon(head)
     return _unambiguous(given)
+
+
+def _may_tell(name: str) -> bool:
+    """Whether a field of that name may carry a digest: nearly no response has one, and each of many pays."""
+    return name.startswith("x-") or name.endswith(("digest", "-md5"))
 
 
 def structured(text: str) -> list[Digest]:
@@ -84,8 +90,8 @@ def structured(text: str) -> list[Digest]:
 
 def legacy(text: str) -> list[Digest]:
     """The digests in a Digest field (RFC 3230): "SHA-256=base64, MD5=base64"; hex is seen as well."""
-    digests = []
-    for member in text.split(","):
+    digests: list[Digest] = []
+    for member in text.split(",") if text else ():
         parts = _LEGACY.fullmatch(member)
         named = algorithm_named(parts[1]) if parts else None
         if parts and named and (digest := from_hex(parts[2], named) or from_base64(parts[2], named)):
@@ -185,7 +191,7 @@ def _joined(head: Head, name: str) -> str:
 
 def _links(text: str) -> Iterator[tuple[str, dict[str, str]]]:
     place = 0
-    for _ in range(MOST_LINKS):
+    for _ in range(MOST_LINKS if text else 0):
         target = _LINK_TARGET.match(text, place)
         if target is None:
             return

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Protocol
 
 from fastdl.core.digests.base import (
     DigestNotFound,
@@ -21,6 +20,7 @@ from fastdl.core.digests.base import (
     listed_path,
     target_name,
 )
+from fastdl.core.hints import Protocol
 from fastdl.core.verify import Digest
 
 MOST_RECORD = 1024 * 1024  # bytes

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from fastdl.core.digests.base import DigestNotFound, Found, Step, found, from_text
 from fastdl.core.digests.json_path import Match, select, texts
+from fastdl.core.hints import Any
 from fastdl.core.verify import Digest
 
 MOST_PAGES = 10

@@ -8,9 +8,9 @@ ends with it (core/rules.py). Names of files are compared, never interpreted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from fastdl.core.digests.base import DigestNotFound
+from fastdl.core.hints import Any
 
 MOST_NODES = 500_000  # visited in one document
 

@@ -7,7 +7,6 @@ file in elements of their own.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from fastdl.core.digests.base import (
     DigestNotFound,
@@ -24,6 +23,7 @@ from fastdl.core.digests.base import (
 from fastdl.core.digests.fields import country
 from fastdl.core.digests.sums import side_file
 from fastdl.core.digests.xml import XmlReader
+from fastdl.core.plain import dataclass, field
 from fastdl.core.record import Record
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import LENGTHS, Digest

@@ -8,9 +8,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
 
 from fastdl.core.digests.base import DigestNotFound
+from fastdl.core.hints import Any
 
 PIECE = 256 * 1024  # bytes of one piece that comes out
 MOST_UNPACKED = 1024 * 1024 * 1024  # bytes of one index

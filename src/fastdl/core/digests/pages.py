@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Iterator
 
 from fastdl.core.digests.base import (
@@ -22,13 +21,14 @@ from fastdl.core.digests.base import (
     target_name,
 )
 from fastdl.core.digests.xml import XmlReader
+from fastdl.core.pattern import pattern
 from fastdl.core.verify import Digest
 
 MOST_ROW = 16 * 1024  # characters of one row
 MOST_ROWS = 64  # that link to the file
-_HREF = re.compile(r"href\s*=\s*(?:\"([^\"<>]{1,4000})\"|'([^'<>]{1,4000})')", re.IGNORECASE)
-_HEX = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![0-9A-Za-z])", re.I)
-_LISTED = re.compile(r"net\.sf\.files\s*=\s*(?=\{)")
+_HREF = pattern(r"(?i)href\s*=\s*(?:\"([^\"<>]{1,4000})\"|'([^'<>]{1,4000})')")
+_HEX = pattern(r"(?i)(?<![0-9A-Za-z])(?:[0-9a-f]{128}|[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?![0-9A-Za-z])")
+_LISTED = pattern(r"net\.sf\.files\s*=\s*(?=\{)")
 _SCRIPT_KEYS = ("sha256", "sha1", "md5")
 
 

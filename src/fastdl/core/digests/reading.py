@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from fastdl.core.digests.base import (
     DigestNotFound,
@@ -14,6 +13,7 @@ from fastdl.core.digests.base import (
     found,
     step_of,
 )
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.record import Record
 from fastdl.core.response import Head
 from fastdl.core.urls import parse_url

@@ -23,15 +23,16 @@ from fastdl.core.digests.base import (
     target_name,
     target_path,
 )
+from fastdl.core.pattern import pattern
 from fastdl.core.record import Record
 from fastdl.core.verify import Digest
 
-_GNU = re.compile(r"(\\?)([0-9A-Fa-f]{32,128})[ \t]+\*?(.+)")
-_BSD = re.compile(r"([A-Za-z0-9-]{2,20})[ \t]?\((.+)\)[ \t]?=[ \t]*([0-9A-Fa-f]{32,128})")
-_GPG = re.compile(r"([^:]+):[ \t]*(?:([A-Za-z0-9-]{2,20})[ \t]*=[ \t]*)?([0-9A-Fa-f]{2}[0-9A-Fa-f \t]*)")
-_HEX_GROUPS = re.compile(r"[ \t]+([0-9A-Fa-f]{2}[0-9A-Fa-f \t]*)")
-_PERL = re.compile(r"[ \t]*'([^']+)'[ \t]*=>[ \t]*(?:'([^']*)'|(\{)|[0-9]+),?[ \t]*")
-_ESCAPE = re.compile(r"\\(.)")
+_GNU = pattern(r"(\\?)([0-9A-Fa-f]{32,128})[ \t]+\*?(.+)")
+_BSD = pattern(r"([A-Za-z0-9-]{2,20})[ \t]?\((.+)\)[ \t]?=[ \t]*([0-9A-Fa-f]{32,128})")
+_GPG = pattern(r"([^:]+):[ \t]*(?:([A-Za-z0-9-]{2,20})[ \t]*=[ \t]*)?([0-9A-Fa-f]{2}[0-9A-Fa-f \t]*)")
+_HEX_GROUPS = pattern(r"[ \t]+([0-9A-Fa-f]{2}[0-9A-Fa-f \t]*)")
+_PERL = pattern(r"[ \t]*'([^']+)'[ \t]*=>[ \t]*(?:'([^']*)'|(\{)|[0-9]+),?[ \t]*")
+_ESCAPE = pattern(r"\\(.)")
 _LETTERS = {"n": "\n", "r": "\r", "\\": "\\"}
 MOST_LINE = 8192
 

@@ -6,8 +6,9 @@ Values of options stay as they were written: batch.py gives them to the same che
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+
+from fastdl.core.hints import TYPE_CHECKING, Any, Literal
+from fastdl.core.plain import dataclass, field
 
 if TYPE_CHECKING:
     from fastdl.core.digests.base import ListedMirror, Pieces

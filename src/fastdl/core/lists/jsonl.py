@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.core.lists.entry import Broken, Entry, Written
 from fastdl.core.lists.keys import meaning, with_option
 from fastdl.core.lists.reading import Line

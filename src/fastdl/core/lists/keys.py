@@ -6,10 +6,10 @@ What concerns the whole run (proxies, jobs, the display) stays on the command li
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from fastdl.core.lists.entry import Written
+from fastdl.core.pattern import pattern
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY
 
@@ -38,7 +38,7 @@ ALIASES = {
     "split": "connections",
 }
 NEGATIONS = {"continue": "no_continue"} | {"no-" + BY_KEY[key].name: key for key in ONE_FILE if BY_KEY[key].negatable}
-_NAME = re.compile("[a-z0-9-]{1,40}")
+_NAME = pattern("[a-z0-9-]{1,40}")
 
 
 def meaning(name: str) -> tuple[str, bool]:

@@ -13,12 +13,13 @@ from fastdl.core.digests.base import DigestNotFound
 from fastdl.core.digests.metalink import MetalinkFile, parse_metalink
 from fastdl.core.lists.entry import Broken, Entry
 from fastdl.core.naming import is_device, safe_name
+from fastdl.core.pattern import pattern
 from fastdl.errors import BadName, FastdlError, UsageError
 
 MOST_SOURCES = 64  # of one file: more would not be asked
 MOST_FOLDERS = 16
 
-_DRIVE = re.compile(r"[A-Za-z]:")
+_DRIVE = pattern(r"[A-Za-z]:")
 
 
 def parse_document(body: bytes, *, windows: bool) -> Iterator[Entry | Broken]:

@@ -7,10 +7,10 @@ from the first line that says something, and an entry is given as soon as it is 
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterable, Iterator
 
 from fastdl.core.lists.entry import Broken, Entry
+from fastdl.core.pattern import pattern
 from fastdl.errors import UsageError
 
 Line = tuple[int, str, str]  # number from 1, text without its end, what is wrong with it ("": nothing)
@@ -20,11 +20,11 @@ MOST_LINE = 256 * 1024  # characters
 MOST_METALINK = 64 * 1024 * 1024  # bytes
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_SAYS_NOTHING = re.compile(r"(?:[ \t\r\f]*(?:#[^\n]*)?\n)*[ \t\r\f]*")
-_NOTHING_YET = re.compile(_SAYS_NOTHING.pattern + r"(?:#[^\n]*)?")
-_JUNK = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
-_UNDECODED = re.compile("[\udc80-\udcff]")
-_DECLARATION = re.compile(r"\s*<\?xml[^>]*\?>")
+_SAYS_NOTHING = pattern(r"(?:[ \t\r\f]*(?:#[^\n]*)?\n)*[ \t\r\f]*")
+_NOTHING_YET = pattern(_SAYS_NOTHING.pattern + r"(?:#[^\n]*)?")
+_JUNK = pattern("[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_UNDECODED = pattern("[\udc80-\udcff]")
+_DECLARATION = pattern(r"\s*<\?xml[^>]*\?>")
 _FORMATS = "It is a text with one URL a line, JSON Lines, or a Metalink."
 
 

@@ -9,11 +9,11 @@ https://example.org/big.iso<TAB>https://mirror.example.net/big.iso
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from fastdl.core.lists.entry import Broken, Entry, Written
 from fastdl.core.lists.keys import meaning, with_option
 from fastdl.core.lists.reading import Line
+from fastdl.core.plain import dataclass, field
 from fastdl.errors import UsageError
 
 _OPTION = "Options look like out=FILE, with a blank before; a URL begins its line."

@@ -7,10 +7,10 @@ A download asks the same people in the same order, but beside its first bytes; h
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.mapper import Candidate, Mapper, Route, named_source, resolved
+from fastdl.core.plain import dataclass
 from fastdl.core.record import Record
 from fastdl.core.trust import proves
 from fastdl.core.urls import Url, mask, parse_url

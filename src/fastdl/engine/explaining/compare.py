@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from fastdl.core.plain import dataclass
 from fastdl.core.verify import Digest, new_hasher
 from fastdl.engine.explaining.measure import Sample
 from fastdl.io.store import Report

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from fastdl.config import state_dir
+from fastdl.core.hints import Any
 from fastdl.core.mapper import NAMED
 from fastdl.core.trust import Verdict
 from fastdl.core.urls import Url, mask, parse_url

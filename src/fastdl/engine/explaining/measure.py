@@ -6,8 +6,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
+from fastdl.core.plain import dataclass, field
 from fastdl.core.response import Action, Ask, Validators, Verdict, judge, validators_of
 from fastdl.core.response import Known as KnownObject
 from fastdl.errors import ConnectFailed, FastdlError, ProtocolViolation, Refused, TimedOut

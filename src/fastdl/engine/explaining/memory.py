@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.record import Record
 from fastdl.core.rules import CLASSES
 from fastdl.core.trust import Verdict, judge_sources, proves

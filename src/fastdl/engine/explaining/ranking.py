@@ -8,8 +8,8 @@ and a liar not at all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from fastdl.core.hints import Any
 from fastdl.core.mapper import Candidate
 from fastdl.core.rules import CLASSES
 from fastdl.core.trust import Verdict

@@ -7,8 +7,8 @@ anybody must not load what a download needs; a test holds them together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.plan import TRIAL
 from fastdl.core.quantity import format_size
 from fastdl.core.record import Record

@@ -11,13 +11,13 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from fastdl.core import tracker
 from fastdl.core.dates import http_date
 from fastdl.core.journal import JournalHeader
 from fastdl.core.orders import Failure, Finish, GiveUp, Instruction, Restart
 from fastdl.core.pieces import unusable
+from fastdl.core.plain import dataclass
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Verdict
 from fastdl.core.scheduler import Scheduler

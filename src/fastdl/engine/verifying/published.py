@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from fastdl.core.digests.base import Look, Pieces, Step
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.mapper import Route, resolved
+from fastdl.core.plain import dataclass
 from fastdl.core.response import Action, Head, validators_of
 from fastdl.core.urls import Url, mask, parse_url
 from fastdl.engine.explaining.asking import Finding

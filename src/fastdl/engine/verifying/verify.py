@@ -6,10 +6,10 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, BinaryIO
 
 from fastdl.core.checklist import Checklist, Listed, parse_list
+from fastdl.core.hints import Any, BinaryIO
+from fastdl.core.plain import dataclass
 from fastdl.core.ranges import RangeSet
 from fastdl.core.urls import mask
 from fastdl.core.verify import LENGTHS, new_hasher

@@ -1,0 +1,190 @@
+"""What the rate limit does to connections, and the thread that measures the delay."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+
+import pytest
+
+from fastdl.core.ledbat import STARTING_RATE, DelayLimit
+from fastdl.core.limit import MOST_BLOCK
+from fastdl.core.urls import parse_url
+from fastdl.errors import ConnectFailed
+from fastdl.io import window
+from fastdl.io.delay import DelayProbe
+from fastdl.io.session import BLOCK, Session
+from fastdl.io.throttle import HEADROOM, LEAST_PIECE, LEAST_WINDOW, PIECE, Throttle
+from fastdl.settings import Settings
+
+
+class Connection:
+    """A channel, as far as the limit knows one."""
+
+    def __init__(self, rtt: float = 0.05, left: int | None = 1000) -> None:
+        self.rtt = rtt
+        self.body_left = left
+        self.held: list[int] = []
+
+    def hold_window(self, size: int) -> None:
+        self.held.append(size)
+
+
+def test_without_a_limit_nothing_is_counted() -> None:
+    session = Session(Settings())
+    try:
+        assert session.block() == BLOCK
+        assert session.pause_for(1 << 40) == 0.0
+        assert session.share("a.test") == Settings().per_host
+        session.give_way(parse_url("http://127.0.0.1:9/"))
+        assert not [thread for thread in threading.enumerate() if thread.name == "fastdl-delay"]
+    finally:
+        session.close()
+
+
+def test_under_a_limit_no_block_passes_by_this_process() -> None:
+    """Bytes that go from socket to file inside the kernel are taken in larger pieces than a limit can bear."""
+    session = Session(Settings(limit_rate=1 << 40))
+    try:
+        with session.crowd("a.test"):
+            assert session.block() == MOST_BLOCK < BLOCK
+    finally:
+        session.close()
+
+
+def test_blocks_are_smaller_where_more_downloads_run() -> None:
+    session = Session(Settings(limit_rate=10 << 20))
+    try:
+        with session.crowd("a.test"):
+            one = session.block()
+            with session.crowd("b.test"), session.crowd("c.test"), session.crowd("d.test"):
+                assert session.block() * 3 < one
+            assert session.block() == one
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize(("rate", "share"), [(10_000, 1), (100_000, 3), (10 << 20, 8)])
+def test_a_low_rate_is_for_few_connections(rate: int, share: int) -> None:
+    session = Session(Settings(limit_rate=rate))
+    try:
+        assert session.share("a.test") == share
+    finally:
+        session.close()
+
+
+def test_heads_are_read_in_small_pieces_under_a_low_rate() -> None:
+    """With a head comes part of the body: 16 KiB are more than a second's worth of 10 kB/s."""
+    assert Throttle(10_000).piece() == LEAST_PIECE
+    assert Throttle(1 << 30).piece() == PIECE
+
+
+def test_a_low_rate_holds_the_window_of_each_connection() -> None:
+    slow, fast = Connection(), Connection()
+    Throttle(20_000).adopt(slow)
+    Throttle(10 << 20).adopt(fast)
+    assert slow.held == [8 * 1024]
+    assert fast.held == []
+
+
+def test_auto_shares_one_window_among_the_bodies_that_flow() -> None:
+    throttle = Throttle("auto")
+    assert throttle.auto is not None
+    flowing, idle, unknown = Connection(), Connection(left=0), Connection(left=None)
+    for connection in (flowing, idle, unknown):
+        throttle.adopt(connection)
+    total = STARTING_RATE * (0.05 + throttle.auto.target)
+    assert flowing.held[-1] == unknown.held[-1] == int(total / 2)
+    assert idle.held == []
+
+
+def test_no_window_is_too_small_for_a_segment() -> None:
+    throttle = Throttle("auto")
+    connections = [Connection(rtt=0.0001) for _ in range(8)]
+    for connection in connections:
+        throttle.adopt(connection)
+    assert all(connection.held[-1] >= LEAST_WINDOW for connection in connections)
+
+
+def test_closed_connections_are_forgotten() -> None:
+    throttle = Throttle("auto")
+    gone, here = Connection(), Connection()
+    throttle.adopt(gone)
+    throttle.adopt(here)
+    before = here.held[-1]
+    del gone
+    throttle.adopt(Connection(left=0))
+    assert here.held[-1] == pytest.approx(2 * before, abs=2)
+
+
+def probed(limit: DelayLimit, rtts: list[float | None], apply_counts: int) -> list[float]:
+    """The rates that a probe applies; None in `rtts` is a connection that failed."""
+    rates: list[float] = []
+    ended = threading.Event()
+    values = iter(rtts)
+
+    def round_trip() -> float:
+        rtt = next(values)
+        if rtt is None:
+            raise ConnectFailed("no connection")
+        return rtt
+
+    def apply(rate: float) -> None:
+        rates.append(rate)
+        if len(rates) == apply_counts:
+            probe.stop()
+            ended.set()
+
+    probe = DelayProbe(limit, round_trip, lambda: 0, apply)
+    probe.start()
+    assert ended.wait(30)
+    probe.join(30)
+    assert not probe.is_alive()
+    return rates
+
+
+class Hurried(DelayLimit):
+    """Samples without waiting."""
+
+    interval = 0.0
+
+
+def test_a_failed_measurement_is_no_sample() -> None:
+    limit = Hurried()
+    assert len(probed(limit, [0.05, None, 0.05], 2)) == 2
+
+
+def test_of_two_measurements_the_lower_counts() -> None:
+    limit = Hurried()
+    probed(limit, [0.05, 0.5, 0.051], 2)
+    assert limit.delay == pytest.approx(0.001)
+
+
+def test_reads_are_paced_closely_only_where_no_window_can_be_held() -> None:
+    free, held = Throttle("auto"), Throttle("auto")
+    connection = Connection()
+    held.adopt(connection)
+    free._apply(2e6)
+    held._apply(2e6)
+    assert free._bucket.rate == 2e6
+    assert held._bucket.rate == HEADROOM * 2e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the clamp is Linux's")
+def test_the_window_is_really_held() -> None:
+
+    def clamp(size: int | None) -> int:
+        server = socket.create_server(("127.0.0.1", 0))
+        with server, socket.create_connection(server.getsockname()) as reader:
+            if size is not None:
+                window.hold(reader, size)
+            return reader.getsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP)
+
+    assert clamp(8192) == 8192 < clamp(None)
+
+
+def test_a_closed_socket_is_left_alone() -> None:
+    sock = socket.socket()
+    sock.close()
+    window.hold(sock, 4096)
