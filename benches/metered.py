@@ -51,6 +51,11 @@ class Arrivals:
         return max(count - self.at(time - window) for time, count in zip(self.times, self.counts, strict=True)) / window
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that gives a connection up is nothing to report."""
+
+
 class Metered:
     """`with Metered(size) as server`: every path is a file of `size` zero bytes, until the block ends."""
 
@@ -61,7 +66,7 @@ class Metered:
         self._sent = 0
         self._samples: list[tuple[float, int]] = []
         self._stop = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = _Server(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self._threads = [
             threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True),
