@@ -67,9 +67,9 @@ def dying(data: bytes, after: int) -> Served:
     return Served(size=len(data), data=data, etag='"mirror-2"', dies_after=after)
 
 
-def altering(data: bytes, how: str) -> Served:
+def altering(data: bytes, how: str, *, throttle: Throttle | None = None) -> Served:
     """Lies: "first" (the first byte of each answer), "all", or "middle" (bytes inside of large answers only)."""
-    return Served(size=len(data), data=data, etag='"mirror-3"', alter=ALTER[how])
+    return Served(size=len(data), data=data, etag='"mirror-3"', alter=ALTER[how], throttle=throttle)
 
 
 def _first(reply: Reply, at: int, piece: bytes) -> bytes:

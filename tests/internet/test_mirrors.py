@@ -259,7 +259,8 @@ def test_two_liars_who_agree(world: World) -> None:
     """Both give the same wrong bytes: agreement among mirrors proves nothing."""
     published = places.npm(world, places.bytes_of(12 << 20))
     older = places.bytes_of(len(published.data), seed=8)
-    hosts = [published.mirror(world, honest(older).answer, n) for n in range(2)]
+    line = 6 << 20  # bytes a second: slow enough for the second one to be asked too
+    hosts = [published.mirror(world, honest(older, throttle=Throttle(line)).answer, n) for n in range(2)]
     published.origin.throttle = waiting_for(all_of(*(host.has_sent(_TWICE) for host in hosts)))
     result = fetched(world, published)
     for host, _ in published.mirrors[:2]:
@@ -268,8 +269,9 @@ def test_two_liars_who_agree(world: World) -> None:
 
 def test_an_honest_mirror_beside_a_liar_is_not_blamed(world: World) -> None:
     published = places.npm(world, places.bytes_of(12 << 20))
-    liar = published.mirror(world, altering(published.data, "all").answer, 0)
-    good = published.mirror(world, honest(published.data).answer, 1)
+    line = 6 << 20  # bytes a second: slow enough for the second one to be asked too
+    liar = published.mirror(world, altering(published.data, "all", throttle=Throttle(line)).answer, 0)
+    good = published.mirror(world, honest(published.data, throttle=Throttle(line)).answer, 1)
     published.origin.throttle = waiting_for(all_of(liar.has_sent(_TWICE), good.has_sent(600_000)))
     result = fetched(world, published)
     assert source(result, liar.name)["errors"] >= 1
