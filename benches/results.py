@@ -28,8 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 _PROGRAMS = {"curl": "--version", "aria2c": "--version", "wget2": "--version", "nginx": "-v"}
 
 
-def origin(root: Path = ROOT) -> dict[str, object]:
+def origin(root: Path | None = None) -> dict[str, object]:
     """Which state of the repository this is; empty fields where it is no clone or there is no git."""
+    root = root or ROOT
     return {
         "commit": git(root, "rev-parse", "HEAD"),
         "branch": git(root, "rev-parse", "--abbrev-ref", "HEAD"),
