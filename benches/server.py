@@ -77,7 +77,7 @@ class Nginx:
         for _ in range(5):  # a free port may be taken by another program before nginx gets it
             if self._start(program):
                 return self
-        raise ServerFailed(f"nginx did not start: {self._log()}")
+        raise ServerFailed(f"nginx did not start: {last_words(self.run)}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -105,20 +105,26 @@ class Nginx:
 
     def _stop(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)  # the quick end: the master takes its workers with it
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end(process)
 
-    def _log(self) -> str:
-        log = self.run / "error.log"
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-        return lines[-1] if lines else "its log is empty"
+
+def end(process: subprocess.Popen[bytes] | None) -> None:
+    """End an nginx at once, if there is one: the master takes its workers with it."""
+    if process is None or process.poll() is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def last_words(run: Path) -> str:
+    """The last line of the log in the folder of an nginx."""
+    log = run / "error.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return lines[-1] if lines else "its log is empty"
 
 
 def find_nginx() -> str | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
 
-from benches.server import ServerFailed, find_nginx
+from benches.server import ServerFailed, end, find_nginx, last_words
 from benches.wan.network import Wan
 
 _CONFIG = """\
@@ -93,20 +92,9 @@ class FarServer:
                 return
             time.sleep(0.01)
         self.stop()
-        raise ServerFailed(f"nginx did not start: {self._log()}")
+        raise ServerFailed(f"nginx did not start: {last_words(self.run)}")
 
     def stop(self) -> None:
         """At once; the system closes its connections, and refuses new ones."""
         process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-    def _log(self) -> str:
-        log = self.run / "error.log"
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-        return lines[-1] if lines else "its log is empty"
+        end(process)

@@ -7,7 +7,6 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,19 +152,8 @@ def secure(certificates: Any) -> Iterator[Callable[..., Secure]]:
     made: list[Secure] = []
 
     def connect(version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> Secure:
-        context = ssl.create_default_context(cafile=str(Path(certificates.ca)))
-        context.maximum_version = version
-        near, far = socket.socketpair()
-        far.settimeout(10)
-        near.settimeout(10)
-        ends: list[ssl.SSLSocket] = []
-        thread = threading.Thread(
-            target=lambda: ends.append(certificates.context().wrap_socket(far, server_side=True)), daemon=True
-        )
-        thread.start()
-        sock = context.wrap_socket(near, server_hostname="localhost", suppress_ragged_eofs=False)
-        thread.join(10)
-        made.append(Secure(WireChannel(sock, rtt=0, peer="", timeout=10), ends[0], far))
+        sock, server, far = certificates.pair(version)
+        made.append(Secure(WireChannel(sock, rtt=0, peer="", timeout=10), server, far))
         return made[-1]
 
     yield connect

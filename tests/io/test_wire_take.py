@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,18 +187,8 @@ def test_it_is_given_up_from_another_thread(line: Line, how: str) -> None:
 @pytest.mark.parametrize("cut", [False, True])
 def test_in_tls(certificates: Any, cut: bool) -> None:
     """Records that come later, and an end without a farewell."""
-    context = ssl.create_default_context(cafile=str(Path(certificates.ca)))
-    near, far = socket.socketpair()
-    near.settimeout(10)
-    far.settimeout(10)
-    ends: list[ssl.SSLSocket] = []
-    thread = threading.Thread(
-        target=lambda: ends.append(certificates.context().wrap_socket(far, server_side=True)), daemon=True
-    )
-    thread.start()
-    sock = context.wrap_socket(near, server_hostname="localhost", suppress_ragged_eofs=False)
-    thread.join(10)
-    channel, (server,) = WireChannel(sock, rtt=0, peer="", timeout=10), ends
+    sock, server, _ = certificates.pair()
+    channel = WireChannel(sock, rtt=0, peer="", timeout=10)
     try:
         server.sendall(OK + b"he")
         channel.receive_head()

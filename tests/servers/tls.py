@@ -3,7 +3,9 @@ for each host name that a test plays."""
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +62,24 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._leaf.configure_cert(context)
         return context
+
+    def pair(
+        self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    ) -> tuple[ssl.SSLSocket, ssl.SSLSocket, socket.socket]:
+        """A client's and a server's end of one TLS connection, and the plain socket that the server's end wraps."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        context.maximum_version = version
+        near, far = socket.socketpair()
+        near.settimeout(10)
+        far.settimeout(10)
+        ends: list[ssl.SSLSocket] = []
+        thread = threading.Thread(
+            target=lambda: ends.append(self.context().wrap_socket(far, server_side=True)), daemon=True
+        )
+        thread.start()
+        client = context.wrap_socket(near, server_hostname="localhost", suppress_ragged_eofs=False)
+        thread.join(10)
+        return client, ends[0], far
 
     def context_for(self, host: str) -> ssl.SSLContext:
         """For a server that is `host` and nobody else."""
