@@ -73,46 +73,13 @@ def _dispatch(args: list[str]) -> int:
     from fastdl.cli.parse import HelpWanted, command_of
 
     command, rest = command_of(args)
+    if not command or command == "demo":  # which is the one that has no options
+        return _typer(args)
     try:
-        if command == "get":
-            from fastdl.cli import get
-
-            return get.main(rest)
-        if command == "resume":
-            from fastdl.cli import resume
-
-            return resume.main(rest)
-        if command == "explain":
-            from fastdl.cli import explain
-
-            return explain.main(rest)
-        if command == "verify":
-            from fastdl.cli import verify
-
-            return verify.main(rest)
-        if command == "mirrors":
-            from fastdl.cli import mirrors
-
-            return mirrors.main(rest)
-        if command == "stats":
-            from fastdl.cli import stats
-
-            return stats.main(rest)
-        if command == "history":
-            from fastdl.cli import history
-
-            return history.main(rest)
-        if command == "cache":
-            from fastdl.cli import cache
-
-            return cache.main(rest)
-        if command == "bench":
-            from fastdl.cli import bench
-
-            return bench.main(rest)
+        module = __import__(f"fastdl.cli.{command}", fromlist=["main"])  # the one that is needed, and no other
+        return int(module.main(rest))
     except HelpWanted:
         return _typer([command, "--help"])
-    return _typer(args)
 
 
 def _typer(args: list[str]) -> int:
