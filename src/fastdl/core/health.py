@@ -22,7 +22,7 @@ def blame(
     """What a failure says about its source: fewer connections, a pause, or not to be used any more."""
     source = queue.sources[worker.source]
     others = [w for w in queue.busy() if w.source == source.id]
-    flowing = sum(1 for w in others if w.phase is Phase.FLOWING)
+    flowing = sum(1 for w in others if _flows(w, now))
     fault = failure.fault
     if fault is Fault.NO_SLOT:
         source.more = now + 0.1
@@ -86,6 +86,12 @@ def blame(
     source.ready = now + (failure.wait if failure.wait is not None else pause)
 
 
+def _flows(worker: Worker, now: float) -> bool:
+    """Whether a connection shows that its source serves. One that hangs after its head shows nothing: two of them would
+    vouch for each other, and be tried for ever."""
+    return worker.phase is Phase.FLOWING and (worker.progressed or worker.silence(now) < plan.STALL)
+
+
 def wait(source: Source, seconds: float, now: float) -> None:
     """The server named a time before which it does not want to be asked."""
     source.ready = max(source.ready, now + min(seconds, retry.LONGEST_RETRY_AFTER))
@@ -139,15 +145,23 @@ def _is_silent(queue: WorkQueue, worker: Worker, heard: float, now: float) -> bo
     return not nobody or is_alone_to_blame(queue, worker, now)
 
 
-def blame_silent(queue: WorkQueue, worker: Worker) -> None:
-    """A body stopped in its middle while others flowed. A mapped source that does so again is left out."""
+def blame_silent(queue: WorkQueue, worker: Worker, now: float) -> None:
+    """A body stopped in its middle while others flowed. A mapped source that does so again is left out; any other one
+    whose answers stop before their first byte has failed, since it would else be asked for ever."""
     source = queue.sources[worker.source]
     source.stalls += 1
     source.doubt = min(source.doubt + plan.DOUBT, plan.MOST_DOUBT)
-    if source.rate is not None:
-        source.rate /= 4  # what it promised it did not keep: others come first
+    source.rate = (source.rate or 0.0) / 4  # what it promised it did not keep: others come first
     if source.mapped and source.stalls >= STALLS:
         source.error = ConnectionLost("the mirror stopped sending")
+    elif not worker.progressed and worker.since >= source.failed and not _flows_elsewhere(queue, worker):
+        _strike(queue, source, now, ConnectionLost("the server stopped sending"))
+
+
+def _flows_elsewhere(queue: WorkQueue, silent: Worker) -> bool:
+    """Whether another connection to the same source has brought bytes since this one did."""
+    others = (w for w in queue.busy() if w.source == silent.source and w is not silent)
+    return any(other.phase is Phase.FLOWING and other.progressed and other.last > silent.last for other in others)
 
 
 def blame_unanswered(queue: WorkQueue, worker: Worker, now: float) -> None:
@@ -164,8 +178,13 @@ def blame_unanswered(queue: WorkQueue, worker: Worker, now: float) -> None:
         _refused(source, others, now)
         return
     source.rate = (source.rate or 0.0) / 4  # who does answer comes first, else the only connection would wait for ever
+    _strike(queue, source, now, ConnectionLost("the server did not answer"))
+
+
+def _strike(queue: WorkQueue, source: Source, now: float, error: ConnectionLost) -> None:
+    """One failure more without a new byte; after too many of them the source is given up."""
     source.fails += 1
     source.failed = now
     source.ready = now + retry.backoff(source.fails, 0.5)
     if source.fails > queue.limits.retries:
-        source.error = ConnectionLost("the server did not answer")
+        source.error = error

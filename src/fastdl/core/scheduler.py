@@ -354,7 +354,7 @@ class Scheduler(Dispatch):
             if worker.phase is Phase.ASKED:
                 health.blame_unanswered(self, worker, now)
             else:
-                health.blame_silent(self, worker)
+                health.blame_silent(self, worker, now)
             self.release(worker)
             worker.phase = Phase.STOPPING
             instructions.append(Abort(worker.id))
