@@ -68,13 +68,15 @@ def _version() -> int:
 
 
 def _dispatch(args: list[str]) -> int:
-    if os.environ.get("_FASTDL_COMPLETE"):
-        return _typer(args)
+    if "_FASTDL_COMPLETE" in os.environ:  # a shell asks what could stand at the cursor
+        from fastdl.cli.completing import answer
+
+        return answer(args, os.environ)
     from fastdl.cli.parse import HelpWanted, command_of
 
     command, rest = command_of(args)
     if not command or command == "demo":  # which is the one that has no options
-        return _typer(args)
+        return _typer(args if command else rest)
     try:
         module = __import__(f"fastdl.cli.{command}", fromlist=["main"])  # the one that is needed, and no other
         return int(module.main(rest))

@@ -18,8 +18,11 @@ from fastdl.result import Result, Tally
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
+    from fastdl.engine.metering import Metering
     from fastdl.engine.profile import Profile
     from fastdl.listing import File
+
+    Watcher = Profile | Metering  # runs downloads, and takes down what they do
 
 MANY = 3  # URLs; more are worth preparing for
 SETTLING = 0.1  # seconds that a small file may wait for others to be named with
@@ -28,9 +31,9 @@ PARTING = 2.0  # seconds that downloads have to write down how far they are, aft
 Make = Callable[[int, Any], Download]
 
 
-def run(settings: Settings, urls: Sequence[str], observer: Observer, profile: Profile | None = None) -> list[Result]:
-    """Download all `urls`; the results come in the same order, each with its error if there was one. `profile`
-    takes the times.
+def run(settings: Settings, urls: Sequence[str], observer: Observer, watcher: Watcher | None = None) -> list[Result]:
+    """Download all `urls`; the results come in the same order, each with its error if there was one. `watcher`
+    runs them, where times or traffic are wanted.
 
     Raises UsageError if the settings cannot work (a broken cookie file, say). After Ctrl-C or a termination the files
     that were not ended have that as their error, and no new one is begun."""
@@ -40,16 +43,16 @@ def run(settings: Settings, urls: Sequence[str], observer: Observer, profile: Pr
             return Download(session, url, settings, observer, job)
 
         if len(urls) == 1:
-            return [_ran(make(0, urls[0]), profile)]
+            return [_ran(make(0, urls[0]), watcher)]
         results: dict[int, Result] = {}
-        crew = _Crew(session, urls, make, results.__setitem__, profile=profile)
+        crew = _Crew(session, urls, make, results.__setitem__, watcher=watcher)
         stopped = crew.work(min(settings.jobs, len(urls)))
         for job, url in enumerate(urls if stopped is not None else ()):
             results.setdefault(job, Result(url, error=stopped))
         return [results[job] for job in range(len(urls))]
 
 
-def run_list(settings: Settings, files: Iterable[File], observer: Observer, profile: Profile | None = None) -> Tally:
+def run_list(settings: Settings, files: Iterable[File], observer: Observer, watcher: Watcher | None = None) -> Tally:
     """Download `files` as they come; each result goes to the observer, and what is returned only counts them. A file
     with an error ends with that; after Ctrl-C or a termination no new one is taken.
 
@@ -63,13 +66,13 @@ def run_list(settings: Settings, files: Iterable[File], observer: Observer, prof
         def ended(_: int, result: Result) -> None:
             tally.add(result)
 
-        stopped = _Crew(session, files, make, ended, observer, profile).work(settings.jobs)
+        stopped = _Crew(session, files, make, ended, observer, watcher).work(settings.jobs)
     tally.stopped = tally.stopped or stopped
     return tally
 
 
-def _ran(download: Download, profile: Profile | None) -> Result:
-    return download.run() if profile is None else profile.run(download)
+def _ran(download: Download, watcher: Watcher | None) -> Result:
+    return download.run() if watcher is None else watcher.run(download)
 
 
 def _of_list(run: Session, file: File, settings: Settings, observer: Observer, job: int) -> Download:
@@ -109,13 +112,13 @@ class _Crew:
         make: Make,
         ended: Callable[[int, Result], None],
         observer: Observer | None = None,
-        profile: Profile | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._settler = session.settler
         self._per_host = session.settings.per_host
         self._scarce = False  # there are more jobs than connections to a host: none keeps one for itself
         self._worked = threading.Event()
-        self._profile = profile
+        self._watcher = watcher
         self._items = enumerate(items)
         self._make = make
         self._ended = ended
@@ -196,8 +199,8 @@ class _Crew:
                 download.stop(self._stopped)
         try:
             run_then = download.run_then
-            if self._profile is not None:
-                run_then = functools.partial(self._profile.run_then, download)
+            if self._watcher is not None:
+                run_then = functools.partial(self._watcher.run_then, download)
             run_then(lambda conclude: self._over(job, download, conclude))
         except BaseException:
             self._leave(download)

@@ -18,7 +18,7 @@ from fastdl.core.plain import replace
 from fastdl.core.urls import parse_url
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, SETTINGS, Option
-from fastdl.settings import Settings, UserRules
+from fastdl.settings import Settings
 from fastdl.values import value_of
 
 Layer = dict[str, Any]  # option key -> typed value
@@ -89,14 +89,12 @@ def load(
     it). `ask` gets the password that -u left out. Raises UsageError."""
     required = path is not None or bool(environ.get("FASTDL_CONFIG"))
     merged: Layer = {}
-    for layer in (
-        from_file(path or config_path(environ), required=required),
-        from_environment(environ),
-        from_command_line(cli_values),
-    ):
-        _lay(merged, layer)
+    command_line = from_command_line(cli_values)
+    for layer in (from_file(path or config_path(environ), required=required), from_environment(environ), command_line):
+        lay(merged, layer)
     _check_together(merged, environ)
-    return _settings(merged, ask)
+    _without_a_file(merged, command_line)
+    return settings_of(merged, ask)
 
 
 def from_command_line(values: Mapping[str, Any]) -> Layer:
@@ -106,7 +104,7 @@ def from_command_line(values: Mapping[str, Any]) -> Layer:
         if raw is not None and raw != []:
             option = BY_KEY[key]
             layer[key] = value_of(option, raw, "--" + option.name)
-    return _agreeing(layer, "", "--{}")
+    return agreeing(layer, "", "--{}")
 
 
 def from_environment(environ: Mapping[str, str]) -> Layer:
@@ -124,34 +122,24 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
             raw = raw.splitlines() if option.name == "header" else raw.split()
         value = value_of(option, raw, variable)
         layer[option.key] = value if on else not value
-    return _agreeing(layer, "", "FASTDL_{}")
+    return agreeing(layer, "", "FASTDL_{}")
 
 
 def from_file(path: str, *, required: bool) -> Layer:
     """The config file's layer. Raises UsageError that names file, line and key."""
-    text = _read(path, required=required)
+    text = read(path, required=required)
     if not text.strip():
         return {}
-    layer: Layer = {}
-    for written, raw in _toml(text, path).items():
-        key = written.replace("-", "_")
-        if key == "rules":
-            layer[key] = UserRules(raw, text, path)
-            continue
-        where = f"{path}, line {_line_of(text, written)}, key {written}"
-        option, on = SPELLINGS.get(key, (None, True))
-        if option is None:
-            raise UsageError(f"{where}: no such setting", _likely(key), "Remove the line or correct the key.")
-        if option.key in layer:
-            raise UsageError(f"{where}: set twice", "- and _ are the same in keys", "Remove one of the two.")
-        value = value_of(option, raw, where)
-        layer[option.key] = value if on else not value
-    return _agreeing(layer, f"{path}: ", "{}")
+    from fastdl.config_text import from_text  # where there is no file, nobody waits for its parser
+
+    return from_text(text, path)
 
 
-def _read(path: str, *, required: bool) -> str:
+def read(path: str, *, required: bool, exact: bool = False) -> str:
+    """The text of the config file, "" where there is none and none is `required`. `exact`: with its line breaks and its
+    mark at the beginning as they are. Raises UsageError."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(path, encoding="utf-8" if exact else "utf-8-sig", newline="" if exact else None) as file:
             return file.read()
     except FileNotFoundError:
         if not required:
@@ -167,45 +155,11 @@ def _read(path: str, *, required: bool) -> str:
         raise UsageError(f"the config file {path} cannot be read", reason, "FASTDL_CONFIG names another.") from None
 
 
-def _toml(text: str, path: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        match = re.search(r"\s*\(at (?:line (\d+), column \d+|end of document)\)", message)
-        line = match[1] if match is not None and match[1] else str(len(text.splitlines()))
-        reason = (message[: match.start()] if match is not None else message).rstrip(".")
-        key = re.match(r"\s*([A-Za-z0-9_-]+)\s*=", text.splitlines()[int(line) - 1])
-        named = f", key {key[1]}" if key is not None else ""
-        what = f"{path}, line {line}{named}: not valid TOML"
-        raise UsageError(what, reason, "Texts stand in quotes there.") from None
-
-
-def _line_of(text: str, key: str) -> int:
-    """The line of a top-level key; 1 if it is written in a way that only a TOML parser understands."""
-    head = re.compile(rf"\s*(?:\[+\s*)?[\"']?{re.escape(key)}[\"']?\s*[=.\]]")
-    for number, line in enumerate(text.splitlines(), 1):
-        if head.match(line):
-            return number
-    return 1
-
-
-def _likely(key: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(key, list(SPELLINGS), 1)
-    return f"did you mean {close[0].replace('_', '-')}?" if close else ""
-
-
 def _active(layer: Layer, key: str) -> bool:
     return key in layer and layer[key] is not False
 
 
-def _agreeing(layer: Layer, place: str, spelled: str) -> Layer:
+def agreeing(layer: Layer, place: str, spelled: str) -> Layer:
     """The layer itself, if no two of its options exclude each other."""
     for group in EXCLUSIVE:
         given = [BY_KEY[key] for key in group if _active(layer, key)]
@@ -219,7 +173,7 @@ def _spell(option: Option, spelled: str) -> str:
     return option.variable if spelled.startswith("FASTDL") else spelled.format(option.name)
 
 
-def _lay(merged: Layer, layer: Layer) -> None:
+def lay(merged: Layer, layer: Layer) -> None:
     """Puts a stronger layer over a weaker one; what it excludes goes."""
     for group in EXCLUSIVE:
         if any(_active(layer, key) for key in group):
@@ -232,14 +186,31 @@ def _lay(merged: Layer, layer: Layer) -> None:
 
 
 def _check_together(merged: Layer, environ: Mapping[str, str]) -> None:
-    if merged.get("key") and not merged.get("cert"):
-        raise UsageError("--key is given without --cert", "a key belongs to a certificate", "Give --cert too.")
-    if merged.get("output") == "-" and merged.get("json") and not merged.get("dry_run"):
-        raise UsageError("-o - and --json exclude each other", "both write to stdout", "Give a file name with -o.")
+    check_pairs(merged)
     variable = merged.get("bearer_env")
     if variable and not re.fullmatch(r"[\x21-\x7e]+", environ.get(variable, "")):
         reason = "it holds no usable token" if environ.get(variable) else "it is not set"
         raise UsageError(f"--bearer-env: the variable {variable} cannot be used", reason, "Set it to the token.")
+
+
+def _without_a_file(merged: Layer, command_line: Layer) -> None:
+    """With -o - there is nothing to unpack, and no path to tell a command: what the config file says for the other runs
+    does not count, and who asks for both is told. Raises UsageError."""
+    if merged.get("output") != "-":
+        return
+    for key in ("extract", "on_complete"):
+        if command_line.get(key):
+            name = "--" + BY_KEY[key].name
+            raise UsageError(f"-o - and {name} exclude each other", "there is no file then", "Give a name with -o.")
+        merged.pop(key, None)
+
+
+def check_pairs(merged: Layer) -> None:
+    """What must hold between options wherever they were given. Raises UsageError."""
+    if merged.get("key") and not merged.get("cert"):
+        raise UsageError("--key is given without --cert", "a key belongs to a certificate", "Give --cert too.")
+    if merged.get("output") == "-" and merged.get("json") and not merged.get("dry_run"):
+        raise UsageError("-o - and --json exclude each other", "both write to stdout", "Give a file name with -o.")
 
 
 def check_urls(settings: Settings, urls: list[str]) -> None:
@@ -273,7 +244,7 @@ def for_file(settings: Settings, layer: Layer) -> Settings:
     for group in EXCLUSIVE:
         if any(_active(layer, key) for key in group):
             own.update({key: False for key in group if BY_KEY[key].kind == "flag"})
-    own.update(_agreeing(layer, "", "{}"))
+    own.update(agreeing(layer, "", "{}"))
     made = _put(replace(settings), own)
     if layer.get("user"):
         made.user = _with_password(layer["user"], None)
@@ -283,7 +254,8 @@ def for_file(settings: Settings, layer: Layer) -> Settings:
     return made
 
 
-def _settings(merged: Layer, ask: Ask | None) -> Settings:
+def settings_of(merged: Layer, ask: Ask | None) -> Settings:
+    """The settings of merged layers. Raises UsageError where a password is missing and nobody can be asked."""
     settings = _put(Settings(), merged)
     if merged.get("user"):
         settings.user = _with_password(merged["user"], ask)

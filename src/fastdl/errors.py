@@ -139,6 +139,12 @@ class ObjectChanged(IntegrityError):
     hint = "The file is being replaced; try again in a while."
 
 
+class UnsafeArchive(IntegrityError):
+    """--extract: the archive is damaged, of no known kind or not safe to unpack. Nothing of it was; it stays."""
+
+    hint = "The archive is there, unpacked was nothing; if you trust it, unpack it with its own program."
+
+
 # --- disk: exit 6 ----------------------------------------------------------------------------------------
 
 

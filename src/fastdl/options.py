@@ -16,6 +16,7 @@ WHAT = "What"
 HOW = "How fast, how long"
 WHO = "Who asks"
 WAY = "By which way"
+AFTER = "Afterwards"
 SAID = "What is said"
 WHENCE = "From whom"
 
@@ -118,7 +119,7 @@ OPTIONS: tuple[Option, ...] = (
         HOW,
         "x",
         "N",
-        "auto: grows while it pays, 16 at most",
+        "auto, which grows while it pays, 16 at most",
         ("auto",),
         1,
         256,
@@ -228,6 +229,20 @@ OPTIONS: tuple[Option, ...] = (
         words=("verified", "official", "any"),
     ),
     Option("region", "text", "Prefer mirrors of this country or region.", WHENCE, metavar="auto|CODE", default="auto"),
+    Option(
+        "extract",
+        "flag",
+        "Unpack the file, once it is checked, into --dir: zip, tar, tar.gz, tar.xz, tar.zst; all of it or nothing.",
+        AFTER,
+    ),
+    Option(
+        "on-complete",
+        "text",
+        "Run this command, without a shell, after each file; {path}, {url} and {sha256} in it are replaced.",
+        AFTER,
+        metavar="CMD",
+        default="none",
+    ),
     Option("quiet", "flag", "No progress; errors only.", SAID, "q"),
     Option("verbose", "flag", "Explain decisions.", SAID, "v"),
     Option("log", "path", "Write what happens to this file, with times.", SAID, metavar="FILE"),
@@ -237,6 +252,13 @@ OPTIONS: tuple[Option, ...] = (
         "Write to this file where the time went: JSON, or readable text if its name ends in .txt.",
         SAID,
         metavar="FILE",
+    ),
+    Option(
+        "metrics",
+        "text",
+        "Give metrics in Prometheus' text format while it works: in a file, or at an address of the loopback.",
+        SAID,
+        metavar="FILE|ADDR:PORT",
     ),
     Option(
         "progress",

@@ -54,8 +54,10 @@ class SourceReport:
 class Result:
     """One file's outcome. `size` is the whole file in bytes, `seconds` the time of this run, `wasted_bytes` all
     bytes that arrived and were thrown away or arrived twice; `path` is "-" for stdout and None if it was never
-    settled. `kept` says in a few words why nothing was fetched though all is well ("it is there already").
-    `plan` is filled by --dry-run: the object of `explain --json`."""
+    settled. `kept` says in a few words why nothing was fetched though all is well ("it is there already"), `unproved`
+    why there was no digest to compare the file with ("no digest published").
+    `plan` is filled by --dry-run: the object of `explain --json`. `unpacked` is how many files --extract has put into
+    the folder `unpacked_into`, None without it."""
 
     url: str
     final_url: str | None = None
@@ -70,7 +72,10 @@ class Result:
     sources: list[SourceReport] = field(default_factory=list)
     error: FastdlError | None = None
     kept: str = ""
+    unproved: str = ""
     plan: dict[str, Any] | None = None
+    unpacked: int | None = None
+    unpacked_into: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -87,7 +92,7 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:
         """The `--json` object; nothing secret is left in it."""
-        return {
+        told = {
             "url": mask(self.url),
             "final_url": mask(self.final_url) if self.final_url is not None else None,
             "path": self.path,
@@ -103,6 +108,9 @@ class Result:
             "exit_code": self.exit_code,
             "error": mask(str(self.error)) if self.error is not None else None,
         }
+        if self.unpacked is not None:
+            told["unpacked"] = {"files": self.unpacked, "dir": self.unpacked_into}
+        return told
 
 
 @dataclass(slots=True)

@@ -35,6 +35,7 @@ class Settings:
     input_file: str | None = None  # "-": stdin
     mirrors: list[str] = field(default_factory=list)
     checksum: str | None = None
+    checksum_by: str = "user"  # or who gave it to an earlier run, which `resume` goes on from
     # from whom
     cdn: str = "auto"  # "auto", "off", "prefer"
     trust: str = "verified"  # "verified", "official", "any"
@@ -69,11 +70,15 @@ class Settings:
     family: int | None = None  # 4, 6 or None
     interface: str | None = None
     http: str = "auto"  # "1.1", "2", "auto"
+    # afterwards
+    extract: bool = False
+    on_complete: str | None = None
     # what is said
     quiet: bool = False
     verbose: bool = False
     log: str | None = None
     profile: str | None = None
+    metrics: str | None = None  # a file's path or a loopback address (core/endpoint)
     progress: str = "auto"
     json: bool = False
     dry_run: bool = False
@@ -81,3 +86,13 @@ class Settings:
     history: bool = True
     # of the config file alone
     rules: UserRules | None = None
+
+    @property
+    def follows(self) -> bool:
+        """Whether something is to be done with a file when it is there."""
+        return self.extract or self.on_complete is not None
+
+    @property
+    def tells_sha256(self) -> bool:
+        """Whether the command that follows has to be told the digest."""
+        return self.on_complete is not None and "{sha256}" in self.on_complete

@@ -224,6 +224,14 @@ def _variable(option: Option, text: str) -> str:
     return text
 
 
+def _command(option: Option, text: str) -> str:
+    """Kept as it is; cut into words where it is run."""
+    from fastdl.core.command import split
+
+    split(text, windows=os.name == "nt")
+    return text
+
+
 def _interface(option: Option, text: str) -> str:
     if re.search(r"\s", text):
         raise UsageError(f"{_shown(text)} is no interface", "a name or an address is expected")
@@ -234,6 +242,13 @@ def _region(option: Option, text: str) -> str:
     if not re.fullmatch(r"[A-Za-z]{2,20}", text):
         raise UsageError(f"{_shown(text)} is no region", "auto or a code such as DE is expected")
     return text
+
+
+def _metrics(option: Option, text: str) -> str:
+    """A loopback address, or the path of a file."""
+    from fastdl.core.endpoint import endpoint_of
+
+    return text if endpoint_of(text) is not None else os.path.expanduser(text)
 
 
 _KINDS: dict[str, Callable[[Option, Any], Any]] = {
@@ -253,6 +268,8 @@ _TEXTS: dict[str, Callable[[Option, str], Any]] = {
     "proxy": _proxy,
     "bearer-env": _variable,
     "interface": _interface,
+    "on-complete": _command,
     "region": _region,
+    "metrics": _metrics,
 }
 _LISTS: dict[str, Callable[[Option, str], Any]] = {"header": header, "connect-to": connect_to, "mirror": _mirror}

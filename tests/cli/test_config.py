@@ -67,10 +67,13 @@ SAMPLES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "no-cdn": (True, "true", {"cdn": "off"}),
     "trust": ("official", '"official"', {"trust": "official"}),
     "region": ("DE", '"DE"', {"region": "DE"}),
+    "extract": (True, "true", {"extract": True}),
+    "on-complete": ("tell {path}", '"tell {path}"', {"on_complete": "tell {path}"}),
     "quiet": (True, "true", {"quiet": True}),
     "verbose": (True, "true", {"verbose": True}),
     "log": ("l.txt", '"l.txt"', {"log": "l.txt"}),
     "profile": ("p.json", '"p.json"', {"profile": "p.json"}),
+    "metrics": ("m.prom", '"m.prom"', {"metrics": "m.prom"}),
     "progress": ("plain", '"plain"', {"progress": "plain"}),
     "json": (True, "true", {"json": True}),
 }  # fmt: skip

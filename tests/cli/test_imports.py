@@ -34,7 +34,7 @@ _OWN = {
     "": "__main__ batch cli config core engine errors events io options result settings ui values",
     "cli": "crash get parse profiling session",
     "core": (
-        "cookies credentials dates digests dispatch flow health hints history intern journal mapper naming "
+        "cookies credentials dates digests dispatch flow health hints history intern journal mapper naming news "
         "normal_form orders pattern plain plan quantity queue ranges record redirect response retry route_cache rules "
         "scheduler servers sharing state templates tracker trust urls verify"
     ),

@@ -380,14 +380,16 @@ def test_the_sum_of_a_list_of_unknown_length() -> None:
     from fastdl.events import Progressed
     from fastdl.ui.bars import Bars
 
-    bars = Bars(io.StringIO(), None, clock=iter(range(0, 10_000, 10)).__next__)
+    now = iter(range(0, 10_000, 10))
+    bars = Bars(io.StringIO(), None, lambda: float(next(now)))
     for job in (0, 1):
         bars.handle(Started(job, A))
     bars.handle(Ended(0, Result(A, size=5)))
     bars.handle(Progressed(1, 3, 10, 1.0))
-    assert bars.summed.label == "1 files"
-    assert bars.summed.total is None, "more may come"
-    assert bars.summed.done == 8
+    assert bars.total is not None
+    assert bars.total.labels() == ["1 file", "1"]
+    assert bars.total.job.total is None, "more may come"
+    assert bars.total.job.done == 8
     bars.close()
 
 

@@ -87,6 +87,8 @@ def test_help_is_typers(args: list[str]) -> None:
         (["demo", "-h"], "demo", ["-h"]),
         (["--help"], "", ["--help"]),
         (["--show-completion"], "", ["--show-completion"]),
+        (["help"], "", ["--help"]),
+        (["help", "verify"], "", ["verify", "--help"]),
     ],
 )
 def test_which_command(args: list[str], command: str, rest: list[str]) -> None:
@@ -98,6 +100,10 @@ def test_a_word_that_is_no_command() -> None:
         command_of(["resum"])
     with pytest.raises(UsageError, match="no command"):
         command_of([])
+    with pytest.raises(UsageError, match="did you mean verify"):
+        command_of(["help", "verfy"])
+    with pytest.raises(UsageError, match="takes one command"):
+        command_of(["help", "get", "verify"])
 
 
 def by_typer(args: Sequence[str]) -> Parsed:
@@ -108,7 +114,7 @@ def by_typer(args: Sequence[str]) -> Parsed:
         seen.append((dict(values), list(urls)))
         return 0
 
-    assert invoke(build(get, get, get, lambda: 0), ["get", *args]) == 0
+    assert invoke(build({"get": get}, ["get"]), ["get", *args]) == 0
     return seen[0]
 
 

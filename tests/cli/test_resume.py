@@ -96,7 +96,21 @@ def test_what_the_first_command_promised_still_holds(tmp_path: Path, runs: list[
     journal = JournalHeader("k", "https://example.org/a", False, "a", 9, None, None, SHA, "", [], 1.0)
     (tmp_path / "a.bin.fastdl.journal").write_bytes(encode_header(journal))
     assert main(["resume", "-q", str(tmp_path)]) == 0
-    assert runs[0][0].checksum == SHA
+    assert (runs[0][0].checksum, runs[0][0].checksum_by) == (SHA, "user")
+
+
+def test_who_gave_the_digest_is_known_still(tmp_path: Path, runs: list[Any]) -> None:
+    """The last line said that it was the user's own, whoever had published it."""
+    partial(tmp_path, "a.bin")
+    journal = JournalHeader(
+        "k", "https://example.org/a", False, "a", 9, None, None, SHA, "", [], 1.0, digest_source="origin"
+    )
+    (tmp_path / "a.bin.fastdl.journal").write_bytes(encode_header(journal))
+    assert main(["resume", "-q", str(tmp_path)]) == 0
+    assert (runs[0][0].checksum, runs[0][0].checksum_by) == (SHA, "origin")
+    given = "sha256:" + "11" * 32
+    assert main(["resume", "-q", "--checksum", given, str(tmp_path)]) == 0
+    assert (runs[1][0].checksum, runs[1][0].checksum_by) == (given, "user")
 
 
 def test_what_cannot_go_on_does_not_stop_the_others(

@@ -76,16 +76,66 @@ def test_the_last_line_of_a_file() -> None:
     out, err = told(Settings(), result(digest=digest))
     assert out == ""
     for part in ("f.bin: 5.9 KiB in 2.0 s", "2.2 KiB/s", "1.5 KiB were there already", "example.org, m.example.com",
-                 "over 3 connections", "sha256 matches (given by the user)"):  # fmt: skip
+                 "over 3 connections", "sha256 matches the given one"):  # fmt: skip
         assert part in err
     assert "idle.example.com" not in err
     assert err.count("\n") == 1
-    assert "no digest known" in told(Settings(), result())[1]
-    assert (
-        "md5 not checked (published by the origin)"
-        in told(Settings(), result(digest=DigestReport("md5", "00", "origin", False)))[1]
-    )
     assert told(Settings(), result(kept="it is there already"))[1] == "f.bin: it is there already\n"
+
+
+@pytest.mark.parametrize(
+    ("digest", "words"),
+    [
+        (DigestReport("sha256", "00ff", "origin", True), "sha256 matches the origin's"),
+        (DigestReport("sha512", "00ff", "url", True), "sha512 matches the one in the URL"),
+        (DigestReport("sha256", "00ff", "metalink", True), "sha256 matches the metalink file's"),
+        (DigestReport("sha256", "00ff", "lock\x1b", True), "sha256 matches lock?'s"),
+        (DigestReport("md5", "00", "origin", False), "md5 not compared with the origin's"),
+        (None, "no digest known"),
+    ],
+)
+def test_how_a_file_was_checked(digest: DigestReport | None, words: str) -> None:
+    assert told(Settings(), result(digest=digest))[1].endswith(f", {words}\n")
+
+
+def test_why_a_file_was_not_checked() -> None:
+    assert told(Settings(), result(unproved="no digest published"))[1].endswith(", no digest published\n")
+
+
+def test_a_short_time_is_not_nothing() -> None:
+    assert "5.9 KiB in 40 ms, " in told(Settings(), result(seconds=0.04))[1]
+
+
+def test_several_files_are_summed_up() -> None:
+    digest = DigestReport("sha256", "00ff", "user", True)
+    ends = [result(digest=digest), result(), result(kept="it is there already"), result(error=ConnectionLost("lost"))]
+    one, _, err = session(Settings(), 4)
+    for number, end in enumerate(ends):
+        one.handle(Ended(number, end))
+    assert one.exit_code(ends) == 8
+    *_, line, error = err.getvalue().splitlines()
+    assert line.startswith("4 files, 17.6 KiB in ")  # 3 times 4,500 bytes of use came
+    assert line.endswith(", 1 already there, 1 checked against digests, 1 failed")
+    assert error.startswith("fastdl: error: 1 of 4 files failed.")
+
+
+@pytest.mark.parametrize("settings", [Settings(quiet=True), Settings(json=True), Settings(progress="json")])
+def test_the_sum_is_for_people(settings: Settings) -> None:
+    one, _, err = session(settings, 2)
+    for number in range(2):
+        one.handle(Ended(number, result()))
+    assert one.exit_code([result(), result()]) == 0
+    assert err.getvalue() == ""
+
+
+def test_a_note_names_its_file_where_there_are_several() -> None:
+    for files, line in ((1, "fastdl: joins"), (2, "fastdl: f.bin: joins")):
+        one, _, err = session(Settings(verbose=True), files)
+        one.handle(Started(0, URL))
+        one.handle(Named(0, "d/f.bin", None))
+        one.handle(Note(0, "info", "joins"))
+        one.handle(Note(None, "warning", "of all"))
+        assert err.getvalue().splitlines() == [line, "fastdl: warning: of all"]
 
 
 @pytest.mark.parametrize("settings", [Settings(quiet=True), Settings(json=True)])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from fastdl.__main__ import main
 from fastdl.cli import state
+from fastdl.core.quantity import format_rate, format_size
 from fastdl.io import store as module
 from fastdl.io.heaps import Heap
 from fastdl.io.store import Entry, Report, Store
+from servers.pages import Page
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
@@ -141,7 +145,16 @@ def test_as_a_program_reads_it(store: Store, capsys: pytest.CaptureFixture[str])
     }
 
 
-@pytest.mark.parametrize(("args", "part"), [(["x"], "takes no 'x'"), (["--html", "f"], "no such option '--html'")])
+@pytest.mark.parametrize(
+    ("args", "part"),
+    [
+        (["x"], "takes no 'x'"),
+        (["--htm", "f"], "no such option '--htm'"),
+        (["--html"], "needs a value"),
+        (["--html", ""], "needs a file"),
+        (["--html", "f", "--json"], "two ways to tell the same"),
+    ],
+)
 def test_usage(args: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stats", *args]) == 2
     err = capsys.readouterr().err
@@ -154,6 +167,85 @@ def test_a_file_that_cannot_be_read(folder: Path, capsys: pytest.CaptureFixture[
     (folder / "state.sqlite3").mkdir()
     assert main(["stats"]) == 6
     assert "state.sqlite3 cannot be used" in capsys.readouterr().err
+
+
+def test_a_page(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "page.html"
+    target.write_text("an older one")
+    assert main(["stats", "--html", str(target)]) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"fastdl: the page is in {target}\n")
+    page = target.read_text("ascii")
+    assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert page.endswith("</html>\n")
+    assert "m.example:8443" in page
+    assert main(["stats", "--html", "-"]) == 0
+    assert capsys.readouterr() == (page, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "state"]
+
+
+def test_the_page_has_the_numbers_of_the_json(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stats", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert main(["stats", "--html", str(tmp_path / "page.html")]) == 0
+    read = Page((tmp_path / "page.html").read_text("ascii"))
+    tables = {each.children[0].text: each.all("tbody")[0].all("tr") for each in read.all("table")}
+    servers = tables["Rate, latency and errors by server"]
+    rows = {row.children[0].text: [cell.text for cell in row.children[1:]] for row in servers}
+    assert set(rows) == {server["host"] for server in told["servers"]}
+    for server in told["servers"]:
+        rate, latency, errors, ranges, downloads, size, seen = rows[server["host"]]
+        assert rate == ("-" if server["bytes_per_second"] is None else format_rate(server["bytes_per_second"]))
+        assert latency == ("-" if server["latency"] is None else f"{1000 * server['latency']:.0f} ms")
+        assert errors == (f"{server['errors']:g}" if server["errors"] else "-")
+        assert ranges == ("yes" if server["ranges"] else "no")
+        assert (downloads, size) == (str(server["downloads"]), format_size(server["bytes"]))
+        assert seen.replace(" ", "T") + ":00Z" == server["seen"]
+    (cache,) = tables["Hit rates"]
+    routes = told["caches"]["routes"]
+    expected = ["routes", str(routes["hits"]), str(routes["misses"]), f"{100 * routes['hit_rate']:.1f} %"]
+    assert [cell.text for cell in cache.children] == expected
+    tiles = dict(zip(*([each.text for each in read.all("dl")[0].all(name)] for name in ("dt", "dd")), strict=True))
+    history = told["history"]
+    assert (tiles["Downloads"], tiles["Failed"]) == (str(history["downloads"]), str(history["failed"]))
+    assert (tiles["Fetched"], tiles["Mean rate"]) == (
+        format_size(history["bytes"]), format_rate(history["bytes_per_second"])
+    )  # fmt: skip
+
+
+def test_a_page_of_nothing(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stats", "--html", str(tmp_path / "page.html")]) == 0
+    assert "Nothing is learned yet" in (tmp_path / "page.html").read_text("ascii")
+    assert not folder.exists()
+
+
+def test_a_page_that_cannot_be_written(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in ("folder", "none/page.html"):
+        assert main(["stats", "--html", str(tmp_path / path)]) == 6
+        err = capsys.readouterr().err
+        assert err.startswith("fastdl: error: cannot write the page")
+        assert "Choose another file with --html." in err
+        assert err.count("\n") == 1
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_the_state_file_is_no_place_for_a_page(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path(store.path).read_bytes()
+    assert main(["stats", "--html", store.path]) == 2
+    assert "the state file itself" in capsys.readouterr().err
+    assert Path(store.path).read_bytes() == before
+
+
+def test_a_page_of_a_damaged_row(store: Store, folder: Path, tmp_path: Path) -> None:
+    """What makes no sense in the tables is left out, and the rest is told."""
+    with contextlib.closing(sqlite3.connect(folder / "state.sqlite3")) as db:
+        db.execute("insert into profiles values (null, 'x', 'y', 'no JSON')")
+        db.execute("insert into profiles values (null, 1.0, 'y', '[1, [], [[0, 7, \"receive\", 0, 1, 1]], 0]')")
+        db.execute("update history set sources = '[[1]]', ended = 'never' where id = 1")
+        db.commit()
+    assert main(["stats", "--html", str(tmp_path / "page.html")]) == 0
+    assert "https://a.example/g" in (tmp_path / "page.html").read_text("ascii")
 
 
 @pytest.mark.parametrize("command", ["stats", "history", "cache"])

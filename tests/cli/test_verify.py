@@ -327,7 +327,7 @@ def test_a_list_of_several_and_a_checksum_of_one(say: Say) -> None:
 def test_it_takes_gets_network_options() -> None:
     network = {"How fast, how long", "Who asks", "By which way", "What is said"}
     known = {option.name for option in VERIFY_OPTIONS}
-    assert {option.name for option in OPTIONS if option.group in network} - known == {"jobs", "profile"}
+    assert {option.name for option in OPTIONS if option.group in network} - known == {"jobs", "profile", "metrics"}
     assert not known & {"output", "dir", "mirror", "overwrite", "dry-run"}
 
 

@@ -104,7 +104,8 @@ def test_a_header_that_is_too_long_is_shortened_and_never_fails(etag: str, url: 
 def test_a_header_that_is_long_everywhere_is_shortened_too(length: int) -> None:
     """The longest texts that stay as they are, six bytes of JSON a character, all at once."""
     text, size = "\x7f\u20ac" * (length // 2), MAX_OFFSET
-    header = JournalHeader(*(text, text, False, text, size, text, text, text, text, [text] * 9, 1e300, text, text))
+    texts = (text, text, False, text, size, text, text, text, text, [text] * 9, 1e300, text, text, text)
+    header = JournalHeader(*texts)
     assert decode_header(encode_header(header)).size == size
 
 
@@ -282,3 +283,11 @@ def test_compacting_keeps_what_was_kept_and_what_was_flushed(
     expected = {at: source for at, source in owner.items() if flushed.get(at) == source}
     assert painted(packed, True, SPAN) == expected
     assert decode_slots(b"".join(map(encode_slot, packed))) == packed
+
+
+def test_a_journal_without_the_newest_field() -> None:
+    """One of an earlier version is as good as it was."""
+    line, _, rest = encode_header(HEADER).partition(b"\n")
+    text = rest[: int(line.split()[2])].replace(b',"digest_source":""', b"")
+    block = b"fastdl-journal 1 %d %08x\n" % (len(text), zlib.crc32(text)) + text + b"\n"
+    assert decode_header(block.ljust(HEADER_SIZE, b"\0")) == HEADER

@@ -31,10 +31,10 @@ def test_counts_are_kept_by_worker_and_source() -> None:
     assert counters.row(1, 0) is first
     assert counters.total(tracker.BYTES) == 2**40 + 105
     assert counters.by_source() == {
-        0: {"bytes": 2**40 + 105, "wasted": 0, "requests": 0, "errors": 0, "connections": 0},
-        7: {"bytes": 0, "wasted": 0, "requests": 0, "errors": 1, "connections": 0},
+        0: {"bytes": 2**40 + 105, "wasted": 0, "requests": 0, "errors": 0, "connections": 0, "retries": 0},
+        7: {"bytes": 0, "wasted": 0, "requests": 0, "errors": 1, "connections": 0, "retries": 0},
     }
-    nothing = {"bytes": 0, "wasted": 0, "requests": 0, "errors": 0, "connections": 0}
+    nothing = {"bytes": 0, "wasted": 0, "requests": 0, "errors": 0, "connections": 0, "retries": 0}
     assert counters.by_worker() == {
         (1, 0): nothing | {"bytes": 2**40 + 100},
         (2, 0): nothing | {"bytes": 5},

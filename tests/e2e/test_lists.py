@@ -55,7 +55,7 @@ def test_plain_text(fastdl: Runner, serve: Serve, encoding: str) -> None:
     assert result.files == {str(Path(name)) for name in names}
     for name, path in names.items():
         assert content(fastdl, name) == files[path].bytes()
-    assert "sha256 matches (given by the user)" in result.err
+    assert "sha256 matches the given one" in result.err
 
 
 def test_json_lines_and_json_results(fastdl: Runner, serve: Serve) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from servers.raw import Serve
 from servers.run import Runner
 
 SIZE = 3 << 20
+BLOCK = 1 << 20  # bytes that one read brings at most
 TINY = 2e-6 * 50  # seconds: each part is rounded to a microsecond
 
 
@@ -26,6 +29,7 @@ def profile_of(path: Path) -> dict[str, Any]:
     assert report["sum"]["seconds"] == pytest.approx(sum(report["sum"]["steps"].values()), abs=TINY)
     for file in report["files"]:
         adds_up(file["seconds"], file["steps"])
+        timeline_adds_up(file)
         for part in (*file["workers"], *file["helpers"], *file["sources"]):
             adds_up(part["seconds"], part["phases"])
         if file["workers"]:
@@ -39,6 +43,21 @@ def profile_of(path: Path) -> dict[str, Any]:
     )
     adds_up(total["seconds"], total["phases"])
     return report
+
+
+def timeline_adds_up(file: dict[str, Any]) -> None:
+    """The spans of each thread follow one another, within the file's time, and have all of its bytes. (A block that
+    came just before its connection was given up counts for nothing but the time.)"""
+    spans = file["timeline"]["spans"]
+    assert [span["start"] for span in spans] == sorted(span["start"] for span in spans)
+    for number in {span["worker"] for span in spans}:
+        mine = [span for span in spans if span["worker"] == number]
+        assert all(before["end"] <= after["start"] for before, after in itertools.pairwise(mine))
+    assert all(0 <= span["start"] <= span["end"] <= file["seconds"] + 1 for span in spans)
+    assert all(span["source"] is None or span["source"] < len(file["sources"]) for span in spans)
+    for number, source in enumerate(file["sources"]):
+        surplus = sum(span["bytes"] for span in spans if span["source"] == number) - source["bytes"]
+        assert 0 <= surplus <= len(file["workers"]) * BLOCK
 
 
 def adds_up(seconds: float, phases: dict[str, float]) -> None:
@@ -147,6 +166,48 @@ def test_a_list(fastdl: Runner, serve: Serve) -> None:
     assert text.startswith(text.splitlines()[0])
     assert "All 12 files together" in text
     assert all(server.url(f"/{name}") in text for name in names)
+
+
+def test_a_timeline_of_two_sources(fastdl: Runner, serve: Serve) -> None:
+    first, second = serve(FileApp(size=SIZE, rate=2e6)), serve(FileApp(size=SIZE, rate=2e6))
+    options = ("--no-proxy", "-k", "64k", "--profile", "p.json", "--no-cdn")
+    assert fastdl.get(*options, "-m", second.url(), first.url()).code == 0
+    (file,) = profile_of(fastdl.cwd / "p.json")["files"]
+    spans = file["timeline"]["spans"]
+    assert file["timeline"]["left_out"] == 0
+    assert {"look", "transfer", "rename"} <= {span["phase"] for span in spans if span["worker"] is None}
+    for source in (0, 1):
+        phases = [span["phase"] for span in spans if span["source"] == source]
+        assert {"connect", "first_byte", "receive"} <= set(phases)
+    longest = max(span["end"] - span["start"] for span in spans if span["phase"] == "receive")
+    assert longest < 1, "a body is told in slices"
+
+
+def test_the_state_folder_has_the_times_of_the_last_files(fastdl: Runner, serve: Serve) -> None:
+    """From them `stats --html` draws; not for a private download, nor where no history is written."""
+    server = serve(FileApp(size=20_000))
+    urls = [server.url(f"/f{number}.bin") for number in range(25)]
+    (fastdl.cwd / "list").write_text("".join(f"{url}\n" for url in urls), "utf-8")
+    assert fastdl.get("--no-proxy", "-i", "list", "--profile", "p.json").code == 0
+    profile_of(fastdl.cwd / "p.json")
+    assert fastdl.get("--no-proxy", server.url("/plain.bin")).code == 0
+    private = ("--no-proxy", "--profile", "q.json", "-H", "X-Key: s3cr3t", server.url("/private.bin"))
+    assert fastdl.get(*private).code == 0
+    off = {"FASTDL_HISTORY": "off"}
+    quiet = ("--no-proxy", "--profile", "r.json", server.url("/unseen.bin"))
+    assert fastdl.get(*quiet, env=off).code == 0
+    result = fastdl("stats", "--html", "page.html")
+    assert result.code == 0, result.err
+    page = (fastdl.cwd / "page.html").read_text("ascii")
+    shown = re.findall(r"<summary>(.*?)</summary>", page)
+    drawn = [line for line in shown if line.endswith("with a waterfall")]
+    assert len(drawn) == 20
+    assert not any("private" in line or "plain" in line for line in drawn)
+    assert not any(word in page for word in ("s3cr3t", "unseen", server.url("/private.bin")))
+    assert page.count("What each connection did when") == 20
+    assert fastdl("history", "clear").code == 0
+    assert fastdl("stats", "--html", "page.html").code == 0
+    assert "with a waterfall" not in (fastdl.cwd / "page.html").read_text("ascii")
 
 
 def test_the_environment_and_the_config_file(fastdl: Runner, serve: Serve) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from fastdl.core import tracker
+from fastdl.core.history import Entry
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import parse_url
 from fastdl.engine import profile as module
@@ -34,6 +35,7 @@ class FakeDownload:
         self.result = Result(url, error=ConnectionLost("lost\x1b[1m") if error is not None else None)
         self.counters = Tracker()
         self.places = [Place(parse_url(URL))]
+        self.entry: Entry | None = None
         self.work = work
 
     def run(self) -> Result:

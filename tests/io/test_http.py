@@ -8,12 +8,21 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fastdl.core.urls import parse_url
-from fastdl.errors import ConnectFailed, ConnectionLost, NetworkError, ProtocolViolation, TimedOut, TlsFailed
+from fastdl.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    NetworkError,
+    ProtocolViolation,
+    TimedOut,
+    TlsFailed,
+    UsageError,
+)
 from fastdl.io.channel import Request
 from fastdl.io.dial import Dialer
 from fastdl.io.digest import DigestLogin
@@ -499,3 +508,18 @@ def test_connect_to_keeps_names_and_certificates(
         assert read(channel) == BODY[:5]
         assert server.log[0].request.get("host") == "origin.test"
         channel.close()
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_trust_store_that_cannot_be_used_leaves_no_socket_open(
+    session: Callable[..., HttpSession], tmp_path: Path, proxied: bool
+) -> None:
+    bad = tmp_path / "bad.pem"
+    bad.write_text("no certificate\n")
+    with RawServer(lambda connection: None) as server:
+        port = server.url("/").split(":")[2].strip("/")
+        proxy = {"use_proxy": True, "proxy": f"https://127.0.0.1:{port}"} if proxied else {}
+        url = parse_url("http://origin.test/f" if proxied else f"https://127.0.0.1:{port}/f")
+        with pytest.raises(UsageError):
+            session(cacert=str(bad), **proxy).dial(url)
+        assert server.accepted == 0

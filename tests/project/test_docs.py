@@ -159,26 +159,11 @@ def test_the_example_of_a_config_file_is_valid(tmp_path: Path) -> None:
 
 def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
     from fastdl import config
-    from fastdl.cli.cache import CACHE_OPTIONS
-    from fastdl.cli.history import HISTORY_OPTIONS
-    from fastdl.cli.mirrors import MIRRORS_OPTIONS
+    from fastdl.cli.commands import options_of
     from fastdl.cli.parse import COMMANDS, command_of, parse
-    from fastdl.cli.resume import RESUME_OPTIONS
-    from fastdl.cli.stats import STATS_OPTIONS
-    from fastdl.cli.verify import VERIFY_OPTIONS
 
     (block,) = re.findall(r"## Using it\n\n```sh\n(.*?)```", README, re.DOTALL)
     seen = set()
-    tables = {
-        "get": options.OPTIONS,
-        "resume": RESUME_OPTIONS,
-        "explain": (*options.OPTIONS, *options.EXPLAIN_OPTIONS),
-        "mirrors": MIRRORS_OPTIONS,
-        "verify": VERIFY_OPTIONS,
-        "stats": STATS_OPTIONS,
-        "history": HISTORY_OPTIONS,
-        "cache": CACHE_OPTIONS,
-    }
     for line in block.splitlines():
         words = line.split("#")[0].split("|")[0].split()
         digest = "sha256:" + "0" * 64
@@ -186,9 +171,8 @@ def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
         words = [f"https://example.org/{word}" if re.fullmatch(r"URL\d", word) else word for word in words]
         command, rest = command_of(words)
         seen.add(command)
-        values, others = parse(rest, tables[command])
-        own = {option.key for option in (*options.EXPLAIN_OPTIONS, *VERIFY_OWN)} & set(values)
-        values = {key: value for key, value in values.items() if key not in own}
+        values, others = parse(rest, options_of(command))
+        values = {key: value for key, value in values.items() if key in options.BY_KEY}
         settings = config.load(values, {"HOME": "nowhere"}, ask=lambda prompt: "secret")
         if command in ("get", "explain"):
             config.check_urls(settings, others)

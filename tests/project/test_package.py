@@ -52,13 +52,20 @@ def sources() -> set[str]:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: dict[str, bytes]) -> None:
-    inside = {name for name in wheel if ".dist-info/" not in name}
-    for_a_clone = {name for name in sources() if name.startswith(("fastdl/data/facts/", "fastdl/data/build.py"))}
+    inside = {name for name in wheel if ".dist-info/" not in name and ".data/" not in name}
+    clones = ("fastdl/data/facts/", "fastdl/data/build.py", "fastdl/manual/")
+    for_a_clone = {name for name in sources() if name.startswith(clones)}
     assert len(for_a_clone) > 2
     assert inside == sources() - for_a_clone
     assert {"fastdl/data/rules.json", "fastdl/data/rules.schema.json"} <= inside
     assert "fastdl/py.typed" in inside
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
+
+
+def test_the_man_page_goes_where_man_looks(wheel: dict[str, bytes]) -> None:
+    (name,) = (name for name in wheel if ".data/" in name)
+    assert name.endswith(".data/data/share/man/man1/fastdl.1")
+    assert wheel[name] == (ROOT / "packaging/fastdl.1").read_bytes()
 
 
 def test_the_command_is_fastdl_whatever_the_distribution_is_called(wheel: dict[str, bytes]) -> None:
@@ -87,9 +94,11 @@ def imported() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module == "backports":  # a folder that projects share
+                names |= {f"backports-{alias.name}" for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"fastdl", "_typeshed", "tomllib"}
+    return names - set(sys.stdlib_module_names) - {"fastdl", "_typeshed", "tomllib", "compression"}
 
 
 def test_what_is_imported_is_what_is_required(wheel: dict[str, bytes]) -> None:

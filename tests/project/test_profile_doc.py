@@ -7,8 +7,12 @@ from pathlib import Path
 
 from fastdl.cli import bench, bench_tools
 from fastdl.engine.download import Download
+from fastdl.engine.profile import MOST_SPANS as MOST_OF_A_RUN
 from fastdl.engine.profile import ORDER, Profile
+from fastdl.engine.spans import timeline
+from fastdl.io.phases import Recorder
 from fastdl.io.session import Session
+from fastdl.io.timeline import MOST_SPANS, SLICE, STEPS
 from fastdl.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +43,17 @@ def test_keys(tmp_path: Path) -> None:
     (file,) = report["files"]
     (plain,) = re.findall(r"Each of `files` has (.*?), and:", PROFILE, re.DOTALL)
     assert names(plain) + [name for row in table(1) for name in names(row[0])] == list(file)
+
+
+def test_the_timeline() -> None:
+    made = Recorder()
+    made.steps.timeline.add(-1, "look", made.steps.began, made.steps.began + 1)
+    (span,) = timeline(made)["spans"]
+    assert [name for row in table(3) for name in names(row[0])] == list(span)
+    (phases,) = (row[1] for row in table(3) if row[0] == "`phase`")
+    assert set(names(phases)) == STEPS
+    assert f"longer than {SLICE / 1e9:g} s" in PROFILE
+    assert f"at most {MOST_SPANS:,} spans, all files of a run together {MOST_OF_A_RUN:,}" in PROFILE
 
 
 def test_phases() -> None:

@@ -13,7 +13,7 @@ import fastdl
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = {
-    *("pyproject.toml", "src", "tests", "benches", "packaging", "docs", ".github", ".ci"),
+    *("pyproject.toml", "mkdocs.yml", "src", "tests", "benches", "packaging", "docs", ".github", ".ci"),
     *("README.md", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *(".gitignore", ".gitattributes", ".editorconfig", ".pre-commit-config.yaml"),
 }

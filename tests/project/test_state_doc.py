@@ -10,30 +10,51 @@ import pytest
 from fastdl.cli import history, stats
 from fastdl.config import state_dir
 from fastdl.core import servers
-from fastdl.io import store
+from fastdl.engine import profile
+from fastdl.io import profiles, store
 from fastdl.io.heaps import Heap
+from fastdl.ui.dashboard import downloads, sections
 
-STATE = (Path(__file__).resolve().parents[2] / "docs/state.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+STATE = (DOCS / "state.md").read_text(encoding="utf-8")
+STATS = (DOCS / "stats.md").read_text(encoding="utf-8")
 
 
-def cells(heading: str) -> list[list[str]]:
+def cells(heading: str, text: str = STATE) -> list[list[str]]:
     """The table below a heading, without its head."""
-    section = STATE.split(f"\n## {heading}\n", 1)[1].split("\n## ")[0]
+    section = re.split(rf"(?m)^##? {re.escape(heading)}$", text)[1].split("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
 
 
-def keys(heading: str) -> list[str]:
-    return [name for row in cells(heading) for cell in row for name in re.findall(r"`([a-z]\w*)`", cell)]
+def keys(heading: str, text: str = STATE) -> list[str]:
+    return [name for row in cells(heading, text) for cell in row for name in re.findall(r"`([a-z]\w*)`", cell)]
 
 
 def test_keys_of_stats() -> None:
+    """They stand in docs/stats.md."""
     seen = servers.Server("a", None, None, 0, 0.0, None, 0.0, 0, 0.0)
     heaps = {"routes": Heap(1, 2, 3)}
     told = stats.as_object(stats.Stats([seen], [("a", 0.0, "")], {"routes": (0, 0)}, heaps, store.Totals()))
     parts = [told["servers"][0], told["lies"][0], told["caches"]["routes"], told["heaps"]["routes"], told["history"]]
     inner = [key for part in parts for key in part]
-    assert sorted(keys("`fastdl stats`")) == sorted([*told, *inner])
+    assert sorted(keys("JSON", STATS)) == sorted([*told, *inner])
+
+
+def test_options_of_stats() -> None:
+    spelled = [re.findall(r"--([a-z]+)", row[0]) for row in cells("Statistics: `fastdl stats`", STATS)]
+    assert spelled == [[option.name] for option in stats.STATS_OPTIONS]
+
+
+def test_bounds_of_the_page() -> None:
+    text = " ".join(STATS.split())
+    assert f"the last {sections.MOST_DAYS} days with a download" in text
+    assert f"each of the last {sections.MOST_DOTS} downloads" in text
+    assert f"the {sections.MOST_SERVERS} servers that sent most" in text
+    assert f"the last {downloads.MOST_SHOWN}: where each came from" in text
+    assert f"the last {profiles.MOST_PROFILES} files that were profiled" in text
+    assert f"at most {profiles.MOST_BYTES // 1024} KiB each" in text
+    assert profile.MOST_KEPT == profiles.MOST_PROFILES
 
 
 def test_keys_of_history() -> None:
@@ -54,6 +75,7 @@ def test_bounds() -> None:
         "lies": store.MOST_LIES,
         "ETags": store.MOST_ETAGS,
         "history": store.MOST_HISTORY,
+        "profiles": profiles.MOST_PROFILES,
     }
     assert written == {name: f"{bound:,}" for name, bound in bounds.items()}
 

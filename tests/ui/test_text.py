@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl.errors import UsageError
-from fastdl.ui.text import columns, encodable, error_line, pad, safe, shorten
+from fastdl.ui.text import columns, counted, encodable, error_line, pad, safe, shorten
 
 
 def test_safe_masks_and_cleans() -> None:
@@ -21,7 +21,10 @@ def test_error_line() -> None:
     assert error_line(UsageError("a", "", ""), "file\n") == "fastdl: error: file : a."
 
 
-CELLS = [("abc", 3), ("日本", 4), ("e\u0301", 1), ("ü", 1), ("", 0), ("a\u200bb", 2)]
+CELLS = [
+    ("abc", 3), ("日本", 4), ("e\u0301", 1), ("ü", 1), ("", 0), ("a\u200bb", 2), ("\u2764\ufe0f", 2), ("\u00ad", 1),
+    ("\u1112\u1161\u11ab", 2),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "cells"), CELLS)
@@ -33,6 +36,8 @@ def test_shorten_leaves_the_middle_out() -> None:
     assert shorten("a-very-long-name-indeed.tar.gz", 16) == "a-very-...tar.gz"
     assert shorten("short", 5) == "short"
     assert shorten("abcdef", 3) == "abc"
+    assert shorten("abcdefghij", 6, "\u2026") == "abc\u2026ij"
+    assert shorten("x" * 9 + "e\u0301" + "yz", 8) == "xxx...yz", "an accent does not stand on the dots"
 
 
 @settings(deadline=None)
@@ -47,3 +52,7 @@ def test_shortened_text_fits(text: str, width: int) -> None:
 def test_encodable_text_can_be_written(text: str, encoding: str | None) -> None:
     name = encoding if encoding not in (None, "no-such") else "ascii"
     encodable(text, encoding).encode(name or "ascii")
+
+
+def test_counted() -> None:
+    assert (counted(1, "file"), counted(0, "file"), counted(2, "file")) == ("1 file", "0 files", "2 files")

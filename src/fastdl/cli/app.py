@@ -1,83 +1,58 @@
-"""The typer side of the command line: help, shell completion, and the commands that are not worth a fast path.
+"""The typer side of the command line: the pages of help, and the commands that are not worth a fast path.
 
-The signatures of the commands are made from the table of options, so `--help` and completion know exactly what the
+The signatures of the commands are made from the table of commands, so `--help` and completion know exactly what the
 fast parser and the config file know. A usage error is one line, as everywhere, without a box.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
+from fastdl.cli.commands import NAMES, Command, Run, everything, load, runner
+from fastdl.cli.pages import command_page, form_of, root_page
 from fastdl.core.hints import Any
 from fastdl.errors import UsageError
-from fastdl.options import EXPLAIN_OPTIONS, OPTIONS, Option
-
-VERIFY_HELP = (
-    "Check files by --checksum, a list (-c) or what the publisher of a URL says (--from); --repair mends them."
-)
-MIRRORS_HELP = (
-    "List the rules and mirrors in force (of one ecosystem or host); 'mirrors test URL' measures the sources."
-)
-
-Run = Callable[[Mapping[str, Any], Sequence[str]], int]
-
-EPILOG = (
-    "'fastdl URL' is 'fastdl get URL'. Every option of get can be set in the config file and by the environment "
-    "(FASTDL_CONNECTIONS=8). Exit codes: 0 all is there and checked, 2 usage, 3 network, 4 refused by the server, "
-    "5 integrity, 6 disk, 7 the target exists, 8 some files failed, 9 another fastdl is at it, 130 interrupted."
-)
+from fastdl.options import Option
 
 
-class GroupedCommand(TyperCommand):
-    """A command whose help shows the options by their groups."""
+class Root(TyperGroup):
+    """`fastdl` itself; its help is ours, whatever typer's looks like."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx) if param.param_type_name == "option" else None
-            if record is not None:
-                groups.setdefault(_group_of(param.name or ""), []).append(record)
-        for group, records in groups.items():
-            with formatter.section(group):
-                formatter.write_dl(records)
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(root_page(everything(), columns()))
 
 
-def _group_of(name: str) -> str:
-    return next((option.group for option in (*OPTIONS, *EXPLAIN_OPTIONS) if option.key == name), "Options")
+class Page(TyperCommand):
+    """A command; its help is ours."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        formatter.write(command_page(load(self.name or ""), columns()))
 
 
-def build(get: Run, resume: Run, explain: Run, demo: Callable[[], int]) -> typer.Typer:
-    """The application; the functions do the work and return exit codes."""
-    from fastdl.cli import bench, cache, history, stats
-    from fastdl.cli.mirrors import MIRRORS_OPTIONS, mirrors
-    from fastdl.cli.resume import RESUME_OPTIONS
-    from fastdl.cli.verify import VERIFY_OPTIONS, verify
+def columns() -> int:
+    """How wide the terminal is; COLUMNS decides if it is set, and 80 where there is no terminal."""
+    from shutil import get_terminal_size
 
-    every = (*OPTIONS, *EXPLAIN_OPTIONS)
+    return get_terminal_size().columns
 
+
+def build(runs: Mapping[str, Run] | None = None, names: Sequence[str] = NAMES) -> typer.Typer:
+    """The application with the commands `names`; `runs` takes the place of what does the work, by name."""
     app = typer.Typer(
         name="fastdl",
-        help="Downloads files fast, verified and resumable.",
-        epilog=EPILOG,
+        cls=Root,
+        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    _add(app, "get", "Download files: fast, verified, resumable.", get, OPTIONS, "URL")
-    _add(app, "resume", "Finish the unfinished downloads in DIR (default: here).", resume, RESUME_OPTIONS, "DIR")
-    _add(app, "verify", VERIFY_HELP, verify, VERIFY_OPTIONS, "FILE")
-    _add(app, "explain", "Say what get would do with URL and why; nothing is fetched.", explain, every, "URL")
-    _add(app, "mirrors", MIRRORS_HELP, mirrors, MIRRORS_OPTIONS, "NAME|test URL")
-    _add(app, "stats", stats.STATS_HELP, stats.stats, stats.STATS_OPTIONS, "")
-    _add(app, "history", history.HISTORY_HELP, history.history, history.HISTORY_OPTIONS, "clear")
-    _add(app, "cache", cache.CACHE_HELP, cache.cache, cache.CACHE_OPTIONS, "info|clear")
-    app.command("demo", help="See it work in about ten seconds, without the internet.")(demo)
-    _add(app, "bench", bench.BENCH_HELP, bench.bench, bench.BENCH_OPTIONS, "URL")
+    for name in names:
+        _add(app, load(name), (runs or {}).get(name) or runner(name))
     return app
 
 
@@ -91,17 +66,17 @@ def _root(
         raise typer.Exit()
 
 
-def _add(app: typer.Typer, name: str, text: str, run: Run, options: Sequence[Option], metavar: str) -> None:
+def _add(app: typer.Typer, known: Command, run: Run) -> None:
     def command(**values: Any) -> int:
         words = values.pop("words", None) or []
         return run({key: value for key, value in values.items() if value is not None and value != []}, words)
 
-    words = typer.Argument(None, metavar=metavar, show_default=False)
-    parameters = [_parameter("words", list[str] | None, words)] if metavar else []
-    parameters += [_parameter(option.key, *_typer_option(option)) for option in options]
+    words = typer.Argument(None, metavar=known.words, show_default=False)
+    parameters = [_parameter("words", list[str] | None, words)] if known.words else []
+    parameters += [_parameter(option.key, *_typer_option(option)) for option in known.options]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__name__ = name
-    app.command(name, help=text, cls=GroupedCommand)(command)
+    command.__name__ = known.name
+    app.command(known.name, help=known.summary, cls=Page)(command)
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
@@ -112,22 +87,19 @@ def _typer_option(option: Option) -> tuple[Any, Any]:
     """The annotation and typer's description of one row. Values stay text: values.py checks them."""
     name = f"--{option.name}/--no-{option.name}" if option.negatable else f"--{option.name}"
     names = ([f"-{option.short}"] if option.short else []) + [name]
-    text = option.help + (f" (default: {option.default})" if option.default else "")
     if option.kind == "flag":
-        return bool | None, typer.Option(None, *names, help=text, show_default=False)
-    metavar = "|".join(option.words) if option.kind == "choice" else option.metavar
+        return bool | None, typer.Option(None, *names, help=option.help, show_default=False)
     annotation = list[str] | None if option.kind == "list" else str | None
-    complete = (lambda: list(option.words)) if option.words else None
-    return annotation, typer.Option(
-        None, *names, help=text, metavar=metavar, show_default=False, autocompletion=complete
-    )
+    return annotation, typer.Option(None, *names, help=option.help, metavar=form_of(option), show_default=False)
 
 
 def run_app(args: Sequence[str]) -> int:
     """Runs a command line through typer; the exit code. Raises UsageError for what typer does not understand."""
-    from fastdl.cli import demo, explain, get, resume
+    if args and args[0] in ("--install-completion", "--show-completion"):
+        from fastdl.cli.completion import main
 
-    return invoke(build(get.get, resume.resume, explain.explain, demo.main), args)
+        return main(args)
+    return invoke(build(names=args[:1] if args and args[0] in NAMES else NAMES), args)
 
 
 def invoke(app: typer.Typer, args: Sequence[str]) -> int:

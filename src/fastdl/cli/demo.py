@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import threading
 from tempfile import TemporaryDirectory
 
@@ -22,6 +23,7 @@ from fastdl.settings import Settings
 from fastdl.ui.progress import Display, choose_kind, emit, make_display
 from fastdl.ui.text import safe
 
+DEMO_HELP = "See it work in about ten seconds, without the internet."
 MIB = 1024 * 1024
 SIZE = 32 * MIB
 
@@ -39,7 +41,7 @@ class Part:
 PARTS = (
     Part("origin", 1.5 * MIB),
     Part("mirror", 4.0 * MIB),
-    Part("liar", 1.0 * MIB, altering, ", changes one byte in every 64 KiB"),
+    Part("liar", 1.0 * MIB, altering, ", alters one byte in 64 KiB"),
 )
 
 
@@ -67,7 +69,9 @@ def _introduce(servers: list[DemoServer]) -> None:
     _say(f"A file of {format_size(SIZE)}, on three servers of this machine:")
     for part, server in zip(PARTS, servers, strict=True):
         _say(f"  {part.name:<7} {server.url}, {format_rate(part.rate)}{part.remark}")
-    _say(f"fastdl get {servers[0].url} -m {servers[1].url} -m {servers[2].url} --checksum sha256:...")
+    _say(f"fastdl get {servers[0].url} \\")
+    _say(f"  -m {servers[1].url} -m {servers[2].url} \\")
+    _say("  --checksum sha256:...")
 
 
 @dataclass(slots=True)
@@ -123,10 +127,10 @@ def _tell(result: Result, content: Content, servers: list[DemoServer], warnings:
         remark = "  found out by the digest, all of it replaced" if caught else ""
         _say(f"  {part.name:<7} {format_size(count):>9}{remark}")
     for warning in warnings:
-        _say(f"fastdl says: {warning}.")
+        _say(textwrap.fill(f"fastdl says: {warning}.", 79, subsequent_indent="  ", break_on_hyphens=False))
     alone = SIZE / PARTS[0].rate
     _say(
-        f"{format_size(SIZE)} in {format_seconds(result.seconds)} ({format_rate(SIZE / result.seconds)}). The origin "
-        f"alone would have taken {format_seconds(alone)}: {alone / result.seconds:.1f} times as long."
+        f"{format_size(SIZE)} in {format_seconds(result.seconds)} ({format_rate(SIZE / result.seconds)}).\n"
+        f"The origin alone would have taken {format_seconds(alone)}: {alone / result.seconds:.1f} times as long."
     )
-    _say(f"sha256 {content.sha256}: it matches.")
+    _say(f"sha256 {content.sha256} matches")

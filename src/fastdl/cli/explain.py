@@ -20,6 +20,8 @@ from fastdl.options import EXPLAIN_OPTIONS, OPTIONS
 from fastdl.result import Result
 from fastdl.settings import Settings
 
+EXPLAIN_HELP = "Say what get would do with URL and why; nothing is fetched."
+
 
 def main(args: Sequence[str]) -> int:
     """Runs `explain` with the arguments after the command's name."""

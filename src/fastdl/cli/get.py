@@ -15,8 +15,10 @@ from fastdl.options import OPTIONS
 from fastdl.result import Result, Tally
 from fastdl.settings import Settings
 
+GET_HELP = "Download files: fast, verified, resumable."
+
 if TYPE_CHECKING:
-    from fastdl.engine.profile import Profile
+    from fastdl.batch import Watcher
 
 
 def main(args: Sequence[str]) -> int:
@@ -35,8 +37,8 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     config.check_urls(settings, urls)
     session = Session(settings, len(urls) if settings.input_file is None else None)
     try:
-        with session.profiling() as profile:
-            results = _run(settings, urls, session, profile)
+        with session.watching() as watcher:
+            results = _run(settings, urls, session, watcher)
     except (FastdlError, BrokenPipeError):
         raise
     except Exception as error:
@@ -48,15 +50,15 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
 
 
 def _run(
-    settings: Settings, urls: Sequence[str], session: Session, profile: Profile | None
+    settings: Settings, urls: Sequence[str], session: Session, watcher: Watcher | None
 ) -> Sequence[Result] | Tally:
     from fastdl import batch
 
     if settings.input_file is None:
-        return batch.run(settings, urls, session.handle, profile)
+        return batch.run(settings, urls, session.handle, watcher)
     from fastdl.listing import files_of
 
-    return batch.run_list(settings, files_of(settings, urls), session.handle, profile)
+    return batch.run_list(settings, files_of(settings, urls), session.handle, watcher)
 
 
 def checked_settings(values: Mapping[str, Any], ask: config.Ask | None = None) -> Settings:

@@ -24,6 +24,9 @@ TEST_KEYS = frozenset({"mirror", "checksum", "timeout", "connect_timeout", "max_
 MIRRORS_OPTIONS: tuple[Option, ...] = tuple(
     option for option in OPTIONS if option.group in (WHO, WAY, WHENCE) or option.key in LIST_KEYS | TEST_KEYS
 )
+MIRRORS_HELP = (
+    "List the rules and mirrors in force (of one ecosystem or host); 'mirrors test URL' measures the sources."
+)
 PATIENCE = 5.0  # seconds for a connection, and without a byte
 HINT = "Try 'fastdl mirrors --help'."
 

@@ -13,7 +13,10 @@ from fastdl.core.hints import Any
 from fastdl.errors import UsageError
 from fastdl.options import Option
 
-COMMANDS = ("get", "resume", "explain", "verify", "mirrors", "stats", "history", "cache", "demo", "bench")
+COMMANDS = (
+    "get", "resume", "explain", "verify", "mirrors", "stats", "history", "cache", "demo", "bench", "config", "doctor",
+    "upgrade",
+)  # fmt: skip
 TYPERS = ("--help", "-h", "--install-completion", "--show-completion")
 
 
@@ -27,6 +30,8 @@ def command_of(args: Sequence[str]) -> tuple[str, list[str]]:
     first = args[0] if args else ""
     if first in TYPERS:
         return "", list(args)
+    if first == "help":
+        return "", _help(args[1:])
     if first in COMMANDS:
         return first, list(args[1:])
     if not args:
@@ -34,6 +39,15 @@ def command_of(args: Sequence[str]) -> tuple[str, list[str]]:
     if first.startswith("-") or not first or any(char in first for char in ":/.@?%\\"):
         return "get", list(args)
     raise UsageError(f"no such command '{first}'", _likely(first, COMMANDS), "'fastdl --help' lists the commands.")
+
+
+def _help(words: Sequence[str]) -> list[str]:
+    """`help` as typer knows it."""
+    if len(words) > 1:
+        raise UsageError("help takes one command", f"{len(words)} are given", "'fastdl --help' lists the commands.")
+    if words and words[0] not in COMMANDS and not words[0].startswith("-"):
+        raise UsageError(f"no such command '{words[0]}'", _likely(words[0], COMMANDS), "'fastdl --help' lists them.")
+    return [*words, "--help"]
 
 
 def parse(args: Sequence[str], options: Sequence[Option]) -> tuple[dict[str, Any], list[str]]:

@@ -28,10 +28,11 @@ from fastdl.ui.progress import emit
 from fastdl.ui.text import safe
 
 if TYPE_CHECKING:
-    from fastdl.engine.profile import Profile
+    from fastdl.batch import Watcher
 
 JOURNAL = ".fastdl.journal"
 LIST = Option("list", "flag", "Only list what is unfinished.", "What")
+RESUME_HELP = "Finish the unfinished downloads in DIR (default: here)."
 # The partial files say these; one goes on after the other.
 NOT_HERE = ("output", "dir", "no-continue", "jobs", "input-file")
 RESUME_OPTIONS = (*(option for option in OPTIONS if option.name not in NOT_HERE), LIST)
@@ -117,9 +118,9 @@ def _finish(found: list[Unfinished], settings: Settings) -> int:
         raise UsageError("--checksum and --mirror are for one file", f"{len(found)} are unfinished here")
     session = Session(settings, len(found))
     try:
-        with session.profiling() as profile:
+        with session.watching() as watcher:
             results = [
-                _finish_one(item, settings, renumbered(session.handle, at), profile) for at, item in enumerate(found)
+                _finish_one(item, settings, renumbered(session.handle, at), watcher) for at, item in enumerate(found)
             ]
     except (FastdlError, BrokenPipeError):
         raise
@@ -131,7 +132,7 @@ def _finish(found: list[Unfinished], settings: Settings) -> int:
     return session.exit_code(results)
 
 
-def _finish_one(item: Unfinished, settings: Settings, observer: Observer, profile: Profile | None) -> Result:
+def _finish_one(item: Unfinished, settings: Settings, observer: Observer, watcher: Watcher | None) -> Result:
     """Goes on with one download. Its failure is its own: the others are not kept from going on."""
     from fastdl import batch
 
@@ -139,9 +140,11 @@ def _finish_one(item: Unfinished, settings: Settings, observer: Observer, profil
     try:
         header = _usable(item)
         # what the first command promised about the file still holds
-        one = replace(settings, output=item.name, checksum=settings.checksum or header.digest)
+        one = replace(settings, output=item.name)
+        if not settings.checksum and header.digest:
+            one.checksum, one.checksum_by = header.digest, header.digest_source or "user"
         config.check_urls(one, [url])
-        return batch.run(one, [url], observer, profile)[0]
+        return batch.run(one, [url], observer, watcher)[0]
     except (Interrupted, Terminated):
         raise
     except FastdlError as error:

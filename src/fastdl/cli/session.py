@@ -8,21 +8,23 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 
 from fastdl.core.hints import TYPE_CHECKING, TextIO
 from fastdl.errors import BadEntry, DiskError, Interrupted, SomeFailed, Terminated, UnsafeName
 from fastdl.events import Ended, Event, Note
 from fastdl.result import Result, Tally
 from fastdl.settings import Settings
-from fastdl.ui.progress import choose_kind, emit, make_display
-from fastdl.ui.report import Log, plan_lines, summary
+from fastdl.ui.progress import TICK, choose_kind, emit, make_display
+from fastdl.ui.report import Log, Summary, plan_lines, summary
 from fastdl.ui.text import error_line, safe
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from fastdl.batch import Watcher
+    from fastdl.cli.metering import Meter
     from fastdl.engine.profile import Profile
 
 
@@ -55,10 +57,25 @@ class Session:
             environ=environ,
         )
         self.unwritten: DiskError | None = None
-        self.display = make_display("none" if settings.dry_run else kind, self.stderr, files)
+        self._meter: Meter | None = None
+        self.display = make_display("none" if settings.dry_run else kind, self.stderr, files, environ=environ)
+        self.summary = Summary()
+        self.beside = is_terminal(self.stdout) and kind == "bar"  # what goes to stdout comes where the bars are
+        self.closed = threading.Event()
+        if self.display.ticks:
+            threading.Thread(target=self._tick, name="fastdl-ticks", daemon=True).start()
+
+    def _tick(self) -> None:
+        """Where no event comes, the display still knows that time goes by."""
+        while not self.closed.wait(TICK):
+            with self.lock:
+                if not self.closed.is_set():
+                    self.display.tick()
 
     def handle(self, event: Event) -> None:
         """Takes one event; from any thread."""
+        if self._meter is not None:
+            self._meter.handle(event)
         with self.lock:
             if self.log is not None:
                 self.log.handle(event)
@@ -77,15 +94,49 @@ class Session:
 
         return profiling(self.settings.profile, self.settings, lambda text: self.handle(Note(None, "warning", text)))
 
+    @contextmanager
+    def watching(self) -> Iterator[Watcher | None]:
+        """While it lasts, what --profile and --metrics ask for is written; what it gives is to run the downloads.
+        Raises DiskError if a file cannot be written, UsageError if it is another one's name or an address is taken."""
+        with self.profiling() as profile:
+            if self.settings.metrics is None:
+                yield profile
+                return
+            from fastdl.cli.metering import metering
+
+            def warn(text: str) -> None:
+                self.handle(Note(None, "warning", text))
+
+            def note(text: str) -> None:
+                self.handle(Note(None, "info", text))
+
+            with metering(self.settings, profile, warn, self._say, note) as self._meter:
+                yield self._meter.metering
+
+    def _say(self, text: str) -> None:
+        """Something that was asked for: a line on stderr, where a program reads it as an object."""
+        with self.lock:
+            if self.log is not None:
+                self.log.handle(Note(None, "info", text))
+            if self.settings.progress == "json":
+                import json
+
+                self.display.write(json.dumps({"note": text}))
+            elif not self.settings.quiet:
+                self.display.write("fastdl: " + safe(text))
+
     def _note(self, note: Note) -> None:
         if self.settings.quiet:
             return
+        job = self.display.jobs.get(note.job) if self.several and note.job is not None else None
+        text = safe(note.text) if job is None else f"{job.label}: {safe(note.text)}"
         if note.level == "warning":
-            self.display.write("fastdl: warning: " + safe(note.text))
+            self.display.write("fastdl: warning: " + text)
         elif self.settings.verbose:
-            self.display.write("fastdl: " + safe(note.text))
+            self.display.write("fastdl: " + text)
 
     def _ended(self, result: Result) -> None:
+        self.summary.add(result)
         if self.settings.json:
             import json
 
@@ -106,6 +157,8 @@ class Session:
 
     def _print(self, line: str) -> None:
         """A line for a program, on stdout. Downloads go on where nobody takes it; a full disk is told at the end."""
+        if self.beside:
+            self.display.hide()
         try:
             if self.stdout is not None:
                 self.stdout.write(line + "\n")
@@ -117,7 +170,10 @@ class Session:
 
     def exit_code(self, results: Sequence[Result] | Tally) -> int:
         """The code of the whole run: the file's own for one file, else 8 if any failed. Says how many did."""
-        code = self._code(results if isinstance(results, Tally) else tally_of(results))
+        tally = results if isinstance(results, Tally) else tally_of(results)
+        if self.several and self.summarises and self.summary.files > 1 and tally.stopped is None:
+            emit(self.stderr, self.summary.line())
+        code = self._code(tally)
         if code or self.unwritten is None:
             return code
         emit(self.stderr, error_line(self.unwritten))
@@ -138,6 +194,7 @@ class Session:
 
     def close(self) -> None:
         """Takes the bars away and closes the log."""
+        self.closed.set()
         with self.lock:
             self.display.close()
             if self.log is not None:

@@ -37,7 +37,7 @@ OWN_OPTIONS: tuple[Option, ...] = (
     Option("repair", "flag", "Fetch what is wrong from the URL of --from.", WHAT),
 )
 _TAKEN = ("checksum", "durable")  # of get's other options
-_NOT_HERE = ("jobs", "profile")
+_NOT_HERE = ("jobs", "profile", "metrics")
 VERIFY_OPTIONS: tuple[Option, ...] = (
     *OWN_OPTIONS,
     *(
@@ -45,6 +45,9 @@ VERIFY_OPTIONS: tuple[Option, ...] = (
         for option in OPTIONS
         if option.name in _TAKEN or (option.group in (HOW, WHO, WAY, SAID) and option.name not in _NOT_HERE)
     ),
+)
+VERIFY_HELP = (
+    "Check files by --checksum, a list (-c) or what the publisher of a URL says (--from); --repair mends them."
 )
 PROGRESS_SECONDS = 0.1
 HINT = "Try 'fastdl verify --help'."

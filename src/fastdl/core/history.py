@@ -13,7 +13,8 @@ _URLS = pattern(r"(?i)(https?://[^\s/?#()'\"<>]*)[^\s()'\"<>]*")
 class Entry(Record):
     """One download of the history. `when`: Unix time of its end; `url`: as `history_url` gives it; `path`: None if it
     was never settled; `size`: bytes of the file; `seconds` and `bytes_per_second`: of that run; `sources`: (netloc,
-    trust, bytes that it sent) of each."""
+    trust, bytes that it sent) of each; `faults`: how many each of them had, in the same order, or empty where nobody
+    has counted."""
 
     when: float
     url: str
@@ -26,6 +27,7 @@ class Entry(Record):
     sha256: str | None = None
     digest_source: str | None = None
     sources: tuple[tuple[str, str, int], ...] = ()
+    faults: tuple[int, ...] = ()
 
 
 class Totals(Record):

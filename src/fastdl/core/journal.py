@@ -68,6 +68,8 @@ class JournalHeader:
     """Of the first response: tells a login page from a new version of the file."""
     file: str = ""
     """Identity of the data file, which a rename does not change; filled in by io/partial.py."""
+    digest_source: str = ""
+    """Who gave `digest` (user, url, origin, metalink); "" where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,10 @@ def _decode_copy(copy: bytes) -> JournalHeader:
 
 def _checked(fields: Any) -> JournalHeader:
     """Every field of the right type, or ValueError, TypeError or KeyError. Unknown fields are passed over."""
+    fields = {"digest_source": "", **fields}  # which earlier versions did not write
     header = JournalHeader(**{name: fields[name] for name in JournalHeader.__slots__})
     texts = [header.url_key, header.url, header.name, header.boot, header.file, header.content_type, *header.sources]
+    texts.append(header.digest_source)
     texts += [text for text in (header.etag, header.last_modified, header.digest) if text is not None]
     if not all(isinstance(text, str) for text in texts) or not isinstance(header.sources, list):
         raise TypeError("text expected")
@@ -182,6 +186,7 @@ def _bounded_texts(header: JournalHeader) -> JournalHeader:
         boot=_bounded(header.boot, 512),
         file=_bounded(header.file, 512),
         content_type=_bounded(header.content_type, 512),
+        digest_source=_bounded(header.digest_source, 512),
     )
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FIELDS = ("source", "bytes", "wasted", "requests", "errors", "connections")
-SOURCE, BYTES, WASTED, REQUESTS, ERRORS, CONNECTIONS = range(len(FIELDS))
+FIELDS = ("source", "bytes", "wasted", "requests", "errors", "connections", "retries")
+SOURCE, BYTES, WASTED, REQUESTS, ERRORS, CONNECTIONS, RETRIES = range(len(FIELDS))
 _WIDTH = len(FIELDS)
 
 
@@ -24,7 +24,8 @@ _BLOCK = 256  # rows that are allocated at once
 
 
 class Tracker:
-    """Counters of (worker, source) pairs: bytes kept, bytes wasted, requests, errors, connections."""
+    """Counters of (worker, source) pairs: bytes kept, bytes wasted, requests, errors, connections, and errors
+    after which the source was to be asked again."""
 
     def __init__(self) -> None:
         self._blocks: list[bytearray] = []

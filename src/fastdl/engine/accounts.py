@@ -17,6 +17,7 @@ from fastdl.io.contact import Place
 from fastdl.result import DigestReport, SourceReport
 
 if TYPE_CHECKING:
+    from fastdl.core.history import Entry
     from fastdl.engine.download import Download
     from fastdl.engine.sourcing import Sourcing
     from fastdl.io.store import Report
@@ -90,9 +91,9 @@ def convict(download: Download, sourcing: Sourcing, warn: Callable[[str], None])
 
 
 @phases.timed("remember")
-def remember(download: Download, *, private: bool) -> None:
-    """What was learned of the servers, and the history, go to the state folder."""
-    from fastdl.io.store import Entry, history_url
+def remember(download: Download, *, private: bool) -> Entry | None:
+    """What was learned of the servers, and the history, go to the state folder; what the history gets."""
+    from fastdl.core.history import Entry, history_url
 
     result, session = download.result, download.session
     reports = _reports(download)
@@ -110,8 +111,10 @@ def remember(download: Download, *, private: bool) -> None:
             result.sha256,
             result.digest.source if result.digest is not None else None,
             tuple((place.given.netloc, place.trust, one.bytes) for place, one in _pairs(download)),
+            tuple(one.errors for _, one in _pairs(download)),
         )
     session.store.note(reports, entry)
+    return entry
 
 
 def _reports(download: Download) -> list[Report]:

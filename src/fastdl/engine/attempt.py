@@ -27,6 +27,7 @@ from fastdl.io.session import Session
 from fastdl.io.strain import Strain
 
 if TYPE_CHECKING:
+    from fastdl.core.news import News
     from fastdl.engine.first import FirstAnswer
 
 TICK = 0.05  # seconds
@@ -93,6 +94,7 @@ class Attempt:
         self.accepting = threading.Lock()
         self._pausing = threading.Event()
         self._threads: dict[int, WorkerThread] = {}
+        self._news: News | None = None
 
     # --- the running thread ------------------------------------------------------------------------------
 
@@ -201,6 +203,10 @@ class Attempt:
         """Tell the observer."""
         self._on_failure(place, failure)
 
+    def will_ask(self, source: int) -> bool:
+        """Whether a source may be asked again."""
+        return self.outcome is None and self.core.sources[source].error is None
+
     def sink_settle(self, worker: int) -> None:
         """The worker's run has ended."""
         sink = getattr(self, "sink", None)
@@ -281,6 +287,18 @@ class Attempt:
                 sum(1 for source in mapped if not source.met),
                 sum(1 for source in mapped if source.met),
             )
+
+    def news(self, *, last: bool = False) -> list[tuple[Place, str]]:
+        """What has become of the sources since this was asked before, in half sentences. `last`: it is over."""
+        if self._news is None:
+            if last:
+                return []  # it was so short that nobody has looked
+            from fastdl.core.news import News
+
+            self._news = News()
+        with self._lock:
+            told = self._news.look(self.core.sources, self.core.limits.retries, time.monotonic())
+            return [(self.places[number], text) for number, text in told]
 
     def recall(self, source: int, connections: int) -> None:
         """See Scheduler."""

@@ -36,6 +36,7 @@ from fastdl.result import Result
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
+    from fastdl.core.history import Entry
     from fastdl.core.lists.entry import Listed
 
 RESTARTS = 3  # times that a file which changed is begun again; the last time as one plain stream
@@ -74,6 +75,8 @@ class Download:
         self.desk = Desk()  # of the job's thread, which brings its own
         self._first: FirstAnswer | None = None
         self.stored: SmallFile | None = None  # whole, and not named yet
+        self.of_several = False  # files that this run was asked for
+        self.entry: Entry | None = None  # what the history has of it
         self.stopped: FastdlError | None = None
         self._began = 0.0
         self.deadline: float | None = None
@@ -101,7 +104,12 @@ class Download:
     def run_then(self, ended: Callable[[Callable[[], Result]], None]) -> None:
         """The same for one file of many: `ended` gets what gives the result, from another thread where the file is
         given its name together with others."""
+        self.of_several = True
         self._do()
+        if self.stored is not None and self.settings.follows:  # which is for this thread, when the file has its name
+            self.session.settler.put(self.stored, self._settled)
+            self.session.settler.wait_for(self.stored.final)
+            self.stored = None
         if self.stored is None:
             ended(self._end)
             return
@@ -146,8 +154,16 @@ class Download:
         result = self.result
         accounts.report(self)
         result.seconds = time.monotonic() - self._began
+        follows = self.settings.follows and result.error is None and result.plan is None
+        if follows:
+            from fastdl.engine import after
+
+            if self.settings.extract:
+                after.extract(self)
         if self._sourcing is not None and self.asked:
-            accounts.remember(self, private=self._sourcing.private)
+            self.entry = accounts.remember(self, private=self._sourcing.private)
+        if follows and result.error is None:
+            after.command(self)
         for warning in self.session.take_warnings():
             self.note("warning", warning)
         self.observer(Ended(self.job, result))
@@ -158,7 +174,7 @@ class Download:
         settings, listed = self.settings, self._listed
         given = parse_url(self.url)
         self.places = [Place(given), *(Place(parse_url(url), mirror=True) for url in settings.mirrors)]
-        expected = [Expected(parse_checksum(settings.checksum), "user")] if settings.checksum else []
+        expected = [Expected(parse_checksum(settings.checksum), settings.checksum_by)] if settings.checksum else []
         if listed is not None:
             expected += [Expected(digest, listed.source, "the list") for digest in listed.digests]
         return expected
@@ -233,6 +249,8 @@ class Download:
         sha256 = landing.digests(size).get("sha256")
         self.result.sha256 = sha256.hex() if sha256 is not None else None
         accounts.digest(self, verified=True)
+        if self.result.digest is None and self._sourcing is not None:
+            self.result.unproved = self._sourcing.unproved
 
     def _wait_for(self, path: str) -> None:
         """Another download of this run may be about to give a file that very path."""
@@ -288,12 +306,13 @@ class Download:
             if opened and not last:
                 self._blame.check(attempt, landing, sourcing.pieces)
             watch.look(attempt, now, self.observer if opened else None)
+            self._tell(attempt.news())
             while joining:
                 with attempt.accepting:  # answers that come meanwhile may name sources too
                     place = sourcing.next_source(attempt.outlook(), now)
                 if place is None:
                     break
-                self.note("info", f"{place.given.host} joins ({place.trust})")
+                self.note("info", f"{place.given.netloc} joins ({place.trust})")
                 attempt.join(sourcing.prepared(place, landing), landing.add_source)
                 self._recall(attempt, sourcing, [place])
 
@@ -336,6 +355,8 @@ class Download:
                 attempt.run(begin, self.deadline, sourcing.begin if asked is None else lambda: None)
         except AskAgain:
             return Restart("")
+        finally:
+            self._tell(attempt.news(last=True))
         if self.stopped is not None:
             raise self.stopped
         return attempt.outcome
@@ -371,8 +392,13 @@ class Download:
             if place in places and (limit := sourcing.limit_of(place)) is not None:
                 attempt.recall(number, limit)
 
+    def _tell(self, news: list[tuple[Place, str]]) -> None:
+        for place, text in news:
+            self.note("info", f"{place.given.netloc} {text}")
+
     def _failed(self, place: Place, failure: Failure) -> None:
-        self.note("info", f"{place.given.host}: {failure.error}")
+        error = failure.error
+        self.note("info", f"{place.given.netloc}: {error.what}" + (f" ({error.why})" if error.why else ""))
 
     def _conflict(self, landing: Landing, source: int, offset: int, view: memoryview) -> bool:
         """A source sent other bytes than are stored. Where several sources had a part in the file and a digest will

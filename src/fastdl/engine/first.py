@@ -90,6 +90,8 @@ class FirstAnswer:
         channel = self._answer.channel
         body = channel.take(size, QUICK) if isinstance(channel, WireChannel) else None
         self.used = body is not None
+        if body is not None:
+            phases.came(len(body))
         return body
 
     def take(self) -> Answer:

@@ -69,7 +69,7 @@ class Landing:
         self._url = url
         self._key = url_key(url)
         self._places = places
-        self.proof = Proof(expected, sha256=settings.json)
+        self.proof = Proof(expected, sha256=settings.json or settings.tells_sha256)
         self._embedded = embedded
         self._settled = settled
         self._free = ""  # a path that nothing had when it was looked at
@@ -177,12 +177,18 @@ class Landing:
     # --- by the first usable head ------------------------------------------------------------------------
 
     def unoccupied(self, answer: Answer) -> str | None:
-        """The path for a new file; None where something is there already, or no file can be made. Raises BadName."""
+        """The path for a new file; None where no file can be made, or something is there already that has to be looked
+        at before it may be replaced. Raises BadName."""
         path = target.path_of(self._settings, answer.head.get("content-disposition"), self._places[0].given, answer.url)
         if path == self._free:
             return path
         self._settled(files.long_path(path))
-        return None if os.path.lexists(path) or not files.is_writable(path) else path
+        return path if files.is_writable(path) and (self._replaceable(path) or not os.path.lexists(path)) else None
+
+    def _replaceable(self, path: str) -> bool:
+        """A file that goes whatever it holds: --overwrite, and no digest is known that it might have."""
+        replaces = self._settings.overwrite and not self.proof.expected
+        return replaces and os.path.isfile(path) and not os.path.islink(path)
 
     def open(
         self, place: Place, answer: Answer, verdict: Verdict, resumed: bool, front_moved: Callable[[int], None]
@@ -240,6 +246,7 @@ class Landing:
             boot="",
             sources=sources,
             created=before.created if before is not None else time.time(),
+            digest_source=self.proof.given_by,
         )
         if before is not None:
             partial.continue_with(header, self._kept)
@@ -327,7 +334,8 @@ class Landing:
     def expect(self, expected: Expected) -> None:
         """One more digest has become known; the file's bytes are hashed from its first one on."""
         if self.proof.expect(expected) and self.partial is not None and self.partial.header is not None:
-            self.partial.update_header(replace(self.partial.header, digest=self.proof.text))
+            header = replace(self.partial.header, digest=self.proof.text, digest_source=self.proof.given_by)
+            self.partial.update_header(header)
 
     def take_back(self, start: int, end: int) -> Counter[int]:
         """The bytes of a piece are wrong: claim them no more. Who sent them, by index in the journal, and how many."""

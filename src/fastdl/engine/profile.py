@@ -8,31 +8,36 @@ The object that `report` gives (docs/profile.md has an example; seconds are floa
     count, failed, bytes    files, those with an error, bytes that came over the network
     sum         {seconds, steps, workers, helpers}: the files below and those left out, added up
     files       of each file {url, path, exit_code, error, size, bytes, resumed_bytes, wasted_bytes, seconds, steps,
-                sources, workers, helpers}; the 1,000 that took longest
+                sources, workers, helpers, timeline}; the 1,000 that took longest
     steps       {phase: seconds}: what the file as a whole was doing, one after the other; they add up to its seconds
     workers     [{number, lives, seconds, cpu_seconds, bytes, phases}]: one for each connection slot; phases add up
     helpers     [{name, seconds, cpu_seconds, phases}]: threads beside the workers
     sources     [{url, host, trust, bytes, wasted_bytes, requests, connections, errors, stalls, seconds, phases}]: the
                 time spent on each by workers (idle time left out) and by a file's own thread
+    timeline    {spans, left_out}: when that was; engine/spans says how
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.urls import mask
+from fastdl.engine.spans import timeline
 from fastdl.io.phases import ON_ITS_OWN, OTHER, Recorder, Stopwatch
 from fastdl.io.process_age import process_age
 
 if TYPE_CHECKING:
+    from fastdl.core.history import Entry
     from fastdl.engine.download import Download
     from fastdl.result import Result
 
 MOST_FILES = 1000  # of which all is kept; the sums have every file
+MOST_SPANS = 100_000  # of all files together
+MOST_KEPT = 20  # files whose times the state folder gets
 IDLE = "idle"
 NETWORK = ("dns", "connect", "proxy", "trust", "tls", "first_byte", "receive", "stall")
 # The order in which phases are told: first the steps of a file, then what a worker does for a range.
@@ -49,6 +54,8 @@ class Profile:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: list[dict[str, Any]] = []
+        self._kept: deque[tuple[Entry, dict[str, Any]]] = deque(maxlen=MOST_KEPT)
+        self._spans = 0
         self._begun: tuple[float | None, float] | None = None
         self._count = self._failed = 0
         self._bytes = 0
@@ -99,9 +106,25 @@ class Profile:
                 self._workers.update(_phases_of(spent))
                 self._cpu += stopwatch.cpu_ns
             self._helpers.update(_by_phase(stopwatch for _, stopwatch in recorder.helpers))
-            self._files.append(told)
-            if len(self._files) >= 2 * MOST_FILES:
-                self._files = self._longest()
+            if download.entry is not None:
+                self._kept.append((download.entry, dict(told)))
+            self._keep(told)
+
+    def _keep(self, told: dict[str, Any]) -> None:
+        """The file joins the others; the timelines of all of them together are bounded."""
+        spans = len(told["timeline"]["spans"])
+        if self._spans + spans > MOST_SPANS:
+            told["timeline"] = {"spans": [], "left_out": spans + told["timeline"]["left_out"]}
+        self._files.append(told)
+        self._spans += len(told["timeline"]["spans"])
+        if len(self._files) >= 2 * MOST_FILES:
+            self._files = self._longest()
+            self._spans = sum(len(file["timeline"]["spans"]) for file in self._files)
+
+    def kept(self) -> list[tuple[Entry, dict[str, Any]]]:
+        """The files that ended last and are in the history, as there and as in `files`."""
+        with self._lock:
+            return list(self._kept)
 
     def _longest(self) -> list[dict[str, Any]]:
         """The files that took longest, in the order in which they ended."""
@@ -160,6 +183,7 @@ def _file(
         "helpers": [
             {"name": name, **_life([stopwatch], _by_phase([stopwatch]))} for name, stopwatch in recorder.helpers
         ],
+        "timeline": timeline(recorder),
     }
 
 

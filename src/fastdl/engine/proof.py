@@ -51,6 +51,12 @@ class Proof:
         best = strongest(each.digest for each in self.expected)
         return best.text if best is not None else None
 
+    @property
+    def given_by(self) -> str:
+        """Who gave that one; "" where none is known."""
+        best = strongest(each.digest for each in self.expected)
+        return next((each.source for each in self.expected if each.digest is best), "")
+
     def _algorithms(self) -> list[str]:
         names = [each.digest.algorithm for each in self.expected]
         return list(dict.fromkeys(names + (["sha256"] if self._sha256 else [])))

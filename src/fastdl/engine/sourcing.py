@@ -84,6 +84,7 @@ class Sourcing:
         self._unproved = False  # a source was taken without a digest
         self._met = False  # the origin has answered
         self._whole = False  # the file is complete: whatever is known by now is checked
+        self._unreachable = self._other_size = False  # why a look-up gave no digest
         self._began = self._heard_at = 0.0
         self._size: int | None = None  # bytes, as the origin says
 
@@ -193,11 +194,13 @@ class Sourcing:
     def _take(self, outcome: Outcome) -> None:
         self._queue = None
         if outcome.found is None:
+            self._unreachable = self._unreachable or outcome.status == "unreachable"
             self._say(f"no digest of the publisher is known: {outcome.why}")
             return
         host = parse_url(outcome.url).host
         if None not in (outcome.found.size, self._size) and outcome.found.size != self._size:
             self._say(f"{host} publishes the digest of a file of another size")
+            self._other_size = True
             return
         digest = outcome.found.digest
         self._say(f"{host} publishes {digest.algorithm} {digest.hex}")
@@ -236,12 +239,26 @@ class Sourcing:
                 return
             open_[0].wait(0.05)  # in short waits, so that Ctrl-C gets through on Windows too
 
+    @property
+    def unproved(self) -> str:
+        """Why a complete file has no digest to be compared with, in words."""
+        if self.looking:
+            return "the publisher's digest did not come in time"
+        if self._unreachable:
+            return "the publisher's digest could not be looked up"
+        if self._other_size:
+            return "the published digest is of another file size"
+        if self._lookups:
+            return "no digest published"
+        return "no digest published with it" + (", none looked up for a private request" if self.private else "")
+
     def renew(self) -> None:
         """The file changed at the origin: what was found out about it may be of its former version."""
         self.close()
         self._lookups, self._outcomes, self._fresh, self._more = [], [], [], []
         self._queue, self._route, self._met, self._heard_at = None, None, False, 0.0
         self._whole, self._size, self.pieces = False, None, None
+        self._unreachable = self._other_size = False
         self._known = {each.digest.text for each in self._given if each.digest.strong}
         self._proof = strongest(each.digest for each in self._given if each.digest.strong)
         self._tried = set(self._shunned)

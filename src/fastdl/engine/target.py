@@ -129,7 +129,7 @@ def settle(
         raise AlreadyThere(path, "it is the server's file by size, time and first bytes")
     if settings.auto_rename:
         return free_path(path)
-    raise TargetExists(f"{path} exists")
+    raise TargetExists(f"{path} exists already")
 
 
 def _has_digest(path: str, digest: Digest) -> bool:

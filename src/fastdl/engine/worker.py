@@ -113,10 +113,13 @@ class WorkerThread(threading.Thread):
             self._attempt.sink_settle(self.number)
         except FastdlError as error:
             failure = Failure(Fault.FATAL, error)
-        if failure.fault not in (Fault.ABORTED, Fault.NO_SLOT):
+        counts = failure.fault not in (Fault.ABORTED, Fault.NO_SLOT)
+        if counts:
             self._row().add(tracker.ERRORS)
             self._attempt.note_failure(self._place, failure)
         self._attempt.post(lambda core, now: core.failed(self.number, failure, now))
+        if counts and self._attempt.will_ask(self._source):
+            self._row().add(tracker.RETRIES)
 
     def _row(self) -> tracker.Row:
         return self._attempt.tracker.row(self.number, self._source)

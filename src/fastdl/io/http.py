@@ -86,13 +86,14 @@ class HttpSession:
         way = Way(self, url, turn, prefer, avoid)
         if way.nested:
             return None
-        sock = way.connect(cancelled)
         if url.scheme == "https":
             from fastdl.io import trust_store
 
-            sock = trust_store.wrap(
-                sock, url.host, trust_store.client_context(self.settings, HTTP11), way.deadline, cancelled=cancelled
-            )
+            context = trust_store.client_context(self.settings, HTTP11)  # which may fail: no socket is open yet
+            sock = way.connect(cancelled)
+            sock = trust_store.wrap(sock, url.host, context, way.deadline, cancelled=cancelled)
+        else:
+            sock = way.connect(cancelled)
         sock.setblocking(True)
         return Link(sock, way.rtt, way.peer, way.absolute_form, way.proxy_headers)
 
@@ -137,6 +138,11 @@ class Way:
 
     def _connect_proxy(self, proxy: ProxyChoice, cancelled: Callable[[], bool] | None) -> socket.socket:
         settings = self._session.settings
+        context = None
+        if proxy.scheme == "https":
+            from fastdl.io import trust_store
+
+            context = trust_store.client_context(settings, HTTP11)
         try:
             sock, self.rtt, self.peer = self._session.dialer.connect(
                 proxy.host, proxy.port, timeout=settings.connect_timeout, mapped=False, cancelled=cancelled
@@ -145,11 +151,8 @@ class Way:
             failed = ProxyFailed(f"the proxy {proxy.name} cannot be reached", error.why or error.what)
             failed.retryable = error.retryable
             raise failed from None
-        if proxy.scheme != "https":
+        if context is None:
             return sock
-        from fastdl.io import trust_store
-
-        context = trust_store.client_context(settings, HTTP11)
         return trust_store.wrap(sock, proxy.host, context, self.deadline, cancelled=cancelled)
 
     @phases.timed("proxy")

@@ -21,6 +21,8 @@ from fastdl.core.hints import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from typing import TypeVar
 
+    from fastdl.io.timeline import Timeline
+
     _F = TypeVar("_F", bound=Callable[..., Any])
 
 OTHER = "other"
@@ -36,14 +38,17 @@ class Stopwatch:
     """The time of one thread in nanoseconds, by source and phase. Only that thread enters and leaves; any looks."""
 
     def __init__(self, recorder: Recorder, clock: Callable[[], int] = time.perf_counter_ns) -> None:
+        from fastdl.io.timeline import Timeline  # of no use where nobody profiles
+
         self.recorder = recorder
+        self.timeline = Timeline()
         self.source = ON_ITS_OWN
         self.stalls: Counter[int] = Counter()  # by source
         self.cpu_ns = 0
         self._clock = clock
         self._spent: dict[tuple[int, str], int] = {}
         self._stack: list[str] = [OTHER]
-        self._at = clock()
+        self._at = self.began = clock()  # nanoseconds on that clock
         self._ended = False
 
     def enter(self, phase: str) -> None:
@@ -68,6 +73,7 @@ class Stopwatch:
         now = self._clock()
         key = (self.source, phase)
         self._spent[key] = self._spent.get(key, 0) + now - self._at
+        self.timeline.add(self.source, phase, self._at, now)
         self._at = now
 
     def spent(self) -> dict[tuple[int, str], int]:
@@ -88,7 +94,7 @@ class Stopwatch:
         """While it lasts, this thread's time is taken. A stopwatch runs once."""
         before = watch()
         began = thread_cpu_ns()
-        self._at = self._clock()
+        self._at = self.began = self._clock()
         _here.watch = self
         try:
             yield
@@ -103,7 +109,10 @@ class Recorder:
     """The stopwatches of one file: that of its steps, one for each life of a worker, and those of helpers by name."""
 
     def __init__(self) -> None:
+        from fastdl.io.timeline import STEPS, Timeline
+
         self.steps = Stopwatch(self)
+        self.steps.timeline = Timeline(STEPS)
         self.workers: list[tuple[int, Stopwatch]] = []
         self.helpers: list[tuple[str, Stopwatch]] = []
 
@@ -112,6 +121,8 @@ class Recorder:
         stopwatch = Stopwatch(self)
         self.workers.append((number, stopwatch))
         _follow(thread, stopwatch, phases)
+        for name in (name for name, phase in phases.items() if phase == RECEIVE):
+            setattr(thread, name, _counted(getattr(thread, name), stopwatch.timeline))
 
     def helper(self, thread: threading.Thread, name: str) -> None:
         """Take the time of a thread that helps, and has not been started."""
@@ -174,6 +185,24 @@ def instrument(thing: object, **phases: str) -> None:
 def _wrap(thing: object, phases: dict[str, str]) -> None:
     for name, phase in phases.items():
         setattr(thing, name, timed(phase)(getattr(thing, name)))
+
+
+def _counted(receive: Callable[[], int], timeline: Timeline) -> Callable[[], int]:
+    """The same, with the bytes that it returns noted."""
+
+    def counted() -> int:
+        count = receive()
+        timeline.came(count)
+        return count
+
+    return counted
+
+
+def came(count: int) -> None:
+    """Bytes that this thread has received otherwise than by a method that its worker's maker knows."""
+    running = watch()
+    if running is not None:
+        running.timeline.came(count)
 
 
 def at_source(source: int) -> None:

@@ -63,6 +63,11 @@ class ConnectionPool:
                 return
         channel.close()
 
+    def in_use(self) -> dict[str, int]:
+        """Open connections by host, idle ones too."""
+        with self._lock:
+            return {host: count for host, count in self._open.items() if count > 0}
+
     def close(self) -> None:
         """Close the idle connections; none is kept from now on."""
         with self._lock:

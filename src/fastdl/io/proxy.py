@@ -65,7 +65,7 @@ class ProxyRules:
         for scheme in ("http", "https"):
             name, text = "--proxy", settings.proxy
             if text is None:
-                name, text = _variable(variables, scheme)
+                name, text = variable_of(variables, scheme)
             if text:
                 self._by_scheme[scheme] = parse_proxy(text, name)
 
@@ -113,7 +113,8 @@ def _host(host: str, name: str) -> str:
     return host.lower()
 
 
-def _variable(variables: Mapping[str, str], scheme: str) -> tuple[str, str]:
+def variable_of(variables: Mapping[str, str], scheme: str) -> tuple[str, str]:
+    """The variable that names the proxy for URLs of `scheme`, and its value; both empty where none does."""
     names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"]
     if "REQUEST_METHOD" in variables:
         names = [name for name in names if name != "HTTP_PROXY"]

@@ -34,7 +34,7 @@ MOST_NOTED = 500  # reports and downloads that wait to be written
 NOTED_SECONDS = 2.0  # for so long at most, where others come
 _LONGEST_HOST = 300  # characters: a name of 253, a port
 _LONGEST_TEXT = 4_000
-_VERSION = 2
+VERSION = 3
 
 _SCHEMA = (
     """create table if not exists etags (url_key text, path text, etag text not null, size integer, seen real,
@@ -49,6 +49,8 @@ _SCHEMA = (
     "create table if not exists counters (name text primary key, hits integer, misses integer) without rowid",
     """create table if not exists heaps (name text primary key, entries integer, bytes integer, most integer)
     without rowid""",
+    # of the last downloads with --profile, see io/profiles
+    "create table if not exists profiles (id integer primary key autoincrement, ended real, url text, told text)",
 )
 
 
@@ -73,7 +75,7 @@ class Store:
     until the object is gone. `warn` is told if a damaged or newer file had to be set aside."""
 
     def __init__(self, folder: str, warn: Callable[[str], None] = ignore) -> None:
-        self._db = Database(os.path.join(folder, FILE), _SCHEMA, _VERSION, warn)
+        self._db = Database(os.path.join(folder, FILE), _SCHEMA, VERSION, warn)
         self._guard = threading.Lock()  # of what is to be written
         self._flushed = -NOTED_SECONDS  # the first one is written at once: most runs have no second
         self._reports: list[Report] = []
@@ -82,6 +84,11 @@ class Store:
     @property
     def path(self) -> str:
         return self._db.path
+
+    @property
+    def database(self) -> Database:
+        """For those who keep a table of their own in it."""
+        return self._db
 
     @property
     def trouble(self) -> str:
@@ -239,10 +246,15 @@ class Store:
 
     def clear_history(self) -> int:
         """Removes the history, from the file too; how many downloads it had."""
-        removed = self._db.write(lambda db: db.execute("delete from history").rowcount, 0)
-        if removed:
+
+        def remove(db: sqlite3.Connection) -> tuple[int, int]:
+            profiles = db.execute("delete from profiles").rowcount  # they tell of downloads too
+            return db.execute("delete from history").rowcount, profiles
+
+        removed = self._db.write(remove, (0, 0))
+        if any(removed):
             self._db.shrink()
-        return removed
+        return removed[0]
 
     # --- counters and the whole ------------------------------------------------------------------------------
 
@@ -343,11 +355,18 @@ def _add_history(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
             clean(history_error(entry.error, url), _LONGEST_TEXT) if entry.error is not None else None,
             entry.sha256,
             entry.digest_source,
-            json.dumps([[clean(_host(host), _LONGEST_HOST), trust, size] for host, trust, size in entry.sources]),
+            json.dumps(_sources(entry)),
         )
         db.execute("insert into history values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     # numbers are never used twice, so the newest number says which ones are too old
     db.execute("delete from history where id <= (select max(id) from history) - ?", (MOST_HISTORY,))
+
+
+def _sources(entry: Entry) -> list[list[Any]]:
+    """[netloc, trust, bytes, faults] of each; those of an earlier fastdl have no faults."""
+    faults = entry.faults if len(entry.faults) == len(entry.sources) else ()
+    rows = [[clean(_host(host), _LONGEST_HOST), trust, size] for host, trust, size in entry.sources]
+    return [[*row, *faults[number : number + 1]] for number, row in enumerate(rows)]
 
 
 def _memory(db: sqlite3.Connection, host: str) -> Memory | None:
@@ -371,9 +390,12 @@ def _entries(rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
 
     for when, url, path, size, seconds, rate, code, error, sha256, source, sources in rows:
         try:
-            parts = tuple((str(host), str(trust), int(count)) for host, trust, count in json.loads(sources))
+            told = json.loads(sources)
+            parts = tuple((str(host), str(trust), int(count)) for host, trust, count, *_ in told)
+            faults = tuple(int(row[3]) for row in told) if all(len(row) > 3 for row in told) else ()
             facts = (None if size is None else int(size), float(seconds), float(rate), int(code))
-            yield Entry(float(when), str(url), _word(path), *facts, _word(error), _word(sha256), _word(source), parts)
+            words = (_word(error), _word(sha256), _word(source))
+            yield Entry(float(when), str(url), _word(path), *facts, *words, parts, faults)
         except (TypeError, ValueError):
             continue
 

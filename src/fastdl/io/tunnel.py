@@ -116,7 +116,7 @@ def refusal(proxy: ProxyChoice, status: int) -> ProxyFailed:
         else "it wants a user name and a password: status 407",
         403: "it forbids this connection: status 403",
     }.get(status, f"status {status}")
-    hint = "Put them into the proxy's URL: http://NAME:PASSWORD@HOST:PORT." if status == 407 else None
+    hint = "Put NAME:PASSWORD@ into the proxy's URL, before its host." if status == 407 else None
     error = ProxyFailed(f"the proxy {proxy.name} refused", why, hint)
     error.retryable = status >= 500 or status in (408, 429)
     return error
@@ -170,7 +170,7 @@ def connect_socks(
             "it wants a user name and a password" if proxy.username is None else "it takes no user name and password",
             retryable=False,
         )
-        error.hint = "Put them into the proxy's URL: socks5h://NAME:PASSWORD@HOST:PORT."
+        error.hint = "Put NAME:PASSWORD@ into the proxy's URL, before its host."
         raise error
     talk.send(b"\x05\x01\x00" + _socks_target(talk, host) + port.to_bytes(2, "big"))
     version, reply, _, kind = talk.receive_exactly(4)

@@ -1,168 +1,208 @@
-"""Progress bars at a terminal, drawn with tqdm.
+"""Progress bars at a terminal: a line for each running file and, where there are several, one for all of them below.
 
-tqdm costs as much to import as a small file costs to fetch, so it is imported when the first download has lasted long
-enough to be worth a bar. What a line says is made here by pure functions for a given width; tqdm fills in the bar and
-minds the cursor. No colour is used at all, which is what NO_COLOR asks for.
+tqdm draws the bar in a line; it costs as much to import as a small file costs to fetch, so it is imported when the
+first download has lasted long enough to be worth a bar. `ui/line` makes what a line says, `ui/canvas` minds the
+cursor: unlike tqdm's own lines, these survive a window that changes its size and a job that was stopped.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from fastdl.core.hints import Any, TextIO
-from fastdl.core.quantity import format_rate, format_seconds, format_size
 from fastdl.events import Ended
+from fastdl.ui.canvas import Canvas
+from fastdl.ui.console import console_of, in_front, terminal_size
+from fastdl.ui.line import Layout, layout_for, line, waiting_line
 from fastdl.ui.progress import Clock, Display, Job
-from fastdl.ui.text import columns, encodable, pad, shorten
+from fastdl.ui.text import columns, counted
 
 PATIENCE = 0.3  # seconds a download must last before a bar is worth its import
+WAITING = 1.0  # seconds without an answer until that is told
 EVERY = 0.1
-LEAST_BAR = 6  # cells; with less room the bar is left out
-MOST_NAME = 32
-TOTAL = -1
+SPEED_SECONDS = 3.0  # over which the speed of all files together is averaged
+COLOUR = "green"  # of the bar, and of nothing else: what is copied into a log is the same everywhere
 
 
 class Bars(Display):
     """One line a file, and a line for all of them when there are several. `files` is None while nobody knows how many
     there are."""
 
-    def __init__(self, stream: TextIO, files: int | None, clock: Clock = time.monotonic) -> None:
+    ticks = True
+
+    def __init__(
+        self,
+        stream: TextIO,
+        files: int | None,
+        clock: Clock = time.monotonic,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         super().__init__(stream, clock)
-        self.out = Patient(stream)
-        self.files = files
-        self.several = files is None or files > 1
-        self.ended = 0
-        self.ended_bytes = 0
-        self.lines: dict[int, Any] = {}
-        self.summed = Job(label="", since=clock())
+        self.terminal = stream
+        self.console = console_of(stream, environ)
+        self.canvas = Canvas(stream, self.console)
+        self.total = Total(files, clock()) if files is None or files > 1 else None
+        self.longest = 0  # cells of the longest name so far
+        self.framed = float("-inf")  # when the last frame was drawn
+        self.shown: dict[int, str] = {}  # the lines of files that stand on the screen, by job
+        self.tail: list[str] = []  # the line of all files
         self.tqdm: Any = None
+        self._resumption = Resumption(self.canvas)
 
     def draw(self, number: int, job: Job) -> None:
-        if self.clock() - job.since < PATIENCE or not self.due(job, EVERY):
+        self.tick()
+
+    def tick(self) -> None:
+        now = self.clock()
+        if now - self.framed < EVERY:
             return
-        width, height = terminal_size(self.out.stream)
-        if self.several and self.due(self.summed, EVERY):
-            self._sum(width)
-            self._show(TOTAL, self.summed, width, height)
-        self._show(number, job, width, height)
+        if self.total is not None:
+            self.total.count(self.jobs.values(), now)
+        if in_front(self.terminal):
+            self._frame(now)
 
     def finish(self, number: int, job: Job, event: Ended) -> None:
-        self.ended += 1
-        self.ended_bytes += event.result.size or 0
-        line = self.lines.pop(number, None)
-        if line is not None:
-            line.close()
+        if self.total is not None:
+            self.total.ended(job, event)
+        if self.shown.pop(number, None) is not None:
+            width = self._size()[0]
+            rest = [*self.shown.values(), *self.tail]
+            self.canvas.show(rest if width >= self.canvas.width else (), width)
 
     def write(self, line: str) -> None:
-        if self.tqdm is None or not self.lines:
+        if self.canvas.lines and in_front(self.terminal):
+            self.canvas.say(line, self._size()[0])
+        else:
             super().write(line)
-            return
-        self.tqdm.write(line, file=self.out)
+
+    def hide(self) -> None:
+        self.canvas.clear(self._size()[0])
+        self.framed = self.clock()
 
     def close(self) -> None:
-        for line in self.lines.values():
-            line.close()
-        self.lines.clear()
+        self.jobs.clear()  # nothing is drawn any more, whoever ticks
+        self.shown.clear()
+        self.tail = []
+        if in_front(self.terminal):
+            self.canvas.clear(self._size()[0])
+        self._resumption.end()
+        self.console.restore()
 
-    def _sum(self, width: int) -> None:
-        """The line of all files: its total is only known when every file has begun and told its size."""
-        running = list(self.jobs.values())
-        label = f"{self.ended}" if self.files is None else f"{self.ended} of {self.files}"
-        self.summed.label = f"{label} files" if len(label) + 6 <= name_room(width) else label
-        self.summed.done = self.ended_bytes + sum(job.done for job in running)
-        sizes = [job.total for job in running]
-        known = self.ended + len(running) == self.files and None not in sizes
-        self.summed.total = self.ended_bytes + sum(size or 0 for size in sizes) if known else None
-        self.summed.speed = sum(job.speed for job in running)
-        self.summed.connections = sum(job.connections for job in running)
+    def _frame(self, now: float) -> None:
+        """Draw everything that is worth drawing, in as many lines as the terminal has."""
+        old = {number: job for number, job in sorted(self.jobs.items()) if _is_due(job, now)}
+        total = self.total if self.total is not None and now - self.total.job.since >= PATIENCE else None
+        if not old and (total is None or not self.jobs):
+            return
+        self.framed = now
+        width, height = self._size()
+        labels = total.labels() if total is not None else []
+        names = [job.label for job in self.jobs.values()] + labels[:1]
+        self.longest = max(self.longest, *map(columns, names))
+        layout = layout_for(width, self.longest, "\u2026" if self.console.blocks else "...", self.console.codec)
+        if total is not None:
+            total.job.label = next((label for label in labels if len(label) <= layout.name), labels[-1])
+        room = max(0, height - 1 - (total is not None))
+        self.tail = [self._text(total.job, layout, width, now)] if total is not None else []
+        self.shown = {n: self._text(old[n], layout, width, now) for n in list(old)[: max(room, total is None)]}
+        self.canvas.show([*self.shown.values(), *self.tail], width)
 
-    def _show(self, number: int, job: Job, width: int, height: int) -> None:
-        line = self.lines.get(number)
-        if line is None:
-            line = self.lines[number] = self._open()
-        line.bar_format = encodable(line_format(job, width, aligned=self.several), self.out.encoding)
-        line.ncols, line.nrows = width, height
-        line.total, line.n = job.total, min(job.done, job.total) if job.total is not None else job.done
-        line.refresh()
+    def _text(self, job: Job, layout: Layout, width: int, now: float) -> str:
+        return line(job, layout, self._bar) if job.path else waiting_line(job, layout, width, now - job.since)
 
-    def _open(self) -> Any:
+    def _bar(self, filled: float, cells: int) -> str:
         if self.tqdm is None:
             from tqdm.std import tqdm
 
-            tqdm.monitor_interval = 0  # its watching thread would outlive the bars
-            tqdm.set_lock(threading.RLock())  # the default one is shared between processes and slow to make
             self.tqdm = tqdm
-        return self.tqdm(total=None, file=self.out, leave=False, bar_format=" ", ncols=1, delay=1e-9)
+        text: str = self.tqdm.format_meter(
+            filled,
+            1.0,
+            0.0,
+            ncols=cells,
+            ascii=False if self.console.blocks else " #",
+            bar_format="{bar}",
+            colour=COLOUR if self.console.colour else None,
+        )
+        return text
+
+    def _size(self) -> tuple[int, int]:
+        return terminal_size(self.terminal)
 
 
-class Patient:
-    """A stream whose faults are nobody's: a terminal that has gone does not stop a download."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-        self.encoding = getattr(stream, "encoding", None)
-
-    def write(self, text: str) -> None:
-        with suppress(OSError, ValueError):
-            self.stream.write(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            self.stream.flush()
+def _is_due(job: Job, now: float) -> bool:
+    return now - job.since >= (PATIENCE if job.path else WAITING)
 
 
-def name_room(width: int) -> int:
-    """Cells for the name in a line of `width` cells."""
-    return max(8, min(MOST_NAME, width // 4))
+class Total:
+    """The files of a run taken together. The size of all is only known when every file has begun and told its own."""
+
+    def __init__(self, files: int | None, now: float) -> None:
+        self.files = files
+        self.job = Job(label="", since=now, path="*")
+        self._ended = self._failed = 0
+        self._bytes = self._come = 0  # of ended files: in the files, and fetched by this run
+        self._at, self._seen = now, 0
+
+    def labels(self) -> list[str]:
+        """`3 of 20 files, 1 failed`, and shorter forms of it."""
+        count = str(self._ended) if self.files is None else f"{self._ended} of {self.files}"
+        files = counted(self._ended, "file") if self.files is None else f"{count} files"
+        if not self._failed:
+            return [files, count]
+        return [f"{files}, {self._failed} failed", f"{count}, {self._failed} failed", f"{self._failed} failed"]
+
+    def ended(self, job: Job, event: Ended) -> None:
+        """A file is over."""
+        result = event.result
+        self._ended += 1
+        self._failed += result.error is not None
+        done = job.done if result.error is not None or result.size is None else result.size
+        self._bytes += done
+        if not result.kept:
+            self._come += max(0, done - job.resumed)
+
+    def count(self, jobs: Iterable[Job], now: float) -> None:
+        """Take the state of the running files."""
+        running = list(jobs)
+        summed = self.job
+        summed.done = self._bytes + sum(job.done for job in running)
+        sizes = [job.total if job.path else None for job in running]
+        known = self._ended + len(running) == self.files and None not in sizes
+        summed.total = self._bytes + sum(size or 0 for size in sizes) if known else None
+        summed.connections = sum(job.connections for job in running)
+        come = self._come + sum(job.done - job.resumed for job in running)
+        if now - summed.since <= SPEED_SECONDS:
+            summed.speed = max(0.0, come / max(now - summed.since, EVERY))
+        elif now > self._at:
+            weight = min(1.0, (now - self._at) / SPEED_SECONDS)
+            summed.speed = max(0.0, summed.speed + weight * ((come - self._seen) / (now - self._at) - summed.speed))
+        self._at, self._seen = now, come
 
 
-def terminal_size(stream: TextIO) -> tuple[int, int]:
-    """Cells of a line on this terminal less one (a full line would wrap on some), and its lines; 79 and 24 where it
-    cannot be asked."""
-    try:
-        size = os.get_terminal_size(stream.fileno())
-    except (OSError, ValueError, AttributeError):
-        size = os.terminal_size((0, 0))
-    return max(20, (size.columns or 80) - 1), size.lines or 24
+class Resumption:
+    """Notices that the process was stopped (Ctrl-Z) and goes on: the shell has written since, so the cursor is not
+    where it was left. Nothing where the system has no such signal, or the program around us owns signals."""
 
+    def __init__(self, canvas: Canvas) -> None:
+        import signal
 
-def line_format(job: Job, width: int, *, aligned: bool) -> str:
-    """tqdm's format for one line: name, percents, `{bar}`, facts. Every part has a fixed width, so that no bar
-    trembles; `aligned` names are filled up, so that the bars of several files stand below each other."""
-    room = name_room(width)
-    head = shorten(job.label, room)
-    if aligned:
-        head = pad(head, room)
-    bar = ""
-    if job.percent is not None:
-        head += f" {job.percent:3d}%"
-        bar = " |{bar}|"
-    taken = columns(head) + (LEAST_BAR + 3 if bar else 0)
-    return _literal(head) + bar + _literal(facts(job, width - taken))
+        self._before: Any = None
+        self._number = getattr(signal, "SIGCONT", None)
+        if self._number is not None:
+            try:
+                self._before = signal.signal(self._number, lambda number, frame: canvas.forget())
+            except ValueError:  # not the main thread
+                self._number = None
 
+    def end(self) -> None:
+        """Give the signal back."""
+        import signal
 
-def facts(job: Job, room: int) -> str:
-    """What is told behind the bar in at most `room` cells: speed, time left, size, connections, sources; those at the
-    end go first where there is little room."""
-    size = job.done if job.total is None else job.total
-    texts = [
-        format_rate(job.speed).rjust(11),
-        (f"{format_seconds(job.left)} left" if job.left is not None else "").rjust(10),
-        format_size(size).rjust(10),
-        (f"{job.connections} conn" if job.connections else "").rjust(7),
-        f"{job.sources} src".rjust(5) if job.sources > 1 else "",
-    ]
-    line = ""
-    for text in texts:
-        if columns(line) + 2 + len(text) > room:
-            break
-        line += "  " + text
-    return line.rstrip()
-
-
-def _literal(text: str) -> str:
-    """Braces doubled: a name is no format."""
-    return text.replace("{", "{{").replace("}", "}}")
+        if self._number is not None:
+            with suppress(ValueError):
+                signal.signal(self._number, self._before)
+            self._number = None

@@ -12,10 +12,14 @@ from collections.abc import Callable, Mapping
 
 from fastdl.core.hints import TextIO
 from fastdl.core.plain import dataclass
+from fastdl.errors import FastdlError
 from fastdl.events import Ended, Event, Named, Progressed, Started
-from fastdl.ui.text import safe
+from fastdl.ui.text import counted, safe
 
-PLAIN_EVERY = 5.0  # seconds between two lines of one file
+ANNOUNCE = 1.0  # seconds a download must last before it is worth a line that it has begun
+# Seconds between two lines of one file, and the age from which on they hold: who waits longer is told more rarely.
+PLAIN_EVERY = ((120.0, 30.0), (30.0, 10.0), (0.0, 5.0))
+TICK = 0.25  # seconds between two looks at the clock where no event comes
 JSON_EVERY = 0.5
 
 Clock = Callable[[], float]
@@ -23,17 +27,21 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class Job:
-    """What is known of one running file; sizes in bytes, speed in bytes a second, times by the display's clock."""
+    """What is known of one running file; sizes in bytes, speed in bytes a second, times by the display's clock.
+    `path` is "" until the server has answered; `resumed` bytes were there before this run."""
 
     label: str
     since: float
+    host: str = ""
     path: str = ""
+    resumed: int = 0
     done: int = 0
     total: int | None = None
     speed: float = 0.0
     connections: int = 0
     sources: int = 0
     drawn: float = float("-inf")
+    announced: bool = False
 
     @property
     def percent(self) -> int | None:
@@ -53,6 +61,8 @@ class Job:
 class Display:
     """Shows nothing; the others build on its book-keeping. Not thread-safe: the caller holds a lock."""
 
+    ticks = False  # whether `tick` has to be called now and then
+
     def __init__(self, stream: TextIO | None, clock: Clock = time.monotonic) -> None:
         self.stream = stream
         self.clock = clock
@@ -61,7 +71,8 @@ class Display:
     def handle(self, event: Event) -> None:
         """Takes one event in and draws if it is time."""
         if isinstance(event, Started):
-            self.jobs[event.job] = Job(label=safe(event.url), since=self.clock())
+            label, host = names_of(event.url) if self.ticks else (safe(event.url), "")
+            self.jobs[event.job] = Job(label=label, since=self.clock(), host=host)
         elif isinstance(event, Ended):
             job = self.jobs.pop(event.job, None)
             if job is not None:
@@ -74,8 +85,8 @@ class Display:
         job = self.jobs[event.job]
         if isinstance(event, Named):
             job.path = event.path
-            job.label = safe(os.path.basename(event.path)) or job.label
-            job.total, job.done = event.size, event.resumed_bytes
+            job.label = "stdout" if event.path == "-" else safe(os.path.basename(event.path)) or job.label
+            job.total, job.done, job.resumed = event.size, event.resumed_bytes, event.resumed_bytes
             return
         job.done, job.total, job.speed = event.done, event.total, event.speed
         job.connections, job.sources = event.connections, event.sources
@@ -85,6 +96,12 @@ class Display:
 
     def finish(self, number: int, job: Job, event: Ended) -> None:
         """The job is over: its last state is shown or its place is cleared."""
+
+    def tick(self) -> None:
+        """Some time is over, whether there was an event or not."""
+
+    def hide(self) -> None:
+        """Somebody else is about to write to the same terminal."""
 
     def write(self, line: str) -> None:
         """Prints one whole line without tearing what is drawn."""
@@ -103,13 +120,24 @@ class Display:
 
 
 class Plain(Display):
-    """A line every five seconds for each file, for logs and for people without a terminal."""
+    """Whole lines, for logs, for screen readers and for terminals that only print: one when a file has begun, then one
+    every five seconds, and more rarely in the course of time."""
+
+    ticks = True
 
     def draw(self, number: int, job: Job) -> None:
         now = self.clock()
-        if now - max(job.since, job.drawn) >= PLAIN_EVERY:
+        if job.path and not job.announced:
+            if now - job.since >= ANNOUNCE:
+                job.announced, job.drawn = True, now
+                self.write(first_line(job))
+        elif now - max(job.since, job.drawn) >= plain_every(now - job.since):
             job.drawn = now
-            self.write(plain_line(job))
+            self.write(plain_line(job) if job.path else f"{job.label}: waiting for {job.host or 'an answer'}")
+
+    def tick(self) -> None:
+        for number, job in list(self.jobs.items()):
+            self.draw(number, job)
 
 
 class JsonLines(Display):
@@ -138,17 +166,47 @@ class JsonLines(Display):
         self.write(json.dumps(facts))
 
 
+def names_of(url: str) -> tuple[str, str]:
+    """What a URL is called before its file has a name, and its host; the host is "" where it is no URL."""
+    from fastdl.core.urls import parse_url, percent_decoded
+
+    try:
+        parsed = parse_url(url)
+    except FastdlError:
+        return safe(url), ""
+    name = percent_decoded(parsed.path.rpartition("/")[2]).decode(errors="replace")
+    return safe(name) or parsed.host, parsed.netloc
+
+
+def plain_every(age: float) -> float:
+    """Seconds until the next line of a file that is `age` seconds old."""
+    return next(every for least, every in PLAIN_EVERY if age >= least)
+
+
+def first_line(job: Job) -> str:
+    """`name: 266.0 MiB from example.org, 1.0 MiB of it are there already`."""
+    from fastdl.core.quantity import format_size
+
+    size = format_size(job.total) if job.total is not None else "unknown size"
+    text = f"{job.label}: {size}" + (f" from {job.host}" if job.host else "")
+    return text + (f", {format_size(job.resumed)} of it are there already" if job.resumed else "")
+
+
 def plain_line(job: Job) -> str:
-    """`name: 45% of 266M (120M), 12.3M/s, 11s left`; what is not known is left out."""
+    """`name: 45% of 266.0 MiB (120.0 MiB), 12.3 MiB/s, 11 s left, 8 connections, 2 sources`; what is not known is left
+    out."""
     from fastdl.core.quantity import format_rate, format_seconds, format_size
 
     if job.total is None:
-        parts = [f"{job.label}: {format_size(job.done)}"]
+        parts = [f"{job.label}: {format_size(job.done)} so far"]
     else:
         parts = [f"{job.label}: {job.percent}% of {format_size(job.total)} ({format_size(job.done)})"]
     parts.append(format_rate(job.speed))
     if job.left is not None:
         parts.append(f"{format_seconds(job.left)} left")
+    if job.connections:
+        parts.append(counted(job.connections, "connection"))
+        parts.append(counted(job.sources, "source"))
     return ", ".join(parts)
 
 
@@ -175,12 +233,18 @@ def choose_kind(asked: str, *, quiet: bool, terminal: bool, data_on_terminal: bo
     return "plain" if environ.get("TERM") == "dumb" else "bar"
 
 
-def make_display(kind: str, stream: TextIO | None, files: int | None, clock: Clock = time.monotonic) -> Display:
+def make_display(
+    kind: str,
+    stream: TextIO | None,
+    files: int | None,
+    clock: Clock = time.monotonic,
+    environ: Mapping[str, str] = os.environ,
+) -> Display:
     """The display of a kind that `choose_kind` gave, for a run of `files` files (None: nobody knows yet)."""
     if kind == "bar" and stream is not None:
         from fastdl.ui.bars import Bars
 
-        return Bars(stream, files, clock)
+        return Bars(stream, files, clock, environ)
     if kind == "plain":
         return Plain(stream, clock)
     if kind == "json":

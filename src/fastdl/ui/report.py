@@ -10,13 +10,13 @@ from fastdl.core.quantity import format_rate, format_seconds, format_size
 from fastdl.errors import DiskError
 from fastdl.events import Ended, Event, Named, Note, Started
 from fastdl.result import Result
-from fastdl.ui.text import safe
+from fastdl.ui.text import counted, safe
 
-GIVEN_BY = {
-    "user": "given by the user",
-    "url": "given by the URL",
-    "origin": "published by the origin",
-    "metalink": "given by the metalink file",
+WHOSE = {
+    "user": "the given one",
+    "url": "the one in the URL",
+    "origin": "the origin's",
+    "metalink": "the metalink file's",
 }
 
 
@@ -26,16 +26,24 @@ def summary(result: Result) -> str:
     if name == "-":
         name = "stdout"
     if result.kept:
-        return f"{name}: {safe(result.kept)}"
+        return ", ".join(part for part in (f"{name}: {safe(result.kept)}", unpacked(result)) if part)
     size = format_size(result.size) if result.size is not None else "size unknown"
-    parts = [f"{name}: {size} in {format_seconds(result.seconds)}"]
+    parts = [f"{name}: {size} in {duration(result.seconds)}"]
     if result.bytes_per_second > 0:
         parts.append(format_rate(result.bytes_per_second))
     if result.resumed_bytes:
         parts.append(f"{format_size(result.resumed_bytes)} were there already")
     parts.append(_origins(result))
-    parts.append(checked(result))
+    parts += [checked(result), unpacked(result)]
     return ", ".join(part for part in parts if part)
+
+
+def unpacked(result: Result) -> str:
+    """What --extract did, in words; empty without it."""
+    if result.unpacked is None:
+        return ""
+    where = "this folder" if result.unpacked_into == "." else safe(result.unpacked_into)
+    return f"unpacked {counted(result.unpacked, 'file')} into {where}"
 
 
 def _origins(result: Result) -> str:
@@ -48,15 +56,51 @@ def _origins(result: Result) -> str:
     return f"from {names}" + (f" over {connections} connections" if connections > 1 else "")
 
 
+def duration(seconds: float) -> str:
+    """As `format_seconds`; what would be 0.0 s in milliseconds."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else format_seconds(seconds)
+
+
 def checked(result: Result) -> str:
-    """How the file was verified, in words."""
+    """How the file was verified, in words; where it was not, why not."""
     digest = result.digest
     if digest is None:
-        return "no digest known"
-    given = GIVEN_BY.get(digest.source, f"given by {safe(digest.source)}")
+        return result.unproved or "no digest known"
+    whose = WHOSE.get(digest.source, f"{safe(digest.source)}'s")
     if not digest.verified:
-        return f"{safe(digest.algorithm)} not checked ({given})"
-    return f"{safe(digest.algorithm)} matches ({given})"
+        return f"{safe(digest.algorithm)} not compared with {whose}"
+    return f"{safe(digest.algorithm)} matches {whose}"
+
+
+class Summary:
+    """What has become of the files of one run, in numbers: for the line after the last of several."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = clock()
+        self.files = self.failed = self.kept = self.checked = 0
+        self._fetched = 0.0  # bytes that came over the network in this run and were of use
+
+    def add(self, result: Result) -> None:
+        """Counts one file in."""
+        self.files += 1
+        if result.error is not None:
+            self.failed += 1
+        elif result.kept:
+            self.kept += 1
+        else:
+            self.checked += result.digest is not None and result.digest.verified
+        self._fetched += result.bytes_per_second * result.seconds
+
+    def line(self) -> str:
+        """`3 files, 1.2 GiB in 12 s, 98.0 MiB/s, 3 checked against digests, 0 failed`."""
+        seconds = self._clock() - self._began
+        parts = [counted(self.files, "file"), f"{format_size(self._fetched)} in {duration(seconds)}"]
+        if self._fetched and seconds > 0:
+            parts.append(format_rate(self._fetched / seconds))
+        if self.kept:
+            parts.append(f"{self.kept} already there")
+        return ", ".join([*parts, f"{self.checked} checked against digests", f"{self.failed} failed"])
 
 
 def plan_lines(plan: dict[str, Any]) -> list[str]:

@@ -18,18 +18,30 @@ def error_line(error: FastdlError, about: str = "") -> str:
     return "fastdl: error: " + safe(f"{about}: {error}" if about else str(error))
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def columns(text: str) -> int:
-    """How many terminal cells `text` takes: wide characters two, combining ones none."""
+    """How many terminal cells `text` takes at most: wide characters two, combining ones none. Where terminals differ
+    (emoji that are made of several characters) the larger number, so that no line is ever too long."""
     if text.isascii():
         return len(text)
     return sum(_cells(char) for char in text)
 
 
+_EMOJI_LOOK = "\ufe0f"  # asks for the picture of the character before it, which is wide then
+_SOFT_HYPHEN = "\u00ad"  # terminals show it
+
+
 def _cells(char: str) -> int:
     import unicodedata
 
-    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
+    if char in (_EMOJI_LOOK, _SOFT_HYPHEN):
+        return 1
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf") or "\u1160" <= char <= "\u11ff":
+        return 0  # the last are the vowels and ends of Korean syllables, which stand in the cell of their beginning
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
@@ -37,11 +49,13 @@ def shorten(text: str, width: int, dots: str = "...") -> str:
     """`text` in at most `width` cells; the middle is left out, because the end of a file's name tells most."""
     if columns(text) <= width:
         return text
-    if width <= len(dots) + 2:
+    if width <= columns(dots) + 2:
         return _take(text, width)
     room = width - len(dots)
     head = _take(text, (room + 1) // 2)
     tail = _take(text[::-1], room - columns(head))[::-1]
+    while tail and not _cells(tail[0]):
+        tail = tail[1:]  # an accent whose letter was left out
     return head + dots + tail
 
 

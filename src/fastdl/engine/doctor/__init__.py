@@ -1,0 +1,1 @@
+"""What `fastdl doctor` examines: the machine, the settings, and the way to a server."""

@@ -1,0 +1,99 @@
+"""Runs the command of `--on-complete`: without a shell, without our secrets, and without finding a program by chance.
+
+A program without a folder in its name is looked for in PATH alone, and there only in absolute folders: Windows would
+begin with the current one, which is where strangers' files have just been downloaded to.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from fastdl.core.command import is_batch_file, unfit_for_batch
+from fastdl.options import OPTIONS
+
+BATCH_FILES = os.name == "nt"  # are handed to cmd.exe
+LOOK = 0.1  # seconds between two looks at whether the run is being ended
+MERCY = 1.0  # seconds that a command has to end by itself when it is asked to
+
+
+class NotRun(Exception):
+    """The command could not be started; the message says why."""
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str], stopped: Callable[[], bool]) -> int | None:
+    """Run it to its end; its exit code, negative for a signal, None where `stopped` ended it. It reads nothing, and
+    what it writes goes to stderr, because stdout may be data. Raises NotRun, and what a signal raises."""
+    program = find(arguments[0], environ)
+    if BATCH_FILES and is_batch_file(program):
+        char = unfit_for_batch(arguments[1:])
+        if char is not None:
+            raise NotRun(f"a batch file cannot be given the character {char!r} safely")
+    out = _stderr()
+    try:
+        process = subprocess.Popen(
+            [program, *arguments[1:]], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment(environ)
+        )
+    except OSError as error:
+        raise NotRun((error.strerror or type(error).__name__).lower()) from None
+    except ValueError:  # a NUL, or a lone surrogate
+        raise NotRun("its arguments cannot be passed on") from None
+    try:
+        while not stopped():
+            try:
+                return process.wait(LOOK)
+            except subprocess.TimeoutExpired:
+                continue
+        return None
+    finally:
+        _end(process)
+
+
+def find(name: str, environ: Mapping[str, str], *, windows: bool = os.name == "nt") -> str:
+    """The path of a program. One with a folder in its name is taken as it is. Raises NotRun."""
+    suffixes = [""]
+    if windows:
+        known = [each for each in environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(";") if each]
+        suffixes = ["", *known] if os.path.splitext(name)[1] else known
+    apart = "/" in name or (windows and ("\\" in name or ":" in name))
+    folders = [""] if apart else environ.get("PATH", os.defpath).split(os.pathsep)
+    found = ""
+    for folder in folders:
+        if not apart and not os.path.isabs(folder):
+            continue
+        for suffix in suffixes:
+            path = os.path.join(folder, name + suffix)
+            if os.path.isfile(path):
+                if os.access(path, os.X_OK):
+                    return os.path.abspath(path) if apart else path
+                found = found or path
+    raise NotRun("permission denied: it is no program" if found else "there is no such program")
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for the command: ours without fastdl's own secrets, and without the command itself, so that a
+    fastdl in it does not run it again."""
+    ours = {option.variable for option in OPTIONS if option.secret} | {"FASTDL_ON_COMPLETE"}
+    return {name: value for name, value in environ.items() if name.upper() not in ours}
+
+
+def _stderr() -> int:
+    """Where the command may write."""
+    try:
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # closed, or no real file
+        return subprocess.DEVNULL
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Leave no command behind: it is asked to end, then made to."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(MERCY)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

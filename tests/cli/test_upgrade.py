@@ -1,0 +1,394 @@
+"""`upgrade` against a release server on loopback: what it says, what it replaces, and what it refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastdl import __version__
+from fastdl.__main__ import main
+from fastdl.core.ways import Facts
+from fastdl.engine import releases
+from fastdl.engine.releases import digest_in, package_of, read_release
+from fastdl.errors import ProtocolViolation, Refused
+from fastdl.io import installed
+from servers.files import FileApp
+from servers.files import serve as serve_requests
+from servers.raw import Connection, RawServer, Request
+from servers.run import Runner
+from servers.tls import Certificates
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a program is a shell script")
+NEW = "99.1"
+API = "/repos/fastdl/releases/latest"
+
+
+@dataclass
+class Releases:
+    """A release server: files by path."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+
+    def handle(self, connection: Connection) -> None:
+        serve_requests(connection, self._answer)
+
+    def _answer(self, connection: Connection, request: Request) -> None:
+        self.asked.append(request)
+        data = self.files.get(request.target)
+        app = FileApp(size=len(data or b""), data=data or b"")
+        if data is None:
+            app.send(connection, app.short(404))
+        else:
+            app.answer(connection, request)
+
+    def release(self, version: str = NEW, **assets: str) -> dict[str, Any]:
+        """Describes a release, with addresses relative to its own."""
+        told = {
+            "tag_name": f"v{version}",
+            "html_url": "https://example.org/fastdl/releases",
+            "assets": [{"name": name, "browser_download_url": place} for name, place in assets.items()],
+        }
+        self.files[API] = json.dumps(told).encode()
+        return told
+
+    def publish(self, archive: bytes, *, version: str = NEW, sums: str | None = None) -> None:
+        """A release with an archive for this machine and its list of digests."""
+        name = archive_name(version)
+        digest = hashlib.sha256(archive).hexdigest()
+        self.files["/dl/" + name] = archive
+        self.files["/dl/SHA256SUMS"] = (sums if sums is not None else f"{digest}  {name}\n").encode()
+        self.release(version, **{name: "/dl/" + name, "SHA256SUMS": "/dl/SHA256SUMS"})
+
+
+def archive_name(version: str) -> str:
+    """What a release calls the archive for this machine."""
+    import platform
+
+    from fastdl.engine.releases import MACHINES, SYSTEMS
+
+    system = SYSTEMS.get(sys.platform, sys.platform)
+    kind = MACHINES.get(platform.machine().lower(), platform.machine().lower())
+    return f"fastdl-{version}-{system}-{kind}.{'zip' if system == 'windows' else 'tar.gz'}"
+
+
+def archive(version: str = NEW, *, says: str | None = None, code: int = 0, top: str = "fastdl/") -> bytes:
+    """An archive of a stand-in for a program: a shell script."""
+    script = f"#!/bin/sh\necho 'fastdl {says or version}'\nexit {code}\n"
+    entries = {"fastdl": script, "_internal/lib": f"lib {version}", "_internal/new": "new"}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
+        for name, text in entries.items():
+            info = tarfile.TarInfo(top + name)
+            info.size, info.mode = len(text), 0o755 if name == "fastdl" else 0o644
+            packed.addfile(info, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Nothing of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith("FASTDL_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    place = tmp_path / "own home"
+    place.mkdir()
+    for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(place))
+    (place / "config.toml").write_text("retries = 0\n", encoding="utf-8")
+    monkeypatch.setenv("FASTDL_CONFIG", str(place / "config.toml"))
+    monkeypatch.setenv("FASTDL_STATE_DIR", str(place / "state"))
+    return place
+
+
+@pytest.fixture
+def server(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterator[Releases]:
+    """A release server with TLS that this run trusts."""
+    app = Releases()
+    with RawServer(app.handle, tls=certificates.context()) as raw:
+        monkeypatch.setenv("FASTDL_RELEASES", raw.url(API))
+        monkeypatch.setenv("FASTDL_CACERT", str(certificates.ca))
+        yield app
+
+
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """This fastdl is an unpacked archive in the folder that is given."""
+    folder = tmp_path / "tools/fastdl"
+    (folder / "_internal").mkdir(parents=True)
+    (folder / "_internal/lib").write_text("lib old", encoding="utf-8")
+    (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    executable = folder / "fastdl"
+    executable.write_text(f"#!/bin/sh\necho 'fastdl {__version__}'\n", encoding="utf-8")
+    executable.chmod(0o755)
+    _facts(monkeypatch, Facts(str(executable), platform="linux", bundle=True))
+    return folder
+
+
+def _facts(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
+    monkeypatch.setattr(installed, "facts", lambda: facts)
+
+
+@pytest.fixture
+def by_pipx(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = "/home/user/.local/share/pipx/venvs/the-name"
+    marks = frozenset({"pipx_metadata.json"})
+    _facts(monkeypatch, Facts(f"{place}/bin/python", "x", place, "linux", {}, marks, name="the-name", installer="pip"))
+
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Said:
+    """Runs `fastdl upgrade ARGS`; its code, stdout and stderr."""
+
+    def run(*args: str) -> tuple[int, str, str]:
+        code = main(["upgrade", *args])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def state(folder: Path) -> dict[str, str]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+# --- what it says ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("by_pipx")
+@pytest.mark.parametrize("args", [[], ["--check"]])
+def test_a_package_managers_command_is_named(server: Releases, say: Said, args: list[str]) -> None:
+    server.release()
+    code, out, err = say(*args)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        f"fastdl {NEW} is out; this is {__version__}, installed by pipx",
+        "upgrade with: pipx upgrade the-name",
+    ]
+
+
+@pytest.mark.usefixtures("by_pipx")
+@pytest.mark.parametrize(
+    ("version", "text"), [(__version__, "is the newest"), ("0.0.1", "is newer than 0.0.1, the newest release")]
+)
+def test_nothing_to_do(server: Releases, say: Said, version: str, text: str) -> None:
+    server.release(version)
+    assert say() == (0, f"fastdl {__version__} {text}\n", "")
+
+
+@pytest.mark.usefixtures("by_pipx")
+def test_json(server: Releases, say: Said) -> None:
+    server.release()
+    code, out, _ = say("--check", "--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "version": __version__,
+        "newest": NEW,
+        "newer": True,
+        "url": "https://example.org/fastdl/releases",
+        "installed_by": "pipx",
+        "command": "pipx upgrade the-name",
+        "upgraded": False,
+    }
+
+
+@pytest.mark.usefixtures("unpacked")
+def test_check_replaces_nothing(server: Releases, say: Said, unpacked: Path) -> None:
+    server.publish(archive())
+    before = state(unpacked.parent)
+    code, out, _ = say("--check")
+    assert code == 0 and out.splitlines()[1] == "upgrade with: fastdl upgrade"
+    assert state(unpacked.parent) == before
+    assert [request.target for request in server.asked] == [API]
+
+
+def test_it_runs_as_a_command(fastdl: Runner, server: Releases) -> None:
+    server.release()
+    env = {name: os.environ[name] for name in ("FASTDL_RELEASES", "FASTDL_CACERT")}
+    told = fastdl("upgrade", "--check", env=env)
+    assert told.code == 0, told.err
+    assert f"fastdl {NEW} is out" in told.out
+    assert len(told.out.splitlines()) == 2
+
+
+def test_nobody_is_told_the_users_secrets(server: Releases, say: Said, home: Path) -> None:
+    config = 'header = ["X-Team: s3cr3t"]\nuser = "alice:s3cr3t"\nextract = true\nhistory = true\n'
+    (home / "config.toml").write_text(config, encoding="utf-8")
+    server.release(__version__)
+    assert say()[0] == 0
+    assert server.asked
+    assert not [request.raw for request in server.asked if b"s3cr3t" in request.raw or request.get("authorization")]
+    assert main(["history", "--json"]) == 0
+
+
+# --- what it refuses -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("by_pipx")
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (None, 4),
+        (b"<html>sign in", 3),
+        (b"[]", 3),
+        (b'{"tag_name": "nightly"}', 3),
+        (b'{"tag_name": 7}', 3),
+        (b'{"tag_name": "v1", "assets": [{"name": "../x", "browser_download_url": "/x"}]}', 3),
+        (b'{"tag_name": "v1", "assets": [{"name": "x", "browser_download_url": "ftp://x"}]}', 3),
+        (b'{"tag_name": "v1", "assets": 7}', 3),
+        (b"[" * 100_000, 3),
+    ],
+)
+def test_an_answer_that_is_no_release(server: Releases, say: Said, answer: bytes | None, code: int) -> None:
+    if answer is not None:
+        server.files[API] = answer
+    got, out, err = say("--check")
+    assert (got, out) == (code, "")
+    assert err.startswith("fastdl: error: ") and err.count("\n") == 1
+
+
+def test_no_server(say: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(Releases().handle) as raw:
+        url = raw.url(API)
+    monkeypatch.setenv("FASTDL_RELEASES", url)
+    code, out, err = say()
+    assert (code, out, err.count("\n")) == (3, "", 1)
+
+
+@pytest.mark.parametrize("url", ["http://example.org/latest", "example.org/latest", "ftp://example.org/x"])
+def test_an_address_that_cannot_be_trusted(say: Said, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("FASTDL_RELEASES", url)
+    code, _, err = say()
+    assert code == 2 and err.count("\n") == 1
+
+
+def test_an_untrusted_certificate(server: Releases, say: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.release()
+    monkeypatch.delenv("FASTDL_CACERT")
+    monkeypatch.setenv("FASTDL_INSECURE", "1")  # holds for downloads, not for what is going to run
+    assert say()[0] == 3
+    assert say("--insecure")[0] == 2
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("break_it", "code", "text"),
+    [
+        (lambda app: app.publish(archive(), sums=f"{'0' * 64}  {archive_name(NEW)}\n"), 5, "sha256"),
+        (lambda app: app.publish(archive(), sums=f"{'0' * 64}  other.zip\n"), 5, "does not name"),
+        (lambda app: app.publish(archive(), sums=""), 5, "does not name"),
+        (lambda app: app.release(**{archive_name(NEW): "/dl/x"}), 5, "no SHA256SUMS"),
+        (lambda app: app.release(**{"fastdl-99.1-amiga.zip": "/x", "SHA256SUMS": "/y"}), 4, "not for this machine"),
+        (lambda app: app.publish(archive(says="99.2")), 5, "it says 'fastdl 99.2'"),
+        (lambda app: app.publish(archive(code=1)), 5, "it ended with 1"),
+        (lambda app: app.publish(archive(top="../fastdl/")), 5, "not safe"),
+        (lambda app: app.publish(archive(top="")), 5, "one folder"),
+        (lambda app: app.publish(b"no archive at all"), 5, "not the archive"),
+        (lambda app: (app.publish(archive()), app.files.pop("/dl/" + archive_name(NEW))), 4, "404"),
+    ],
+)  # fmt: skip
+def test_what_does_not_replace_it(
+    server: Releases, say: Said, unpacked: Path, break_it: Callable[[Releases], None], code: int, text: str
+) -> None:
+    break_it(server)
+    before = state(unpacked.parent)
+    got, out, err = say()
+    assert (got, out) == (code, ""), err
+    assert text in err and err.count("\n") == 1
+    assert state(unpacked.parent) == before, "the old one is there, and nothing else"
+
+
+@POSIX
+def test_a_second_upgrade_at_the_same_time(server: Releases, say: Said, unpacked: Path) -> None:
+    from fastdl.cli import upgrade
+    from fastdl.io import files
+
+    server.publish(archive())
+    held = upgrade._enter(str(unpacked.parent / upgrade.WORKSHOP))
+    try:
+        assert say()[0] == 9
+    finally:
+        files.unlock(held)
+        os.close(held)
+    assert (unpacked / "_internal/lib").read_text(encoding="utf-8") == "lib old"
+
+
+# --- what it replaces ------------------------------------------------------------------------------------
+
+
+@POSIX
+def test_an_unpacked_archive_is_replaced(server: Releases, say: Said, unpacked: Path) -> None:
+    server.publish(archive())
+    code, out, err = say()
+    assert (code, err) == (0, "")
+    assert out == f"fastdl {NEW} is in place of {__version__}, in {unpacked}\n"
+    found = state(unpacked.parent)
+    assert sorted(found) == ["fastdl/_internal/lib", "fastdl/_internal/new", "fastdl/fastdl", "fastdl/notes.txt"]
+    assert found["fastdl/_internal/lib"] == f"lib {NEW}" and found["fastdl/notes.txt"] == "mine"
+    assert os.access(unpacked / "fastdl", os.X_OK)
+
+
+@POSIX
+def test_one_that_starts_beside_and_not_in_place_is_taken_back(
+    server: Releases, say: Said, unpacked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = io.BytesIO()
+    script = f'#!/bin/sh\ncase "$0" in */.fastdl-upgrade/*) echo "fastdl {NEW}" ;; *) exit 7 ;; esac\n'
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, text in {"fastdl/fastdl": script, "fastdl/_internal/lib": "x"}.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(text), 0o755
+            tar.addfile(info, io.BytesIO(text.encode()))
+    server.publish(packed.getvalue())
+    before = state(unpacked.parent)
+    code, _, err = say()
+    assert code == 5 and "it ended with 7" in err
+    assert state(unpacked.parent) == before
+
+
+# --- the parts -------------------------------------------------------------------------------------------
+
+
+def test_lists_of_digests() -> None:
+    digest = "AB" * 32
+    assert digest_in(f"{digest}  a.zip\n", "a.zip") == digest.lower()
+    assert digest_in(f"x\r\n{digest} *a.zip\r\n", "a.zip") == digest.lower()
+    assert digest_in(f"{digest}  ./a.zip", "a.zip") == digest.lower()
+    for text in ("", f"{digest}  b.zip", f"{digest[:-2]}  a.zip", f"{'zz' * 32}  a.zip", f"{digest}"):
+        assert digest_in(text, "a.zip") is None
+
+
+@pytest.mark.parametrize(
+    ("platform", "machine", "name"),
+    [
+        ("win32", "AMD64", "fastdl-1.2-windows-x64.zip"),
+        ("win32", "ARM64", "fastdl-1.2-windows-arm64.zip"),
+        ("linux", "x86_64", "fastdl-1.2-linux-x64.tar.gz"),
+        ("darwin", "arm64", "fastdl-1.2-macos-arm64.tar.gz"),
+    ],
+)
+def test_the_archive_of_each_machine(platform: str, machine: str, name: str) -> None:
+    told = {"tag_name": "v1.2", "assets": [{"name": name, "browser_download_url": "dl/x"}]}
+    release = read_release(json.dumps(told), "https://example.org/a/latest")
+    assert package_of(release, platform, machine) == releases.Asset(name, "https://example.org/a/dl/x")
+    with pytest.raises(Refused):
+        package_of(release, "plan9", machine)
+
+
+def test_a_release_without_json() -> None:
+    with pytest.raises(ProtocolViolation, match="no release"):
+        read_release("{", "https://example.org/latest")

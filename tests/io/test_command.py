@@ -1,0 +1,144 @@
+"""Running the command of --on-complete: which program, with what environment, and its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastdl.io import command
+from fastdl.io.command import NotRun, environment, find, run
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+
+
+def never() -> bool:
+    return False
+
+
+def program(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(b"#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_exit_code(code: int) -> None:
+    assert run([sys.executable, "-c", f"raise SystemExit({code})"], os.environ, never) == code
+
+
+@posix
+def test_a_signal_is_a_negative_code() -> None:
+    assert run([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], os.environ, never) == -9
+
+
+def test_it_reads_nothing_and_writes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    text = "import sys; print('out', repr(sys.stdin.read())); sys.stderr.write('err')"
+    saved, sys.stderr = sys.stderr, os.fdopen(os.dup(2), "w")
+    try:
+        assert run([sys.executable, "-c", text], os.environ, never) == 0
+    finally:
+        sys.stderr.close()
+        sys.stderr = saved
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "out ''" in err
+    assert "err" in err
+
+
+def test_without_a_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert run([sys.executable, "-c", "print(1)"], os.environ, never) == 0
+
+
+def test_it_is_ended_with_the_run(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    text = f"import time; open({str(begun)!r}, 'w').close(); time.sleep(60)"
+    assert run([sys.executable, "-c", text], os.environ, begun.exists) is None
+
+
+@posix
+def test_one_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "MERCY", 0.2)
+    begun = tmp_path / "begun"
+    text = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+        f"open({str(begun)!r}, 'w').close(); time.sleep(60)"
+    )
+    assert run([sys.executable, "-c", text], os.environ, begun.exists) is None
+
+
+def test_a_name_is_looked_for_in_absolute_folders_of_the_path_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in the folder that strangers' files are downloaded to."""
+    suffix = ".EXE" if sys.platform == "win32" else ""
+    program(tmp_path, "tool" + suffix)
+    there = program(tmp_path / "bin", "tool" + suffix)
+    monkeypatch.chdir(tmp_path)
+    path = os.pathsep.join(["", ".", str(tmp_path / "bin")])
+    assert find("tool", {"PATH": path, "PATHEXT": ".EXE"}) == str(there)
+    with pytest.raises(NotRun, match="no such program"):
+        find("tool", {"PATH": os.pathsep.join(["", "."])})
+
+
+def test_a_path_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = program(tmp_path / "bin", "tool.exe")
+    monkeypatch.chdir(tmp_path)
+    assert find("bin/tool.exe", {}) == str(there)
+    assert find(str(there), {}) == str(there)
+
+
+def test_suffixes_of_windows(tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    there = program(folder, "tool.BAT")
+    program(folder, "other.exe")
+    environ = {"PATH": str(folder), "PATHEXT": ".EXE;.BAT"}
+    assert find("tool", environ, windows=True) == str(there)
+    assert find("other.exe", environ, windows=True) == str(folder / "other.exe")
+    with pytest.raises(NotRun):
+        find("other", {"PATH": str(folder), "PATHEXT": ".COM"}, windows=True)
+
+
+@posix
+def test_what_is_no_program(tmp_path: Path) -> None:
+    path = program(tmp_path, "tool")
+    path.chmod(0o644)
+    with pytest.raises(NotRun, match="permission denied"):
+        find("tool", {"PATH": str(tmp_path)})
+    with pytest.raises(NotRun, match="no such program"):
+        find(str(tmp_path), {})
+
+
+@posix
+def test_what_cannot_be_started(tmp_path: Path) -> None:
+    path = tmp_path / "tool"
+    path.write_bytes(b"\x7fELF no more")
+    path.chmod(0o755)
+    with pytest.raises(NotRun, match="format"):
+        run([str(path)], os.environ, never)
+    with pytest.raises(NotRun, match="passed on"):
+        run([sys.executable, "a\0b"], os.environ, never)
+
+
+def test_batch_files_are_not_given_what_their_shell_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = program(tmp_path, "tool.bat")
+    monkeypatch.setattr(command, "BATCH_FILES", True)
+    with pytest.raises(NotRun, match="batch file"):
+        run([str(path), "https://example.org/?a=1&calc.exe"], os.environ, never)
+
+
+def test_environment() -> None:
+    given = {
+        "PATH": "/bin",
+        "FASTDL_USER": "me:secret",
+        "FASTDL_HEADER": "Authorization: secret",
+        "FASTDL_PROXY": "http://me:secret@example.org",
+        "FASTDL_ON_COMPLETE": "fastdl get x",
+        "FASTDL_JOBS": "2",
+    }
+    assert environment(given) == {"PATH": "/bin", "FASTDL_JOBS": "2"}

@@ -1,0 +1,215 @@
+"""The endpoint of --metrics: right answers, and bounds for clients that are slow, many or hostile."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from fastdl.core.endpoint import Endpoint
+from fastdl.core.exposition import CONTENT_TYPE
+from fastdl.errors import UsageError
+from fastdl.io import metrics_server
+from fastdl.io.metrics_server import MOST_CLIENTS, MOST_HEAD, MetricsServer, answer
+
+LIMIT = 20.0  # seconds until a test that hangs fails
+
+
+@contextmanager
+def serving(text: Callable[[], str] = lambda: "m 1\n", host: str = "127.0.0.1") -> Iterator[MetricsServer]:
+    with closing(MetricsServer(Endpoint(host, 0), text)) as server:
+        yield server
+
+
+def connect(server: MetricsServer) -> socket.socket:
+    return socket.create_connection((server.host, server.port), LIMIT)
+
+
+def everything(sock: socket.socket) -> bytes:
+    data = b""
+    while part := sock.recv(65536):
+        data += part
+    return data
+
+
+def ask(server: MetricsServer, request: bytes) -> tuple[int, bytes, bytes]:
+    """(status, head, body) of the answer; the connection is closed by the server."""
+    with connect(server) as sock:
+        sock.sendall(request)
+        head, _, body = everything(sock).partition(b"\r\n\r\n")
+    return int(head.split(b" ")[1]), head, body
+
+
+def get(
+    server: MetricsServer, target: str = "/metrics", method: str = "GET", more: str = ""
+) -> tuple[int, bytes, bytes]:
+    return ask(server, f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{more}\r\n".encode())
+
+
+def test_metrics() -> None:
+    with serving(lambda: 'm{l="ä"} 1\n') as server:
+        status, head, body = get(server)
+    assert status == 200
+    assert body.decode() == 'm{l="ä"} 1\n'
+    fields = head.decode().split("\r\n")[1:]
+    assert f"Content-Type: {CONTENT_TYPE}" in fields
+    assert f"Content-Length: {len(body)}" in fields
+    assert "Connection: close" in fields
+    assert CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_head_has_the_fields_of_get_and_no_body() -> None:
+    with serving() as server:
+        assert get(server, method="HEAD") == (200, get(server)[1], b"")
+
+
+def test_a_query_is_allowed() -> None:
+    with serving() as server:
+        assert get(server, "/metrics?name[]=x")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["/", "/metrics/", "/metricsx", "/../metrics", "metrics", "*", "http://127.0.0.1/metrics"]
+)
+def test_other_paths(target: str) -> None:
+    with serving() as server:
+        assert get(server, target)[0] == 404
+        assert get(server, target, method="HEAD")[::2] == (404, b"")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "get"])
+def test_other_methods(method: str) -> None:
+    with serving() as server:
+        status, head, _ = get(server, method=method, more="Content-Length: 0\r\n")
+    assert status == 405
+    assert b"\r\nAllow: GET, HEAD\r\n" in head + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_", [b"\r\n\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\0\n\n", b"GET  /metrics HTTP/1.1\r\n\r\n"]
+)
+def test_what_is_no_request(request_: bytes) -> None:
+    with serving() as server:
+        assert ask(server, request_)[0] == 400
+
+
+def test_too_long_a_request_is_answered_and_not_read_on() -> None:
+    with serving() as server, connect(server) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\nX: " + b"a" * 3 * MOST_HEAD)
+        assert everything(sock).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_request_that_comes_in_pieces() -> None:
+    with serving() as server, connect(server) as sock:
+        for byte in b"GET /metrics HTTP/1.0\n\n":
+            sock.sendall(bytes([byte]))
+        assert everything(sock).endswith(b"\r\n\r\nm 1\n")
+
+
+@pytest.mark.parametrize("host", ["evil.example.org", "evil.example.org:80", "192.0.2.1"])
+def test_a_page_in_a_browser_that_lead_its_name_here_reads_nothing(host: str) -> None:
+    status = int(answer(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), lambda: "m 1\n").split(b" ")[1])
+    assert status == 403
+
+
+@pytest.mark.parametrize("field", ["", "Host: localhost:9180\r\n", "Host: [::1]:9180\r\n", "HOST:127.0.0.1\r\n"])
+def test_own_names_and_old_clients(field: str) -> None:
+    assert answer(f"GET /metrics HTTP/1.0\r\n{field}\r\n".encode(), lambda: "m 1\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_fault_of_the_program_is_an_answer() -> None:
+    def fail() -> str:
+        raise RuntimeError("no")
+
+    with serving(fail) as server:
+        assert get(server)[0] == 500
+        assert get(server, "/")[0] == 404, "it goes on"
+
+
+def test_a_silent_client_holds_nobody_up() -> None:
+    with serving() as server, connect(server), connect(server) as slow:
+        slow.sendall(b"GET /met")
+        assert get(server)[0] == 200
+
+
+def test_clients_that_take_too_long_are_parted_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as may be are silent: the next one waits only until their time is over."""
+    monkeypatch.setattr(metrics_server, "PATIENCE", 0.3)
+    with serving() as server:
+        silent = [connect(server) for _ in range(MOST_CLIENTS)]
+        try:
+            assert get(server)[0] == 200
+            assert all(everything(sock) == b"" for sock in silent)
+        finally:
+            for sock in silent:
+                sock.close()
+
+
+def test_a_client_that_reads_nothing_is_parted_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics_server, "PATIENCE", 0.3)
+    with serving(lambda: "m 1\n" * 5_000_000) as server, connect(server) as sock:
+        sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert get(server, "/")[0] == 404
+        wait_for(lambda: not server._clients)
+        with pytest.raises(ConnectionError):
+            while sock.recv(1 << 20):
+                pass
+            raise ConnectionError  # ended early without a reset: as good
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + LIMIT
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_a_client_that_goes_away() -> None:
+    with serving() as server:
+        for request in (b"", b"GET", b"GET /metrics HTTP/1.1\r\n\r\n"):
+            with connect(server) as sock:
+                sock.sendall(request)
+        assert get(server)[0] == 200
+        wait_for(lambda: not server._clients)
+
+
+def test_many_one_after_the_other() -> None:
+    with serving() as server:
+        assert [get(server)[0] for _ in range(100)] == [200] * 100
+
+
+def test_closing_ends_the_thread_and_frees_the_port() -> None:
+    with serving() as server, connect(server) as sock:
+        get(server)
+        port, thread = server.port, server._thread
+        server.close()
+        assert not thread.is_alive()
+        assert sock.recv(1) == b""
+        with closing(MetricsServer(Endpoint("127.0.0.1", port), lambda: "")) as again:
+            assert again.port == port
+
+
+def test_a_port_in_use() -> None:
+    with serving() as server, pytest.raises(UsageError, match="another program has this port") as caught:
+        MetricsServer(Endpoint("127.0.0.1", server.port), lambda: "")
+    assert f"127.0.0.1:{server.port}" in str(caught.value)
+
+
+def test_localhost() -> None:
+    with serving(host="localhost") as server:
+        assert server.host in ("127.0.0.1", "::1")
+        assert server.url == f"http://{server.host}:{server.port}/metrics"
+        assert get(server)[0] == 200
+
+
+def test_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with serving(host="::1") as server:
+        assert server.url == f"http://[::1]:{server.port}/metrics"
+        assert get(server)[0] == 200
