@@ -67,6 +67,32 @@ def pax(kind: bytes = b"x", **records: str) -> bytes:
     return entry("pax", data, kind)
 
 
+def holes(places: str, size: str, name: str = "f") -> bytes:
+    """The extended header of a file with holes, of version 0.1."""
+    return pax(GNU_sparse_size=size, GNU_sparse_name=name, GNU_sparse_map=places)
+
+
+def leading(size: str, data: bytes) -> bytes:
+    """A file with holes, of version 1.0: its data begins with its map."""
+    header = pax(GNU_sparse_major="1", GNU_sparse_minor="0", GNU_sparse_name="f", GNU_sparse_realsize=size)
+    return header + entry("GNUSparseFile.0/f", data)
+
+
+def old_holes(size: int, *segments: tuple[int, bytes]) -> bytes:
+    """A file with holes as GNU's tar writes it by itself: four segments in the header, 21 in each block behind it."""
+    rows = [b"%011o\0%011o\0" % (start, len(data)) for start, data in segments]
+    data = b"".join(part for _, part in segments)
+    raw = bytearray(entry("f", kind=b"S", magic=b"ustar  \0", size=len(data)))
+    raw[386:482] = b"".join(rows[:4]).ljust(96, b"\0")
+    raw[482:495] = bytes([len(rows) > 4]) + b"%011o\0" % size
+    raw[148:156] = b" " * 8
+    raw[148:156] = b"%06o\0 " % sum(raw)
+    blocks = [rows[at : at + 21] for at in range(4, len(rows), 21)]
+    for number, block in enumerate(blocks, 1):
+        raw += b"".join(block).ljust(504, b"\0") + bytes([number < len(blocks)]) + bytes(7)
+    return bytes(raw) + data + bytes(-len(data) % 512)
+
+
 # --- zip -------------------------------------------------------------------------------------------------
 
 
@@ -272,8 +298,19 @@ _TAR = [
     ("block-device", lambda: tar(entry("sda", kind=b"4")), "a device"),
     ("named-pipe", lambda: tar(entry("pipe", kind=b"6")), "a named pipe"),
     ("unknown-kind", lambda: tar(entry("x", kind=b"Z")), "unknown kind"),
-    ("sparse", lambda: tar(entry("x", b"y", b"S")), "a sparse file"),
-    ("sparse-by-pax", lambda: tar(pax(GNU_sparse_major="1", GNU_sparse_realsize="99999999999"), _FILE), "sparse"),
+    ("sparse-without-a-map", lambda: tar(entry("x", b"y", b"S")), "map of a sparse file"),
+    ("sparse-by-pax-without-a-map", lambda: tar(pax(GNU_sparse_major="1", GNU_sparse_realsize="9"), _FILE), "map of"),
+    ("sparse-name-out", lambda: tar(holes("0,7", "7", "../evil"), _FILE), _OUT),
+    ("sparse-bomb", lambda: tar(holes("0,7", "99999999999"), _FILE), "more than"),
+    ("sparse-size-of-letters", lambda: tar(holes("0,7", "seven"), _FILE), "map of a sparse file"),
+    ("sparse-overlapping", lambda: tar(holes("0,4,3,3", "9"), _FILE), "map of a sparse file"),
+    ("sparse-beyond-its-end", lambda: tar(holes("4,7", "9"), _FILE), "map of a sparse file"),
+    ("sparse-with-more-stored", lambda: tar(holes("0,3", "9"), _FILE), "map of a sparse file"),
+    ("sparse-with-half-a-pair", lambda: tar(holes("0,7,7", "9"), _FILE), "map of a sparse file"),
+    ("sparse-folder", lambda: tar(holes("9,0", "9"), entry("d/", kind=b"5")), "size makes no sense"),
+    ("sparse-map-without-end", lambda: tar(leading("1", b"9" * 512)), "map of a sparse file"),
+    ("sparse-map-of-millions", lambda: tar(leading("9", b"9000000\n")), "map of a sparse file"),
+    ("global-sparse", lambda: tar(pax(b"g", GNU_sparse_name="x"), _FILE), "one name"),
     ("multi-volume", lambda: tar(entry("x", b"y", b"M")), "another volume"),
     ("twice", lambda: tar(_FILE, _FILE), "twice"),
     ("below-a-file", lambda: tar(_FILE, entry("f/x", b"x")), "a file is in its path"),
@@ -376,6 +413,12 @@ _ZIP = [
     ("several-volumes", lambda: zipped("f", disk=1), "several volumes"),
     ("zip64-far-beyond", lambda: _zip64(2**64 - 1), "end is not valid"),
     ("zip64-directory-far-beyond", lambda: _zip64(0), "directory is not"),
+    ("two-counts", lambda: _zip64(0, 2), "in two ways"),
+    ("dos-name-out", lambda: zipped(Zipped(b"..\\evil", b"x", system=0)), _OUT),
+    ("dos-name-absolute", lambda: zipped(Zipped(b"\\evil", b"x", system=0)), _ABSOLUTE),
+    ("dos-name-of-a-share", lambda: zipped(Zipped(b"\\\\server\\share\\evil", b"x", system=0)), _ABSOLUTE),
+    ("dos-name-with-a-drive", lambda: zipped(Zipped(b"C:\\evil", b"x", system=0)), _DRIVE),
+    ("dos-name-of-both-kinds", lambda: zipped(Zipped(b"a/b\\..\\..\\..\\evil", b"x", system=0)), _BACKSLASH),
     ("two-ends", lambda: zipped("f", comment=zipped("../evil")), "two ends"),
     ("cut", lambda: zipped("f", "g")[:-30], "its end is missing"),
     ("bytes-behind", lambda: zipped("f") + b"garbage", "its end is missing"),
@@ -387,12 +430,12 @@ _ZIP = [
 ]
 
 
-def _zip64(at: int) -> bytes:
+def _zip64(at: int, count: int = 0xFFFF) -> bytes:
     """An archive whose locator names a place for the end record of zip64, and whose record names one for the rest."""
     huge = 2**64 - 10
     record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, huge, huge)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, at + (at == 0) * 4, 1)
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, 0xFFFFFFFF, 0xFFFFFFFF, 0)
     return b"PK\3\4" + record + locator + end
 
 

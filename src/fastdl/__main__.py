@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line (without the program's name) and returns the exit code; raises nothing."""
     args = list(sys.argv[1:] if argv is None else argv)
-    if args[:1] == ["--version"]:
-        return _version()
-    _harden_streams()
     handlers: dict[int, Any] = {}
     try:
+        if args[:1] == ["--version"]:
+            return _version()
+        _harden_streams()
         handlers = _take_signals()
         return _dispatch(args)
     except KeyboardInterrupt:
@@ -44,7 +44,10 @@ def run() -> NoReturn:
     """The console script: ends the process at once, without waiting for threads that hang in a dead network."""
     # What a start makes stays: to search it for garbage forty times takes 4 % of a small file's time.
     gc.set_threshold(20_000, 10, 10)
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        code = 130  # one more Ctrl-C, while the first was told
     for stream in (sys.stdout, sys.stderr):
         _flush(stream)
     os._exit(code)
@@ -61,9 +64,17 @@ def _flush(stream: Any) -> None:
 def _version() -> int:
     from fastdl import __version__
 
-    if sys.stdout is not None:
+    if sys.stdout is None:
+        return 0
+    try:
         sys.stdout.write(f"fastdl {__version__}\n")
-        _flush(sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from fastdl.errors import DiskError
+
+        raise DiskError("cannot write to stdout", error.strerror or "it is closed", "") from error
     return 0
 
 
@@ -143,6 +154,8 @@ def _take_signals() -> dict[int, Any]:
 
 
 def _give_back(handlers: dict[int, Any]) -> None:
+    if not handlers:
+        return
     import signal
 
     for number, handler in handlers.items():

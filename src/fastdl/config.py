@@ -23,11 +23,13 @@ from fastdl.values import value_of
 
 Layer = dict[str, Any]  # option key -> typed value
 Ask = Callable[[str], str]  # prompt -> password
+Named = Callable[[str], str]  # option key -> how it is called where it stands
 
 # Keys of the file and, in capitals, of the environment: every long option's name, the negated ones too.
 SPELLINGS = {option.key: (option, True) for option in (*OPTIONS, *SETTINGS)} | {
     "no_" + option.key: (option, False) for option in (*OPTIONS, *SETTINGS) if option.negatable
 }
+FILES = ("netrc_file", "cookies", "cacert", "cert", "key")  # options that name a file which has to be there
 FIELDS = {"mirror": "mirrors", "header": "headers"}  # where the field of Settings has another name
 
 
@@ -88,11 +90,20 @@ def load(
     `path`: the config file (default: where `config_path` says; missing is fine there, unless FASTDL_CONFIG names
     it). `ask` gets the password that -u left out. Raises UsageError."""
     required = path is not None or bool(environ.get("FASTDL_CONFIG"))
+    path = path or config_path(environ)
     merged: Layer = {}
-    command_line = from_command_line(cli_values)
-    for layer in (from_file(path or config_path(environ), required=required), from_environment(environ), command_line):
+    command_line, variables = from_command_line(cli_values), from_environment(environ)
+    for layer in (from_file(path, required=required), variables, command_line):
         lay(merged, layer)
-    _check_together(merged, environ)
+
+    def named(key: str) -> str:
+        if key in command_line or key in variables:
+            return "--" + BY_KEY[key].name if key in command_line else BY_KEY[key].variable
+        from fastdl.config_text import place_of
+
+        return place_of(read(path, required=False), path, key)
+
+    _check_together(merged, environ, named)
     _without_a_file(merged, command_line)
     return settings_of(merged, ask)
 
@@ -185,12 +196,14 @@ def lay(merged: Layer, layer: Layer) -> None:
 # --- what must hold between options ----------------------------------------------------------------------
 
 
-def _check_together(merged: Layer, environ: Mapping[str, str]) -> None:
-    check_pairs(merged)
+def _check_together(merged: Layer, environ: Mapping[str, str], named: Named) -> None:
+    check_pairs(merged, named)
     variable = merged.get("bearer_env")
     if variable and not re.fullmatch(r"[\x21-\x7e]+", environ.get(variable, "")):
         reason = "it holds no usable token" if environ.get(variable) else "it is not set"
-        raise UsageError(f"--bearer-env: the variable {variable} cannot be used", reason, "Set it to the token.")
+        raise UsageError(
+            f"{named('bearer_env')}: the variable {variable} cannot be used", reason, "Set it to the token."
+        )
 
 
 def _without_a_file(merged: Layer, command_line: Layer) -> None:
@@ -205,10 +218,12 @@ def _without_a_file(merged: Layer, command_line: Layer) -> None:
         merged.pop(key, None)
 
 
-def check_pairs(merged: Layer) -> None:
-    """What must hold between options wherever they were given. Raises UsageError."""
+def check_pairs(merged: Layer, named: Named) -> None:
+    """What must hold between options; `named` tells where each of them stands. Raises UsageError."""
     if merged.get("key") and not merged.get("cert"):
-        raise UsageError("--key is given without --cert", "a key belongs to a certificate", "Give --cert too.")
+        raise UsageError(
+            f"{named('key')} is given without --cert", "a key belongs to a certificate", "Give --cert too."
+        )
     if merged.get("output") == "-" and merged.get("json") and not merged.get("dry_run"):
         raise UsageError("-o - and --json exclude each other", "both write to stdout", "Give a file name with -o.")
 
@@ -228,7 +243,7 @@ def check_urls(settings: Settings, urls: list[str]) -> None:
 
 def check_files(settings: Settings) -> None:
     """The files that options name must be there. Raises UsageError."""
-    for name in ("netrc_file", "cookies", "cacert", "cert", "key"):
+    for name in FILES:
         path = getattr(settings, name)
         if path is None or (name == "cacert" and os.path.isdir(path)):
             continue

@@ -28,7 +28,10 @@ def from_text(text: str, path: str) -> Layer:
         option, on = SPELLINGS.get(key, (None, True))
         if option is None:
             where = _where(text, path, written)
-            raise UsageError(f"{where}: no such setting", likely(key), "Remove the line or correct the key.")
+            close = likely(key)
+            if isinstance(raw, dict) and not close:
+                raise UsageError(f"{where}: no such setting", "settings stand in no table", "Only rules are tables.")
+            raise UsageError(f"{where}: no such setting", close, "Remove the line or correct the key.")
         if option.key in layer:
             where = _where(text, path, written)
             raise UsageError(f"{where}: set twice", "- and _ are the same in keys", "Remove one of the two.")
@@ -59,6 +62,12 @@ def _where(text: str, path: str, written: str) -> str:
     return f"{path}, line {line_of(text, written)}, key {written}"
 
 
+def place_of(text: str, path: str, key: str) -> str:
+    """Where the option `key` stands in the file's text, for messages."""
+    spellings = [name for name, (option, _) in SPELLINGS.items() if option.key == key]
+    return _where(text, path, next(name for name in parsed(text, path) if name.replace("-", "_") in spellings))
+
+
 def parsed(text: str, path: str) -> dict[str, Any]:
     """The file as TOML gives it. Raises UsageError that names file, line and, if there is one, key."""
     try:
@@ -72,10 +81,23 @@ def parsed(text: str, path: str) -> dict[str, Any]:
         match = re.search(r"\s*\(at (?:line (\d+), column \d+|end of document)\)", message)
         line = match[1] if match is not None and match[1] else str(len(text.splitlines()))
         reason = (message[: match.start()] if match is not None else message).rstrip(".")
-        key = re.match(r"\s*([A-Za-z0-9_-]+)\s*=", text.splitlines()[int(line) - 1])
-        named = f", key {key[1]}" if key is not None else ""
+        found = re.match(r"\s*([A-Za-z0-9_-]+)\s*=", text.splitlines()[int(line) - 1])
+        key = found[1] if found is not None else ""
+        named = f", key {key}" if key else ""
         what = f"{path}, line {line}{named}: not valid TOML"
-        raise UsageError(what, reason, "Texts stand in quotes there.") from None
+        raise UsageError(what, reason, _meant(reason, key)) from None
+
+
+def _meant(reason: str, key: str) -> str:
+    """What was probably meant by a line that is not TOML."""
+    option, _ = SPELLINGS.get(key.replace("-", "_"), (None, True))
+    if "overwrite" in reason or "twice" in reason:
+        return "A key stands once: remove one of the two."
+    if not key:
+        return "Settings are written as connections = 8."
+    if option is not None and option.kind == "flag":
+        return f"Write {key} = true or {key} = false."
+    return "Texts stand in quotes there."
 
 
 def likely(key: str) -> str:

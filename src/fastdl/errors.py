@@ -59,6 +59,8 @@ class NameNotFound(NetworkError):
 class ConnectFailed(NetworkError):
     """No address of the host took the connection."""
 
+    hint = "Check the host, the port and the network, and run the same command again."
+
 
 class TlsFailed(NetworkError):
     """The TLS handshake failed or the certificate is not trusted."""
@@ -97,11 +99,30 @@ class Refused(FastdlError):
     hint = "Open the URL in a browser to see what the server says."
 
 
+STATUS_HINTS = {
+    401: "Give a login with -u NAME, --netrc or --bearer-env; if one was given, check it.",
+    403: "The link may have expired, or a login (-u), a cookie (-b) or another User-Agent (-A) is asked for.",
+    404: "Check the path of the URL.",
+    407: "The proxy wants a login: put NAME:PASSWORD@ into its URL, before its host.",
+    410: "The file is gone for good.",
+    429: "Too many requests: wait, and use fewer connections (-x 1).",
+    511: "This network has a login page: open a page in a browser first.",
+}
+"""What to do about an answer, by its status."""
+
+
+def status_hint(status: int) -> str:
+    """What to do about an answer with this 4xx or 5xx status."""
+    if status >= 500:
+        return STATUS_HINTS.get(status, "The server has trouble: try again later, or another source with -m.")
+    return STATUS_HINTS.get(status, Refused.hint)
+
+
 class HttpStatus(Refused):
     """A final 4xx or 5xx answer."""
 
     def __init__(self, what: str, why: str = "", hint: str | None = None, *, status: int = 0) -> None:
-        super().__init__(what, why, hint)
+        super().__init__(what, why, status_hint(status) if hint is None else hint)
         self.status = status
 
 

@@ -62,5 +62,13 @@ class Ended:
     result: Result
 
 
-Event = Started | Named | Progressed | Note | Ended
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """The terminal is lent to a command of the user's (`lent`), or given back."""
+
+    job: int
+    lent: bool
+
+
+Event = Started | Named | Progressed | Note | Ended | Lent
 Observer = Callable[[Event], None]

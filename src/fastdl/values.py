@@ -46,7 +46,7 @@ def value_of(option: Option, raw: Any, where: str) -> Any:
 
 
 def _shown(raw: Any) -> str:
-    text = mask(str(raw))
+    text = mask(str(raw).lower() if isinstance(raw, bool) else str(raw))
     return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"
 
 
@@ -72,9 +72,7 @@ def _string(option: Option, raw: Any) -> str:
 def _count(option: Option, raw: Any) -> int | str | None:
     if isinstance(raw, str) and raw in option.words:
         return None if raw == "auto" else raw
-    span = f"a whole number from {option.least} to {option.most} is expected"
-    if option.words:
-        span += " or " + ", ".join(option.words)
+    span = " or ".join([f"a whole number from {option.least} to {option.most}", *option.words]) + " is expected"
     if isinstance(raw, str) and re.fullmatch(r"[0-9]{1,9}", raw):
         raw = int(raw)
     if isinstance(raw, bool) or not isinstance(raw, int):

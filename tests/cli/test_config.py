@@ -179,6 +179,13 @@ def test_options_that_exclude_each_other(values: dict[str, Any], names: list[str
     assert all(name in str(caught.value) for name in names)
 
 
+def test_a_key_without_its_certificate_is_named_as_it_was_given(nowhere: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"^--key is given without"):
+        load({"key": "x"}, nowhere)
+    with pytest.raises(UsageError, match=r"^FASTDL_KEY is given without"):
+        load({}, {**nowhere, "FASTDL_KEY": "x"})
+
+
 def test_excluding_variables_are_named_as_variables(nowhere: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="FASTDL_IPV4 and FASTDL_IPV6 exclude"):
         load({}, {**nowhere, "FASTDL_IPV4": "1", "FASTDL_IPV6": "true"})
@@ -236,6 +243,14 @@ def test_bad_variables_are_named(name: str, value: Any, nowhere: dict[str, str])
         ("jobs\n", 1, "", "TOML"),
         ('"http" = 3\n', 1, "http", "one of"),
         ("unknown.deep = 3\n", 1, "unknown", "no such setting"),
+        ("# x\n[settings]\njobs = 3\n", 2, "settings", "settings stand in no table"),
+        ("jobs = 1\njobs = 2\n", 2, "jobs", "remove one of the two"),
+        ("quiet = yes\n", 1, "quiet", "Write quiet = true or quiet = false."),
+        ("limit-rate = 500k\n", 1, "limit-rate", "Texts stand in quotes"),
+        ("jobs: 8\n", 1, "", "written as connections = 8"),
+        ("cdn = false\n", 1, "cdn", "'false' is not valid"),
+        ('jobs = 1\nkey = "x.pem"\n', 2, "key", "without --cert"),
+        ('\nbearer-env = "NOT_SET_ANYWHERE"\n[rules]\n', 2, "bearer-env", "it is not set"),
     ],
 )
 def test_a_bad_file_names_file_line_and_key(

@@ -247,7 +247,7 @@ def test_values(key: str, words: list[str], line: str, path: Path) -> None:
         (["header", "nothing"], "'Name: value' is expected"),
         (["proxy", "gopher://me:hunter2@example.org"], "socks5h is expected"),
         (["cacert", "missing.pem"], "there is no such file"),
-        (["key", "missing.pem"], "--key"),
+        (["key", "missing.pem"], "without --cert"),
         (["ipv6", "true"], "exclude each other"),
         (["user-agent", "a\udc80"], "UTF-8"),
     ],
@@ -261,6 +261,23 @@ def test_a_wrong_value_is_not_written(
     assert part in error
     assert "hunter2" not in error
     assert path.read_bytes() == b"ipv4 = true\n"
+
+
+def test_a_file_is_meant_from_every_folder(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cookies.txt").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert main(["config", "set", "cookies", "cookies.txt"]) == 0
+    assert settings(path).cookies == str(tmp_path / "cookies.txt")
+    assert main(["config", "set", "dir", "here"]) == 0
+    assert settings(path).dir == "here", "a folder for downloads is another one in each folder"
+
+
+def test_what_a_killed_set_left_is_removed(path: Path) -> None:
+    write(path, "jobs = 1\n")
+    draft = path.with_name(path.name + ".draft")
+    draft.write_text('proxy = "http://me:hunter2@example.org"\n')
+    assert main(["config", "set", "jobs", "2"]) == 0
+    assert not draft.exists() and path.read_text() == "jobs = 2\n"
 
 
 def test_comments_order_and_line_breaks_stay(path: Path) -> None:
@@ -401,13 +418,14 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     assert "fastdl: error: " in ended.stderr
 
 
-def test_two_at_once_lose_nothing(path: Path) -> None:
+def test_two_at_once_lose_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastdl.io.config_file.PATIENCE", 60.0)  # this machine may be busy
     keys = [("jobs", "1"), ("retries", "2"), ("per-host", "3"), ("timeout", "4"), ("connections", "5"), ("http", "2")]
     threads = [threading.Thread(target=main, args=(["config", "set", *pair],)) for pair in keys]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(90)
     held = settings(path)
     assert (held.jobs, held.retries, held.per_host, held.timeout, held.connections, held.http) == (1, 2, 3, 4.0, 5, "2")
     assert [entry.name for entry in path.parent.iterdir()] == ["config.toml"]

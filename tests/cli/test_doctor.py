@@ -19,8 +19,11 @@ import pytest
 import trustme
 
 from fastdl.__main__ import main
+from fastdl.cli import doctor as doctor_command
 from fastdl.cli.doctor import DOCTOR_OPTIONS
+from fastdl.core.urls import parse_url
 from fastdl.io.store import FILE, Store
+from fastdl.settings import Settings
 from servers.files import FileApp, Reply
 from servers.raw import Connection, Request, Serve
 from servers.run import Runner
@@ -72,7 +75,9 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
+def doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    monkeypatch.setattr("fastdl.cli.doctor.SECONDS", 60.0)  # this machine may be busy
+
     def run(*args: str) -> Report:
         code = main(["doctor", "--json", *args])
         told = capsys.readouterr()
@@ -124,6 +129,13 @@ def test_nothing_is_changed(doctor: Doctor, sound: str, home: Path) -> None:
     before = sorted(home.rglob("*"))
     doctor(sound)
     assert sorted(home.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("url", "tls"), [("http://example.org/", False), ("https://example.org/", True)])
+def test_tls_is_not_said_to_hang_where_none_is_spoken(url: str, tls: bool, tmp_path: Path) -> None:
+    read = doctor_command.Read(Settings(dir=str(tmp_path)), "config.toml", 0, False, "", False)
+    checks = doctor_command._checks(read, parse_url(url), given=True)
+    assert ("tls" in checks[-1].names) is tls
 
 
 def test_for_people(sound: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,6 +256,17 @@ def test_a_proxy_of_the_wrong_scheme(doctor: Doctor, serve: Serve) -> None:
     assert f"It may be an HTTP proxy: http://127.0.0.1:{server.port}." in report.of("proxy")
 
 
+@pytest.mark.parametrize("broken", [Connection.hold, lambda connection: connection.send(b"SSH-2.0-x\r\n")])
+def test_a_proxy_that_brings_no_answer(
+    doctor: Doctor, serve: Serve, sound: str, broken: Callable[[Connection], None]
+) -> None:
+    server = serve(broken)
+    report = doctor("--timeout", "0.3", "--proxy", server.url(""), sound)
+    assert report.wrong == ["proxy"]
+    assert f"no answer by way of the proxy 127.0.0.1 port {server.port}: " in report.of("proxy")
+    assert "Without it the connection works: use --no-proxy." in report.of("proxy")
+
+
 def test_a_socks_proxy_called_http(doctor: Doctor, serve: Serve) -> None:
     def socks(connection: Connection) -> None:
         connection.sock.recv(100)
@@ -331,7 +354,7 @@ def test_an_expired_certificate(doctor: Doctor, serve: Serve, tmp_path: Path) ->
     server = serve(FileApp(), tls=own.context(begins=-9, ends=-2))
     report = doctor("--cacert", str(own.pem), server.url())
     assert report.wrong == ["tls"]
-    assert f"it expired on {on(-2):%Y-%m-%d}" in report.of("tls")
+    assert f"the certificate expired on {on(-2):%Y-%m-%d}" in report.of("tls")
     assert "agrees with" in report.of("clock", "ok")
 
 
@@ -420,6 +443,7 @@ def test_a_ca_file_that_cannot_be_used(
     assert part in report.of("trust")
     if way == "SSL_CERT_FILE":
         assert "unset it" in report.of("trust")
+        assert "SSL_CERT_FILE says whom to trust here" in report.of("tls"), "nobody between is suspected"
     else:
         assert report.wrong == ["trust"], "TLS is not blamed as well"
 
@@ -485,7 +509,7 @@ def test_a_password_that_nobody_can_be_asked_for(
 
 @pytest.mark.parametrize(
     ("status", "part"),
-    [(401, "-u NAME"), (403, "forbids"), (404, "Check the path"), (429, "wait"), (503, "try again later"),
+    [(401, "-u NAME"), (403, "login (-u)"), (404, "Check the path"), (429, "wait"), (503, "try again later"),
      (511, "login page"), (418, "browser")],
 )  # fmt: skip
 def test_a_server_that_refuses(status: int, part: str, doctor: Doctor, serve: Serve) -> None:
@@ -560,7 +584,7 @@ def test_a_server_without_a_clock(date: str | None, doctor: Doctor, serve: Serve
 def test_a_broken_config_file(doctor: Doctor, sound: str, home: Path) -> None:
     (home / "config.toml").write_text('jobs = 1\nretires = 4\nproxy = "gopher://x"\n')
     report = doctor(sound)
-    assert report.wrong == ["config"]
+    assert [one["check"] for one in report["findings"]].count("config") == 1, "it is not called sound as well"
     assert f"{home / 'config.toml'}, line 2, key retires: no such setting (did you mean retries?)" in report.of(
         "config"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -9,13 +10,15 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fastdl import __version__
 from fastdl.__main__ import main
-from fastdl.errors import HttpStatus, TargetExists, Terminated
+from fastdl.engine import landing
+from fastdl.errors import DiskError, HttpStatus, TargetExists, Terminated
 from fastdl.events import Ended, Note, Observer, Started
 from fastdl.result import Result
 from fastdl.settings import Settings
@@ -289,6 +292,65 @@ def test_a_reader_that_went_away_is_no_bug(batch: Any, capsys: pytest.CaptureFix
     batch(raising(BrokenPipeError(32, "Broken pipe")))
     assert main(["-o", "-", URL]) == 6
     assert capsys.readouterr().err == ""
+
+
+class Full(io.StringIO):
+    """A stream to a disk that has no room."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--version"], ["--help"], ["get", "--help"], ["help", "demo"], ["mirrors"], ["mirrors", "-v"], ["cache", "info"],
+     ["--show-completion", "bash"], ["resume", "--list"]],
+)  # fmt: skip
+def test_a_full_disk_under_stdout(
+    args: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fastdl.cli.resume.unfinished", lambda folder: [folder])
+    monkeypatch.setattr("fastdl.cli.resume.line_of", str)
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert main(args) == 6
+    assert one_line(capsys.readouterr().err) == "fastdl: error: cannot write to stdout (No space left on device)."
+
+
+def test_bytes_for_a_closed_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(DiskError, match="cannot write to stdout"):
+        landing._stdout()
+
+
+@pytest.mark.parametrize("step", ["_harden_streams", "_take_signals"])
+def test_an_interruption_before_the_work(
+    step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"fastdl.__main__.{step}", interrupt)
+    assert main([URL]) == 130
+    assert "interrupted" in one_line(capsys.readouterr().err)
+
+
+def test_an_interruption_while_one_is_told() -> None:
+    code = (
+        "import sys, fastdl.__main__ as entry\n"
+        "def again(*args): raise KeyboardInterrupt\n"
+        "entry._dispatch = entry._fail = again\n"
+        "entry.run()"
+    )
+    done = run_python(code)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "-u NAME"), (403, "-b"), (404, "path"), (418, "browser"), (429, "-x 1"), (503, "later")]
+)
+def test_what_to_do_about_an_answer(status: int, hint: str) -> None:
+    assert hint in HttpStatus("the server refused", status=status).hint
 
 
 def test_streams_that_are_gone(batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from fastdl.cli import metering as module
 from fastdl.cli.metering import labels_of, metering
 from fastdl.errors import BadName, DiskError, UsageError
 from fastdl.events import Ended, Named
+from fastdl.io import metrics_server
 from fastdl.result import Result
 from fastdl.settings import Settings
 
@@ -25,6 +26,8 @@ LIMIT = 20.0  # seconds until a test that hangs fails
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "EVERY", 0.01)
+    monkeypatch.setattr(module, "JOIN", LIMIT)
+    monkeypatch.setattr(metrics_server, "JOIN", LIMIT)
     monkeypatch.chdir(tmp_path)
 
 
@@ -104,6 +107,30 @@ def test_a_download_of_the_same_name_stops_it() -> None:
         Path("m.prom").write_text("the download", encoding="utf-8")
     assert told() == "the download"
     assert len(warned) == 1
+
+
+def test_a_version_on_its_way_does_not_replace_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is told while the thread writes: the download waits for that version, which is the last one."""
+    begun, go_on = threading.Event(), threading.Event()
+    write = module.OutFile.write
+
+    def slow(target: module.OutFile, text: str) -> None:
+        if threading.current_thread().name == "fastdl-metrics":
+            begun.set()
+            assert go_on.wait(LIMIT)
+        write(target, text)
+
+    monkeypatch.setattr(module.OutFile, "write", slow)
+    with metering(Settings(metrics="m.prom"), None, Said(), Said()) as meter:
+        assert begun.wait(LIMIT)
+        taking = threading.Thread(target=meter.handle, args=(Named(0, os.path.abspath("m.prom"), 1),))
+        taking.start()
+        taking.join(0.05)
+        assert taking.is_alive()
+        go_on.set()
+        taking.join(LIMIT)
+        Path("m.prom").write_text("the download", encoding="utf-8")
+    assert told() == "the download"
 
 
 def test_an_address() -> None:

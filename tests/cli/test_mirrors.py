@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from explained import by_host
 from fastdl.__main__ import main
 from fastdl.io.rules_file import load_pack
 from fastdl.io.store import Store
@@ -53,20 +54,7 @@ url = "https://{HOST}/releases/{{version}}/{{file}}.sha256"
 """
 Say = Callable[..., dict[str, Any]]
 
-
-@pytest.fixture(autouse=True)
-def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty config file and state folder; nothing of whoever runs the tests."""
-    for name in list(os.environ):
-        if name.startswith("FASTDL_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    path = tmp_path / "config.toml"
-    path.write_text("", encoding="utf-8")
-    monkeypatch.setenv("FASTDL_CONFIG", str(path))
-    monkeypatch.setenv("FASTDL_STATE_DIR", str(tmp_path / "state"))
-    return path
+pytestmark = pytest.mark.usefixtures("config")
 
 
 @pytest.fixture
@@ -286,10 +274,6 @@ def origin(size: int = 3 << 20, seed: int = 1, digest: str | None = None) -> Fil
         return reply
 
     return FileApp(size=size, seed=seed, hook=hook)
-
-
-def by_host(told: dict[str, Any]) -> dict[str, Any]:
-    return {source["host"]: source for source in told["sources"]}
 
 
 def test_sources_are_measured_and_ranked(world: World, say: Say, store: Store) -> None:

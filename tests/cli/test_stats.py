@@ -230,9 +230,10 @@ def test_a_page_that_cannot_be_written(store: Store, tmp_path: Path, capsys: pyt
     assert list((tmp_path / "folder").iterdir()) == []
 
 
-def test_the_state_file_is_no_place_for_a_page(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
+def test_the_state_file_is_no_place_for_a_page(store: Store, ending: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = Path(store.path).read_bytes()
-    assert main(["stats", "--html", store.path]) == 2
+    assert main(["stats", "--html", store.path + ending]) == 2
     assert "the state file itself" in capsys.readouterr().err
     assert Path(store.path).read_bytes() == before
 

@@ -17,11 +17,12 @@ import pytest
 
 from fastdl import __version__
 from fastdl.__main__ import main
+from fastdl.cli import upgrade
 from fastdl.core.ways import Facts
 from fastdl.engine import releases
 from fastdl.engine.releases import digest_in, package_of, read_release
-from fastdl.errors import ProtocolViolation, Refused
-from fastdl.io import installed
+from fastdl.errors import IntegrityError, ProtocolViolation, Refused
+from fastdl.io import installed, lockfile, onedir
 from servers.files import FileApp
 from servers.files import serve as serve_requests
 from servers.raw import Connection, RawServer, Request
@@ -183,11 +184,35 @@ def test_a_package_managers_command_is_named(server: Releases, say: Said, args: 
 
 @pytest.mark.usefixtures("by_pipx")
 @pytest.mark.parametrize(
-    ("version", "text"), [(__version__, "is the newest"), ("0.0.1", "is newer than 0.0.1, the newest release")]
+    ("version", "text"),
+    [
+        (__version__, "is the newest"),
+        ("0.0.1", "is newer than 0.0.1, the newest release"),
+        (f"{NEW}rc1", "is the newest"),
+    ],
 )
 def test_nothing_to_do(server: Releases, say: Said, version: str, text: str) -> None:
     server.release(version)
     assert say() == (0, f"fastdl {__version__} {text}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("tag", "more", "mine", "offered"),
+    [
+        ("2.0", {}, "1.0", True),
+        ("2.0", {"prerelease": True}, "1.0", False),
+        ("2.0", {"draft": True}, "1.0", False),
+        ("2.0", {"prerelease": True}, "2.0rc1", True),
+        ("2.0b1", {}, "1.0", False),
+        ("2.0b1", {}, "2.0a3", True),
+        ("2.0", {}, "2.0", False),
+        ("1.9", {}, "2.0", False),
+        ("2.0", {}, "unknown", False),
+    ],
+)
+def test_whom_a_release_is_for(tag: str, more: dict[str, bool], mine: str, offered: bool) -> None:
+    release = read_release(json.dumps({"tag_name": tag, **more}), "https://example.org/latest")
+    assert release.is_for(mine) is offered
 
 
 @pytest.mark.usefixtures("by_pipx")
@@ -314,17 +339,36 @@ def test_what_does_not_replace_it(
 
 @POSIX
 def test_a_second_upgrade_at_the_same_time(server: Releases, say: Said, unpacked: Path) -> None:
-    from fastdl.cli import upgrade
-    from fastdl.io import files
-
     server.publish(archive())
-    held = upgrade._enter(str(unpacked.parent / upgrade.WORKSHOP))
-    try:
+    with lockfile.held(str(unpacked.parent / f"{upgrade.WORKSHOP}.lock"), 0):
         assert say()[0] == 9
-    finally:
-        files.unlock(held)
-        os.close(held)
     assert (unpacked / "_internal/lib").read_text(encoding="utf-8") == "lib old"
+
+
+@POSIX
+def test_an_old_one_that_cannot_go_back_is_not_removed(
+    server: Releases, say: Said, unpacked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.publish(archive())
+    starts, rename = onedir.starts, os.rename
+
+    def stuck(source: str, target: str) -> None:
+        raise PermissionError(13, "in use")
+
+    def first_only(program: str, version: str, environ: Any) -> None:
+        if upgrade.WORKSHOP in program:
+            starts(program, version, environ)
+            return
+        monkeypatch.setattr(os, "rename", stuck)
+        raise IntegrityError("it does not start here")
+
+    monkeypatch.setattr(onedir, "exchange", lambda one, other: False)
+    monkeypatch.setattr(onedir, "starts", first_only)
+    code, _, err = say()
+    monkeypatch.setattr(os, "rename", rename)
+    assert code == 6 and str(unpacked.parent / upgrade.WORKSHOP) in err
+    old = unpacked.parent / upgrade.WORKSHOP / "old"
+    assert (old / "_internal/lib").read_text(encoding="utf-8") == "lib old" and (old / "fastdl").exists()
 
 
 # --- what it replaces ------------------------------------------------------------------------------------

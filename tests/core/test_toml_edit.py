@@ -67,6 +67,8 @@ def test_unset_takes_all_lines_of_a_key_and_no_other() -> None:
     edited = without_key(WHOLE, same("header"))
     assert edited == WHOLE.replace(WHOLE[WHOLE.index("header =") : WHOLE.index('"user-agent"')], "")
     assert without_key(WHOLE, same("nothing")) == WHOLE
+    assert without_key("jobs = 1\n\nretries = 2\n\n# end\n", same("jobs")) == "retries = 2\n\n# end\n"
+    assert without_key("# mine\njobs = 1\n\nretries = 2\n", same("jobs")) == "# mine\n\nretries = 2\n"
     assert without_key(WHOLE, same("jobs")).endswith("jobs = 3\n"), "a table's key is not the top-level one"
 
 
@@ -79,7 +81,10 @@ def test_unset_takes_all_lines_of_a_key_and_no_other() -> None:
         ("a = 1", "a = 1\njobs = 8\n"),
         ("a = 1\r\n[t]\r\n", "a = 1\r\njobs = 8\r\n[t]\r\n"),
         ("[t]\nb = 1\n", "jobs = 8\n\n[t]\nb = 1\n"),
-        ("# head\n\n# of t\n[t]\n", "# head\n\njobs = 8\n\n# of t\n[t]\n"),
+        ("# head\n\n# of t\n[t]\n", "# head\njobs = 8\n\n# of t\n[t]\n"),
+        ("# of t\n[t]\n", "jobs = 8\n\n# of t\n[t]\n"),
+        ("# head\n\n\n[t]\n", "# head\njobs = 8\n\n\n[t]\n"),
+        ("\n# of t\n[t]\n", "jobs = 8\n\n\n# of t\n[t]\n"),
         ("no-jobs = 1 # why\n", "jobs = 8 # why\n"),
         ("JOBS = 1\njobs=1\n", "JOBS = 1\njobs=8\n"),
         ("jobs = 1\nno-jobs = 2\nb = 3\n", "jobs = 8\nb = 3\n"),
@@ -176,6 +181,8 @@ def test_any_document_keeps_the_rest(text: str, name: str, value: str) -> None:
     edited = with_key(text, name, value, spelled)
     assert loads(edited) == {**before, name: loads(f"x = {value}")["x"]}
     if name not in before:
+        back = without_key(edited, spelled)
+        assert back == text or (not text.endswith("\n") and back.rstrip("\r\n") == text), "as if nothing had been"
         assert sorted(edited.split()) == sorted([*text.split(), *f"{name} = {value}".split()])
     gone = without_key(edited, spelled)
     assert loads(gone) == {key: held for key, held in before.items() if not spelled(key)}

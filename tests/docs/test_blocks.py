@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import io
 import json
 import re
@@ -21,7 +20,7 @@ from pages.blocks import Block, all_blocks, documents, inline_code, is_transcrip
 from pages.loopback import Loopback
 from pages.sandbox import Sandbox, needs_bash
 from pages.words import complaint, lines_of
-from servers.real import unavailable
+from servers.real import package
 
 POSIX = ("crontab", "ini")  # scripts and settings of others that name fastdl
 DATA = ("json", "yaml", "xml", "python")
@@ -116,11 +115,7 @@ def test_a_unit_file_has_sections(block: Block) -> None:
 @pytest.mark.parametrize("block", of(*DATA), ids=ids(of(*DATA)))
 def test_it_is_well_formed(block: Block) -> None:
     if block.language == "yaml":
-        if importlib.util.find_spec("yaml") is None:
-            unavailable("PyYAML is not installed (pip install -e '.[docs]')")
-        import yaml
-
-        assert isinstance(yaml.safe_load(block.text), dict)
+        assert isinstance(package("yaml").safe_load(block.text), dict)
     elif block.language == "xml":
         ElementTree.parse(io.StringIO(block.text))
     elif block.language == "python":

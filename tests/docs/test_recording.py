@@ -11,6 +11,8 @@ from types import ModuleType
 
 import pytest
 
+from servers.real import package
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PICTURE = (DOCS / "recording.svg").read_text(encoding="utf-8")
 SVG = "{http://www.w3.org/2000/svg}"
@@ -18,6 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def record() -> ModuleType:
+    package("pyte")
     spec = importlib.util.spec_from_file_location("record", DOCS / "record.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

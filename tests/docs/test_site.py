@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import posixpath
 import re
@@ -15,7 +14,7 @@ import pytest
 
 from pages.blocks import ROOT, documents
 from servers.browser import Browser
-from servers.real import unavailable
+from servers.real import package
 
 LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 LOADS |= {"embed": "src", "object": "data", "use": "href", "image": "href", "track": "src", "input": "src"}
@@ -67,8 +66,8 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("material") is None:
-        unavailable("mkdocs-material is not installed (pip install -e '.[docs]')")
+    package("mkdocs")
+    package("material")
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)]
     env = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # a notice of the theme, which is not about this site
@@ -158,37 +157,3 @@ def test_a_phone_shows_every_page_whole_and_asks_nobody(site: Path, pages: dict[
     assert wide == {}
     assert asked == set()
     assert complaints == {}
-
-
-# --- the workflow ----------------------------------------------------------------------------------------------
-
-WORKFLOW = (ROOT / ".github/workflows/docs.yml").read_text(encoding="utf-8")
-
-
-def test_the_workflow_builds_what_this_test_builds() -> None:
-    assert "run: .venv/bin/mkdocs build --strict\n" in WORKFLOW
-    assert ".[docs]" in WORKFLOW
-
-
-def test_the_workflow_may_only_what_it_must() -> None:
-    assert "\npermissions: {}\n" in WORKFLOW
-    granted = [block.split() for block in re.findall(r"permissions:\n((?: {6}\S.*\n)+)", WORKFLOW)]
-    assert granted == [["contents:", "read"], ["pages:", "write", "id-token:", "write"]]
-    assert WORKFLOW.count("persist-credentials: false") == WORKFLOW.count("actions/checkout@")
-    assert "secrets." not in WORKFLOW
-
-
-def test_only_main_is_published() -> None:
-    publish = WORKFLOW.split("\n  publish:\n", 1)[1]
-    assert "if: github.event_name == 'push' && github.ref == 'refs/heads/main'\n" in publish
-    assert "actions/checkout" not in publish
-    assert "deploy-pages" not in WORKFLOW.split("\n  publish:\n", 1)[0]
-
-
-def test_its_actions_are_pinned_by_commit() -> None:
-    uses = re.findall(r"uses: (.*)", WORKFLOW)
-    assert len(uses) == 4
-    assert [line for line in uses if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
-    main = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
-    shared = {line for line in uses if line.startswith(("actions/checkout@", "actions/setup-python@"))}
-    assert shared <= set(re.findall(r"uses: (.*)", main))

@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from servers.content import digest
 from servers.files import FileApp, Reply
 from servers.raw import Connection, Request, Serve
+from servers.real import package
 from servers.run import Runner
+
+text_string_to_metric_families = package("prometheus_client.parser").text_string_to_metric_families
 
 SIZE = 3 << 20
 LIMIT = 30.0  # seconds until a test that hangs fails
@@ -92,7 +94,7 @@ def scrape_until(url: str, holds: Callable[[Metrics], bool]) -> Metrics:
 
 
 def test_at_an_address_while_it_works(fastdl: Runner, serve: Serve) -> None:
-    server = serve(FileApp(size=SIZE, rate=400_000))
+    server = serve(FileApp(size=SIZE, rate=60_000))
     host = f"127.0.0.1:{server.port}"
     with running(fastdl, "-x", "2", "-k", "64k", "--metrics", "127.0.0.1:0", server.url()) as process:
         url = address_of(process)
@@ -215,8 +217,8 @@ def test_retries_and_errors(fastdl: Runner, serve: Serve) -> None:
 
 
 def test_each_source_and_its_trust(fastdl: Runner, serve: Serve) -> None:
-    first, second = serve(FileApp(size=SIZE, rate=2e6)), serve(FileApp(size=SIZE, rate=2e6))
-    options = ("--no-proxy", "-k", "64k", "--metrics", "m.prom", "--json", "--no-cdn")
+    first, second = serve(FileApp(size=SIZE, rate=3e5)), serve(FileApp(size=SIZE, rate=3e5))
+    options = ("--no-proxy", "-x", "4", "-k", "64k", "--metrics", "m.prom", "--json", "--no-cdn")
     result = fastdl.get(*options, "-m", second.url(), first.url())
     assert result.code == 0, result.err
     found = written(fastdl.cwd / "m.prom")
@@ -226,7 +228,7 @@ def test_each_source_and_its_trust(fastdl: Runner, serve: Serve) -> None:
 
 
 def test_going_on_counts_what_was_there(fastdl: Runner, serve: Serve) -> None:
-    app = FileApp(size=SIZE, rate=1e6)
+    app = FileApp(size=SIZE, rate=2.5e5)
     server = serve(app)
     reached = server.alarm(900_000)
     with running(fastdl, "-x", "2", "--metrics", "m.prom", server.url()) as process:
@@ -249,7 +251,7 @@ def test_going_on_counts_what_was_there(fastdl: Runner, serve: Serve) -> None:
 def test_an_interrupted_run_writes_its_last_state(fastdl: Runner, serve: Serve) -> None:
     import signal
 
-    server = serve(FileApp(size=SIZE, rate=500_000))
+    server = serve(FileApp(size=SIZE, rate=60_000))
     reached = server.alarm(100_000)
     with running(fastdl, "--metrics", "m.prom", server.url()) as process:
         assert reached.wait(LIMIT)
@@ -303,7 +305,8 @@ def test_one_name_for_two_files(fastdl: Runner, serve: Serve, more: tuple[str, .
     server = serve(FileApp(size=1000))
     result = fastdl.get("--no-proxy", "--metrics", "x", *more, server.url())
     assert result.code == 2
-    assert f"--metrics and {named} name the same file" in result.error
+    assert "name the same file" in result.error
+    assert "--metrics" in result.error and named in result.error
     assert server.log == []
 
 

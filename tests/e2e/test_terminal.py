@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pyte
 import pytest
 
 from servers.files import FileApp
 from servers.raw import Serve
+from servers.real import package
 from servers.run import Runner, command, environment
 
+pyte = package("pyte")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals for Python")
 
 LIMIT = 60.0  # seconds; a run that takes longer hangs
@@ -56,7 +57,7 @@ class Terminal:
         until = time.monotonic() + LIMIT
         try:
             while time.monotonic() < until and self._read(master):
-                if do is not None and do(master, self.seen[-1]):
+                if do is not None and self.seen and do(master, self.seen[-1]):
                     do = None
         finally:
             os.close(master)
@@ -81,7 +82,7 @@ class Terminal:
         return [row.rstrip() for row in self.screen.display if row.strip()]
 
 
-def slow(serve: Serve, seconds: float = 1.5, size: int = 600_000) -> str:
+def slow(serve: Serve, seconds: float = 2.5, size: int = 600_000) -> str:
     """The URL of a file that takes so long over one connection."""
     return serve(FileApp(size=size, rate=size / seconds)).url("/file-with-a-name.bin")
 
@@ -203,3 +204,14 @@ def test_nothing_is_left_in_the_folder(fastdl: Runner, serve: Serve, tmp_path: P
     terminal = Terminal(fastdl)
     assert terminal.run("get", "-x1", slow(serve)) == 0
     assert [path.name for path in fastdl.cwd.iterdir()] == ["file-with-a-name.bin"]
+
+
+def test_what_a_command_says_stands_above_the_bars(fastdl: Runner, serve: Serve) -> None:
+    terminal = Terminal(fastdl)
+    script = fastdl.cwd / "said.py"
+    script.write_text("print('the command was here')", encoding="utf-8")
+    command_line = f"'{sys.executable}' '{script}'"
+    urls = [slow(serve, seconds).replace("file-with", f"{seconds}-with") for seconds in (0.9, 2.5)]
+    assert terminal.run("get", "-x1", "-j2", "--on-complete", command_line, *urls) == 0
+    assert [line for line in terminal.shown if "%" in line] == []
+    assert terminal.shown.count("the command was here") == 2

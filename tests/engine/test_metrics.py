@@ -6,10 +6,11 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from fastdl.engine.metering import Counts, Traffic
 from fastdl.engine.metrics import CODES, Usage, families, text, usage
+from servers.real import package
+
+text_string_to_metric_families = package("prometheus_client.parser").text_string_to_metric_families
 
 FULL = Counts(
     began=1.5,

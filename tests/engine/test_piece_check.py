@@ -98,7 +98,7 @@ class Rig:
 
     def right(self) -> int:
         with self.checker._wake:
-            return SIZE - self.pieces.unchecked().total
+            return self.pieces.right().total
 
 
 @pytest.fixture

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
+import signal
+import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,6 +75,54 @@ def test_one_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.
         f"open({str(begun)!r}, 'w').close(); time.sleep(60)"
     )
     assert run([sys.executable, "-c", text], os.environ, begun.exists) is None
+
+
+@posix
+def test_what_it_has_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that is ended does not end its children; they would keep stderr open for whoever waits for its end."""
+    monkeypatch.setattr(command, "_at_terminal", lambda: False)
+    fifo, begun = tmp_path / "fifo", tmp_path / "begun"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    text = f"exec 9>{shlex.quote(str(fifo))}; touch {shlex.quote(str(begun))}; sleep 20; echo late >&9"
+    assert run(["/bin/sh", "-c", f"sh -c {shlex.quote(text)}; true"], os.environ, begun.exists) is None
+    os.set_blocking(reader, True)
+    with open(reader, "rb") as file:
+        assert file.read() == b""
+
+
+@posix
+def test_a_signal_while_it_is_being_started_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, begun = subprocess.Popen, []
+
+    def start(*words: Any, **how: Any) -> Any:
+        begun.append(real(*words, **how))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        interrupted.wait(60)
+        return begun[0]
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    interrupted = threading.Event()
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        monkeypatch.setattr(subprocess, "Popen", start)
+        with pytest.raises(KeyboardInterrupt):
+            run([sys.executable, "-c", "import time; time.sleep(60)"], os.environ, never)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert begun[0].poll() is not None
+
+
+@posix
+@pytest.mark.parametrize("ours", [True, False])
+def test_at_a_terminal_it_stays_with_us(monkeypatch: pytest.MonkeyPatch, ours: bool) -> None:
+    """Else it could not ask for a password there."""
+    monkeypatch.setattr(os, "open", lambda path, flags: os.dup(1))
+    monkeypatch.setattr(os, "tcgetpgrp", lambda terminal: os.getpgrp() + (not ours))
+    assert command._at_terminal() is ours
 
 
 def test_a_name_is_looked_for_in_absolute_folders_of_the_path_alone(

@@ -27,7 +27,12 @@ def play(fd, command, argument=0):
 fcntl.fcntl = play
 class Libc:
     def renamex_np(old, new, flags):
-        assert flags.value == 4
+        assert flags.value in (2, 4)
+        if flags.value == 2:
+            os.rename(old, old + b"~")
+            os.rename(new, old)
+            os.rename(old + b"~", new)
+            return 0
         if os.path.lexists(new):
             ctypes.set_errno(errno.EEXIST)
             return -1
@@ -113,5 +118,19 @@ one = fetched()
 one.flush()
 one.finish(size=1000, durable=True)
 assert os.path.getsize(final) == 1000
+""",
+    )
+
+
+def test_two_names_change_places(tmp_path: Path) -> None:
+    on_macos(
+        tmp_path,
+        """
+from fastdl.io import files
+one, other = sys.argv[1] + "/one", sys.argv[1] + "/other"
+os.mkdir(one)
+open(other, "w").close()
+assert files.exchange(one, other)
+assert os.path.isfile(one) and os.path.isdir(other)
 """,
     )

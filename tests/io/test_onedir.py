@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,8 @@ def test_the_new_one_takes_the_place(places: tuple[Path, Path, Path], files: boo
     onedir.swap(str(old), str(new), str(aside), lambda: checked.append(tree(old)), files=files)
     assert tree(old) == expected
     assert checked == [expected], "it is looked at in its place"
-    assert tree(aside)["_internal/only-1.0"] == "1.0"
+    kept = [path.read_text(encoding="utf-8") for path in aside.parent.rglob("only-1.0")]
+    assert kept == ["1.0"], "the old files are moved, not removed"
     assert os.readlink(old / "_internal/link") == "sub"
 
 
@@ -74,31 +76,110 @@ def test_the_old_one_comes_back(places: tuple[Path, Path, Path], files: bool, tr
     assert tree(old) == before
 
 
-@pytest.mark.parametrize("files", [False, True], ids=["folders", "file by file"])
+WAYS = pytest.mark.parametrize("way", ["exchange", "folders", "file by file"])
+"""Names change places in one step, or are moved away and in, as folders or one file after the other."""
+
+
+def each_step(monkeypatch: pytest.MonkeyPatch, way: str) -> Iterator[list[int]]:
+    """Lets the steps of a swap fail, one in each turn; yields the count of steps that are still to succeed."""
+    rename, exchange, left = os.rename, onedir.exchange, [0]
+
+    def due() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise PermissionError(13, "in use")
+
+    def renamed(source: str, target: str) -> None:
+        due()
+        rename(source, target)
+
+    def exchanged(one: str, other: str) -> bool:
+        if way != "exchange":
+            return False
+        due()
+        return exchange(one, other)
+
+    monkeypatch.setattr(os, "rename", renamed)
+    monkeypatch.setattr(onedir, "exchange", exchanged)
+    for step in range(1, 40):
+        left[0] = step
+        yield left
+
+
+@WAYS
 def test_the_old_one_comes_back_from_every_step(
-    places: tuple[Path, Path, Path], files: bool, monkeypatch: pytest.MonkeyPatch
+    places: tuple[Path, Path, Path], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new, aside = places
-    before, rename, count = tree(old), os.rename, [0]
-
-    for step in range(1, 40):
-        count[0] = step
-
-        def failing(source: str, target: str) -> None:
-            count[0] -= 1
-            if count[0] == 0:
-                raise PermissionError(13, "in use")
-            rename(source, target)
-
-        monkeypatch.setattr(os, "rename", failing)
+    before = tree(old)
+    for left in each_step(monkeypatch, way):
+        step = left[0]
         try:
-            onedir.swap(str(old), str(new), str(aside), lambda: None, files=files)
+            onedir.swap(str(old), str(new), str(aside), lambda: None, files=way == "file by file")
         except DiskError:
             assert tree(old) == before, step
         else:
-            assert step > 5
+            assert step > 3 and tree(old)["_internal/sub/lib"] == "2.0"
             return
     raise AssertionError("it never got through")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="here the test's file system is known to exchange names")
+def test_a_kill_at_any_step_leaves_a_program_that_starts(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from fastdl.io import onedir
+step, exchange = int(sys.argv[1]), onedir.exchange
+def killed(one, other):
+    global step
+    step -= 1
+    if step == 0:
+        os.kill(os.getpid(), 9)
+    return exchange(one, other)
+onedir.exchange = killed
+onedir.swap(*sys.argv[2:5], lambda: None, files=False)
+"""
+    for step in range(1, 10):
+        root = tmp_path / str(step)
+        program(root / "fastdl", "1.0")
+        program(root / "work/new", "2.0")
+        words = [str(step), str(root / "fastdl"), str(root / "work/new"), str(root / "work/old")]
+        ended = subprocess.run([sys.executable, "-c", code, *words], check=False, timeout=60)
+        found = tree(root / "fastdl")
+        version = subprocess.run([root / "fastdl/fastdl"], capture_output=True, text=True, check=True, timeout=60)
+        assert version.stdout in ("fastdl 1.0\n", "fastdl 2.0\n")
+        assert found["_internal/sub/lib"] in ("1.0", "2.0")
+        if ended.returncode == 0:
+            assert step > 3 and version.stdout == "fastdl 2.0\n"
+            return
+    raise AssertionError("it never got through")
+
+
+def test_a_signal_right_after_an_exchange(places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new, aside = places
+    before, exchange, calls = tree(old), onedir.exchange, [0]
+
+    def interrupted(one: str, other: str) -> bool:
+        done = exchange(one, other)
+        calls[0] += 1
+        if calls[0] == 2:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(onedir, "exchange", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        onedir.swap(str(old), str(new), str(aside), lambda: None, files=False)
+    assert tree(old) == before
+
+
+def test_a_file_where_the_new_one_has_a_folder(places: tuple[Path, Path, Path]) -> None:
+    old, new, aside = places
+    (old / "_internal/pack").write_text("file", encoding="utf-8")
+    (new / "_internal/pack").mkdir()
+    (new / "_internal/pack/inner").write_text("2.0", encoding="utf-8")
+    expected = tree(new) | {"notes.txt": "mine"}
+    onedir.swap(str(old), str(new), str(aside), lambda: None, files=True)
+    assert tree(old) == expected
 
 
 def test_what_cannot_be_put_back_is_told(places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,9 +193,10 @@ def test_what_cannot_be_put_back_is_told(places: tuple[Path, Path, Path], monkey
     def refuse(source: str, target: str) -> None:
         raise PermissionError(13, "in use")
 
-    with pytest.raises(DiskError, match="by hand") as caught:
+    monkeypatch.setattr(onedir, "exchange", lambda one, other: False)
+    with pytest.raises(onedir.NotTakenBack, match="by hand") as caught:
         onedir.swap(str(old), str(new), str(aside), check, files=False)
-    assert str(aside) in str(caught.value)
+    assert str(aside.parent) in str(caught.value)
     monkeypatch.setattr(os, "rename", rename)
 
 

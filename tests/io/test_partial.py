@@ -222,20 +222,6 @@ def test_a_file_of_unknown_size_grows(final: str) -> None:
     assert Path(final).read_bytes() == CONTENT
 
 
-def test_a_size_that_becomes_known(final: str) -> None:
-    one = Partial.open(final)
-    one.begin(replace(HEADER, size=None))
-    put(one, 0, 1000)
-    one.set_size(SIZE)
-    assert os.path.getsize(final + ".fastdl") == SIZE
-    put(one, 50_000, 60_000)
-    one.close()
-    one = Partial.open(final)
-    assert one.header is not None and one.header.size == SIZE
-    assert one.claims == [Claim(0, 1000, 0), Claim(50_000, 60_000, 0)]
-    one.close()
-
-
 def test_taking_back_and_forgetting(final: str) -> None:
     one = Partial.open(final)
     one.begin(HEADER)

@@ -219,7 +219,7 @@ def second_life(life: Life) -> None:
     life.begin(None)
     life.fetch(0, 500, 1)
     life.fetch(800, 100, 0)
-    one.set_size(SIZE)
+    one.update_header(header())
     life.fetch(500, 300, 1)
     one.flush()
     life.fetch(900, 600, 1)

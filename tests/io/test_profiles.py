@@ -107,7 +107,7 @@ def test_a_file_of_the_second_version_is_taken_over(store: Store, tmp_path: Path
     [
         "", "[]", "{}", "null", "[1, [], []]", '["x", [], [], 0]', "[1, [[1]], [], 0]", "[NaN, [], [], 0]",
         '[1, [], [[0, 0, "receive", 0, 1, 1]], 0]', '[1, [], [[0, null, "dns", -1, 1, 1]], 0]',
-        '[1, [], [[0, null, "dns", 0, 1e99, 1]], 0]', '[1, [], [[[], null, "dns", 0, 1, 1]], 0]',
+        '[1, [], [[0, null, "dns", 0, 1e99, 1]], 0]', "[" * 50_000, '[1, [], [[[], null, "dns", 0, 1, 1]], 0]',
     ],
 )  # fmt: skip
 def test_a_row_that_makes_no_sense_is_left_out(store: Store, tmp_path: Path, text: str) -> None:

@@ -258,14 +258,25 @@ def test_the_history_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_row_of_the_history_that_makes_no_sense(store: Store, folder: Path) -> None:
-    for number in range(4):
+    for number in range(6):
         store.add_history(entry(number))
     with database(folder) as db:
+        db.execute("update history set size = 9e999 where id = 5")
+        db.execute("update history set sources = ? where id = 6", ("[" * 50_000,))
         db.execute("update history set sources = 'no json' where id = 1")
         db.execute("update history set ended = 'soon' where id = 2")
         db.execute("update history set sources = '[1]' where id = 3")
     db.close()
     assert store.history(None) == [entry(3)]
+    assert store.trouble == ""
+
+
+def test_totals_of_a_history_without_a_time(store: Store, folder: Path) -> None:
+    store.add_history(entry(0))
+    with database(folder) as db:
+        db.execute("update history set ended = 'soon'")
+    db.close()
+    assert (store.totals().downloads, store.totals().since) == (1, None)
 
 
 def test_totals(store: Store) -> None:

@@ -241,8 +241,9 @@ def stay_silent(sock: socket.socket) -> None:
 def test_a_server_without_tls(
     peer: Callable[..., socket.socket], play: Callable[[socket.socket], None], error: type[FastdlError], why: str
 ) -> None:
-    with pytest.raises(error, match=why):
+    with pytest.raises(error, match=why) as caught:
         wrap(peer(play), "localhost", client_context(Settings(insecure=True), HTTP11), soon())
+    assert ("http://" in str(caught.value)) == (error is TlsFailed)
 
 
 def test_a_silent_server_ends_in_time(peer: Callable[..., socket.socket]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import random
 import shutil
 import stat
+import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +20,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archives import PACKERS, Zipped, entry, long_name, pax, tar, unicode_name, zipped
+from archives import (
+    PACKERS,
+    Zipped,
+    entry,
+    holes,
+    leading,
+    long_name,
+    old_holes,
+    pax,
+    tar,
+    unicode_name,
+    zipped,
+)
+from fastdl.core.tar import pax_records
 from fastdl.errors import DiskError, Interrupted, NoSpace, TargetBusy, TargetExists, UnsafeArchive
 from fastdl.io import files
 from fastdl.io import unpack as unpacking
+from fastdl.io.archives import open_archive
 from fastdl.io.merging import Policy
-from fastdl.io.unpack import SUFFIX, unpack
+from fastdl.io.staging import SUFFIX, staging
+from fastdl.io.unpack import unpack
 from servers.content import content
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and permissions of POSIX")
@@ -141,6 +160,7 @@ def test_zip64(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
         (Zipped(b"e.txt", b"x", flags=0, extra=unicode_name(b"e.txt", "\u00e9.txt")), "\u00e9.txt"),
         (Zipped(b"e.txt", b"x", extra=unicode_name(b"old name", "\u00e9.txt")), "e.txt"),
         (Zipped(b"./a//e.txt", b"x"), "a/e.txt"),
+        (Zipped(b"a\\e.txt", b"x", flags=0, system=0), "a/e.txt"),
     ],
 )
 def test_names_in_zip(put: Put, member: Zipped, name: str) -> None:
@@ -187,6 +207,94 @@ def test_frames_of_zstandard_are_one_stream(put: Put) -> None:
     skipped = b"\x50\x2a\x4d\x18\x04\0\0\0skip"
     _, here = put(skipped + pack(data[:1000]) + skipped + pack(data[1000:]))
     assert (here / "f").read_bytes() == content(2, 0, 3000)
+
+
+def squeezable(ratio: int) -> bytes:
+    """Three megabytes that are packed to so many times less; the blocks of Zstandard are as large as these."""
+    block = 128 * 1024
+    return b"".join(random.Random(n).randbytes(block // ratio).ljust(block, b"\0") for n in range(24))
+
+
+@pytest.mark.parametrize("ratio", [2, 3, 5, 8, 9, 10])
+def test_a_decoder_may_give_exactly_what_it_was_asked_for(put: Put, ratio: int) -> None:
+    """Then it does not know yet that it wants more, and gives nothing at the next step."""
+    data, pack = squeezable(ratio), PACKERS["tar.zst"]
+    _, here = put(pack(tar(entry("f", data))))
+    assert (here / "f").read_bytes() == data
+    _, here = put(zipped(Zipped(b"g", data, method=93, body=pack(data))))
+    assert (here / "g").read_bytes() == data
+
+
+class Counted(io.BytesIO):
+    """Counts the bytes that are read."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+
+@pytest.mark.parametrize("cut", [0, 5])
+def test_streams_without_number_are_read_once(cut: int) -> None:
+    """What lies behind the end of a stream was read with it: the next stream begins there."""
+    pack, data = PACKERS["tar.gz"], tar(entry("f", b"x" * 3000))
+    file = Counted(pack(data[:2000]) + pack(b"") * 20_000 + pack(data[2000:])[: -cut or None])
+    archive = open_archive(file, len(file.getvalue()), lambda: None)
+    assert archive is not None
+    with contextlib.nullcontext() if not cut else pytest.raises(UnsafeArchive, match="cut off"):
+        assert [b"".join(content) for _, content in archive.members()] == [b"x" * 3000]
+    assert file.taken < 2 * len(file.getvalue())
+
+
+SEGMENTS = [(n * 1000, bytes([n]) * 10) for n in range(1, 60)]
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "segments"),
+    [
+        (tar(old_holes(5000, (0, b"a"), (4000, b"b" * 1000))), 5000, [(0, b"a"), (4000, b"b" * 1000)]),
+        (tar(old_holes(5000, (10, b"a"), (5000, b""))), 5000, [(10, b"a")]),
+        (tar(old_holes(70_000, *SEGMENTS)), 70_000, SEGMENTS),
+        (tar(holes("3,2,9,0", "9"), entry("GNUSparseFile.0/f", b"ab")), 9, [(3, b"ab")]),
+        (tar(leading("9000", b"2\n3\n2\n8000\n1\n".ljust(512, b"\0") + b"abc")), 9000, [(3, b"ab"), (8000, b"c")]),
+        (tar(leading("400000", b"0\n".ljust(512, b"\0"))), 400_000, []),
+    ],
+)
+def test_files_with_holes(put: Put, data: bytes, size: int, segments: list[tuple[int, bytes]]) -> None:
+    count, here = put(data[:-1024] + tar(entry("next", b"next")))
+    wanted = bytearray(size)
+    for start, part in segments:
+        wanted[start : start + len(part)] = part
+    assert count == 2
+    assert tree(here) == {"f": bytes(wanted), "next": b"next"}
+
+
+def test_holes_of_the_oldest_kind() -> None:
+    """Version 0.0 repeats two records for each segment."""
+    text = b"".join(b"%d %s\n" % (len(each) + 4, each) for each in OLDEST)
+    assert pax_records(text)["GNU.sparse.map"] == b"3,2,8000,1"
+
+
+OLDEST = [f"GNU.sparse.{key}".encode() for key in ("offset=3", "numbytes=2", "offset=8000", "numbytes=1")]
+
+
+@pytest.mark.skipif(shutil.which("tar") is None or sys.platform != "linux", reason="GNU tar")
+@pytest.mark.parametrize("how", ["gnu", "oldgnu", "pax", "posix --sparse-version=0.0", "posix --sparse-version=0.1"])
+def test_what_gnu_tar_packs(put: Put, tmp_path: Path, how: str) -> None:
+    there = tmp_path / "there"
+    (there / ("n" * 120)).mkdir(parents=True)
+    (there / ("n" * 120) / ("m" * 120)).write_bytes(b"long")
+    (there / "link").symlink_to("n" * 120 + "/" + "m" * 120)
+    with open(there / "sparse", "wb") as file:
+        for place in range(8):
+            file.seek(place << 20)
+            file.write(b"data")
+    words = ["tar", "-S", "-cf", str(tmp_path / "x.tar"), *f"--format={how}".split(), "-C", str(there), "."]
+    subprocess.run(words, check=True, timeout=100)
+    _, here = put((tmp_path / "x.tar").read_bytes())
+    assert tree(here) == tree(there)
 
 
 # --- links and permissions -------------------------------------------------------------------------------
@@ -428,6 +536,47 @@ def test_two_at_a_time(put: Put, tmp_path: Path) -> None:
     put(tar(entry("f", b"x")))
 
 
+def test_two_of_one_run_with_the_same_name_take_turns(tmp_path: Path) -> None:
+    """Lists may give two files the same name in two folders, and both are unpacked into --dir."""
+    failed: list[Exception] = []
+    met, both = threading.Event(), []
+
+    def one(number: int) -> None:
+        def check() -> None:
+            both.append(number)
+            if len(set(both)) == 2:
+                met.set()
+            met.wait(30)  # until the other one is at it too
+
+        archive = tmp_path / str(number) / "x.tar"
+        archive.parent.mkdir()
+        archive.write_bytes(tar(entry(f"f{number}", b"x")))
+        try:
+            unpack(str(archive), str(tmp_path / "here"), "refuse", check)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert tree(tmp_path / "here") == {"f0": b"x", "f1": b"x"}
+
+
+def test_who_waits_for_its_turn_can_be_ended(tmp_path: Path) -> None:
+    with (
+        staging(str(tmp_path / "x"), lambda: None),
+        pytest.raises(Interrupted),
+        staging(str(tmp_path / "x"), stops(1)),
+    ):
+        raise AssertionError("not its turn")
+    with staging(str(tmp_path / "x"), lambda: None):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_room_is_looked_for_first(put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpacking, "free_space", lambda path: 20 * 1024 * 1024)
     with pytest.raises(NoSpace):
@@ -471,6 +620,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_no_tree_of_members_gets_out(arena: Path, members: list[bytes]) -> None:
     """Every path, with every link of it followed, is in the folder; and what is refused leaves it empty."""
     here = arena / "deep" / "here"
+    shutil.rmtree(here, ignore_errors=True)  # of an example that failed
     (arena / "x.tar").write_bytes(tar(*members))
     done = _outcome(arena / "x.tar", here)
     inside = os.path.realpath(here)
@@ -482,7 +632,6 @@ def test_no_tree_of_members_gets_out(arena: Path, members: list[bytes]) -> None:
         assert not list(here.iterdir())
     assert {path.name for path in arena.iterdir()} <= {"x.tar", "deep"}
     assert {path.name for path in (arena / "deep").iterdir()} <= {"here"}
-    shutil.rmtree(here, ignore_errors=True)
 
 
 @settings(deadline=None, max_examples=200)

@@ -10,6 +10,7 @@ import pytest
 
 from archives import HOSTILE, Hostile
 from fastdl.core.archive import Planner
+from fastdl.core.tar import pax_records
 from fastdl.errors import UnsafeArchive
 from fastdl.io import unpack as unpacking
 from fastdl.io.unpack import unpack
@@ -61,3 +62,21 @@ def test_members_without_number(monkeypatch: pytest.MonkeyPatch) -> None:
         planner.take(archive.Head(f"f{number}", "file"))
     with pytest.raises(UnsafeArchive, match="more than 3 members"):
         planner.take(archive.Head("f3", "file"))
+
+
+def test_folders_that_only_names_speak_of_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One member may name a hundred of them."""
+    from fastdl.core import archive
+
+    monkeypatch.setattr(archive, "MOST_MEMBERS", 9)
+    planner = Planner(100, windows=False, folds=False)
+    planner.take(archive.Head("a/b/c/d/f", "file"))
+    planner.take(archive.Head("a/b/c/d/g", "file"))
+    with pytest.raises(UnsafeArchive, match="more than 9 members"):
+        planner.take(archive.Head("k/l/m/n", "file"))
+
+
+def test_only_what_means_anything_is_kept_of_extended_headers() -> None:
+    """There may be any number of them before a member."""
+    records = b"".join(b"%d k%06d=v\n" % (13, number) for number in range(1000))
+    assert pax_records(records + b"10 path=x\n") == {"path": b"x"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import email
 import email.message
-import importlib.util
-import os
 import re
 import subprocess
 import sys
@@ -17,15 +15,14 @@ from pathlib import Path
 import pytest
 
 import fastdl
+from servers.real import package
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if importlib.util.find_spec("hatchling") is None:
-        text = "hatchling is not installed (pip install -e '.[test]')"
-        pytest.fail(text) if os.environ.get("FASTDL_REQUIRE_SERVERS") == "1" else pytest.skip(text)
+    package("hatchling")
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import fastdl
+from pages.blocks import ROOT, needs_clone
 
-ROOT = Path(__file__).resolve().parents[2]
 TOP = {
     *("pyproject.toml", "mkdocs.yml", "src", "tests", "benches", "packaging", "docs", ".github", ".ci"),
     *("README.md", "LICENSE", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
@@ -52,6 +52,7 @@ def findings(pattern: str, *tops: str) -> list[str]:
     return found
 
 
+@needs_clone
 def test_the_walk_sees_the_repository() -> None:
     seen = {path.relative_to(ROOT).as_posix() for path in files()}
     assert {"pyproject.toml", ".ci/run", ".github/workflows/ci.yml", "src/fastdl/errors.py"} <= seen

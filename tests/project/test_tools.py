@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,15 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from servers.real import package
+
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = "from importlinter.cli import lint_imports_command as main; main()"
-
-
-def need(module: str) -> None:
-    """Without the tool there is nothing to say, but where everything must be there that is a failure."""
-    if importlib.util.find_spec(module) is None:
-        text = f"{module} is not installed (pip install -e '.[test]')"
-        pytest.fail(text) if os.environ.get("FASTDL_REQUIRE_SERVERS") == "1" else pytest.skip(text)
 
 
 def run(*command: str, cwd: Path = ROOT, source: Path = ROOT / "src") -> subprocess.CompletedProcess[str]:
@@ -40,7 +34,7 @@ def must_pass(done: subprocess.CompletedProcess[str]) -> None:
 
 
 def test_style() -> None:
-    need("ruff")
+    package("ruff")
     must_pass(run("-m", "ruff", "check", "--no-cache", "--output-format=concise", "."))
     must_pass(run("-m", "ruff", "format", "--no-cache", "--check", "."))
 
@@ -48,20 +42,20 @@ def test_style() -> None:
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_types(platform: str) -> None:
     """As on each system: what one of them lacks shows here, wherever the tests run."""
-    need("mypy")
+    package("mypy")
     paths = ["src"] if platform == "win32" else []  # the benches need a POSIX system
     cache = f"--cache-dir={ROOT / '.mypy_cache' / platform}"
     must_pass(run("-m", "mypy", "--no-error-summary", f"--platform={platform}", cache, *paths))
 
 
 def test_imports_keep_the_core_pure() -> None:
-    need("importlinter")
+    package("importlinter")
     must_pass(run("-c", CONTRACTS, "--no-cache"))
 
 
 @pytest.mark.parametrize("line", ["import time", "from os import path", "import fastdl.io", "import numpy, socket"])
 def test_the_contract_notices_an_impure_core(tmp_path: Path, line: str) -> None:
-    need("importlinter")
+    package("importlinter")
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / "src/fastdl/core/impure.py").write_text(f"{line}\n", encoding="utf-8")

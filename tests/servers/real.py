@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -67,11 +68,21 @@ def find(program: str) -> str:
     return path
 
 
+def package(module: str) -> Any:
+    """An imported module of the `test` extra; skips (or fails) the test, or the whole file, where it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        unavailable(f"{error.name} is not installed (pip install -e '.[test]')")
+
+
 def unavailable(reason: str) -> None:
-    """Skip the test, or fail it where FASTDL_REQUIRE_SERVERS=1 asks for every server."""
+    """Skip the test, or fail it where FASTDL_REQUIRE_SERVERS=1 asks for everything."""
     if os.environ.get("FASTDL_REQUIRE_SERVERS") == "1":
         pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
 
 
 def free_port() -> int:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import io
+from copy import copy
+from typing import Any
 
-import pyte
+from servers.real import package
+
+pyte = package("pyte")
+
+
+class Keeping(pyte.HistoryScreen):  # type: ignore[name-defined,misc]
+    """What tmux makes of it."""
+
+    def erase_in_display(self, how: int = 0, *args: Any, **more: Any) -> None:
+        if how == 0 and (self.cursor.x, self.cursor.y) == (0, 0):
+            self.history.top.extend(copy(self.buffer[row]) for row in range(self.lines))
+        super().erase_in_display(how, *args, **more)
 
 
 class Screen(io.StringIO):
     """A text stream that ends on a screen. A control character that no part of fastdl sends on purpose is a failure,
-    and so is a line that wraps, unless `wraps` is set."""
+    and so is a line that wraps, unless `wraps` is set. `keeps`: it does as tmux does and moves into its history what is
+    erased from the very first cell on."""
 
-    def __init__(self, width: int = 80, height: int = 24, encoding: str = "utf-8", *, wraps: bool = False) -> None:
+    def __init__(
+        self, width: int = 80, height: int = 24, encoding: str = "utf-8", *, wraps: bool = False, keeps: bool = False
+    ) -> None:
         super().__init__()
         self.codec = encoding
         self.wraps = wraps
-        self.screen = pyte.HistoryScreen(width, height, history=1000)
+        self.kind = Keeping if keeps else pyte.HistoryScreen
+        self.screen = self.kind(width, height, history=1000)
         self.player = pyte.Stream(self.screen)
         self.frames: list[str] = []
 
@@ -47,7 +64,7 @@ class Screen(io.StringIO):
     def reflow(self, width: int) -> None:
         """Another width, on a terminal that wraps the lines which are there anew; the cursor stays at its character."""
         old = self.screen
-        self.screen = pyte.HistoryScreen(width, old.lines, history=1000)
+        self.screen = self.kind(width, old.lines, history=1000)
         self.player = pyte.Stream(self.screen)
         at, rows = 0, [row.rstrip() for row in old.display]
         for number, row in enumerate(rows[: old.cursor.y + 1]):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fastdl.errors import ConnectionLost
-from fastdl.events import Ended, Named, Progressed, Started
+from fastdl.events import Ended, Lent, Named, Progressed, Started
 from fastdl.result import Result
 from fastdl.ui import bars
 from fastdl.ui.bars import Bars
@@ -180,6 +180,15 @@ def test_more_files_than_the_terminal_has_lines(
     assert screen.shown == []
 
 
+def test_what_is_erased_at_the_top_of_the_screen_is_gone(clock: Clock, opened: Open) -> None:
+    screen, display = opened(100, 2, wraps=True, keeps=True)
+    feed(display, clock)
+    screen.reflow(60)
+    move(display, clock, 46)
+    display.write("said")
+    assert [line.split()[0] for line in screen.shown] == ["said", "a.bin", "0"]
+
+
 @pytest.mark.parametrize("wide", [200, 60])
 def test_the_window_changes_its_width(wide: int, clock: Clock, opened: Open) -> None:
     screen, display = opened(100, 2, environ=XTERM | {"XTERM_VERSION": "XTerm(390)"}, wraps=True)
@@ -295,6 +304,19 @@ def test_a_server_that_does_not_answer(clock: Clock, opened: Open) -> None:
     assert screen.shown[0].startswith("a.bin")
 
 
+def test_files_under_way_come_before_those_that_wait(clock: Clock, opened: Open) -> None:
+    screen, display = opened(80, 5, height=4)
+    for job in range(4):
+        display.handle(Started(job, f"{URL}{job}.bin"))
+    for job in (3, 2):
+        feed(display, clock, job=job, name=f"{job}.bin")
+    assert [line.split()[0] for line in screen.shown] == ["2.bin", "3.bin", "0"]
+    display.handle(Ended(2, result()))
+    move(display, clock, 46, job=3)
+    assert [line.split()[0] for line in screen.shown] == ["0.bin", "3.bin", "1"]
+    assert "waiting for example.org, " in screen.shown[0]
+
+
 def test_a_short_download_imports_no_tqdm_and_draws_nothing(clock: Clock, opened: Open) -> None:
     screen, display = opened()
     begin(display)
@@ -335,6 +357,25 @@ def test_bars_in_the_background_draw_nothing(clock: Clock, opened: Open, monkeyp
     assert screen.shown[-1].startswith("0 of 2")
 
 
+def test_a_file_that_ends_in_the_background_draws_nothing(
+    clock: Clock, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen, display = opened(80, 3)
+    for job in range(3):
+        feed(display, clock, job=job)
+    screen.write("\n\n\n$ somebody types")
+    monkeypatch.setattr(bars, "in_front", lambda stream: False)
+    before = len(screen.frames)
+    for job in range(2):
+        display.handle(Ended(job, result()))
+        display.hide()
+        display.write(f"file {job}")
+    assert screen.frames[before:] == ["file 0\n", "file 1\n"]
+    monkeypatch.setattr(bars, "in_front", lambda stream: True)
+    move(display, clock, 46, job=2)
+    assert [line.split()[0] for line in screen.shown[-4:]] == ["$", "file", "a.bin", "2"]
+
+
 @pytest.mark.skipif(not hasattr(__import__("signal"), "SIGCONT"), reason="no such signal here")
 def test_after_a_stop_drawing_begins_where_the_cursor_is(clock: Clock, opened: Open) -> None:
     import signal
@@ -360,6 +401,24 @@ def test_what_another_writes_to_the_same_terminal_is_not_torn(clock: Clock, open
     screen.write("on stdout\n")
     move(display, clock, 46)
     assert [line.split()[0] for line in screen.shown] == ["on", "a.bin", "0"]
+
+
+def test_a_command_of_the_users_has_the_terminal_for_itself(clock: Clock, opened: Open) -> None:
+    screen, display = opened(80, 3)
+    for job in range(3):
+        feed(display, clock, job=job)
+    display.handle(Lent(0, True))
+    display.handle(Lent(1, True))
+    screen.write("a line of\n")
+    move(display, clock, 46, job=2)
+    display.handle(Ended(1, result()))
+    display.handle(Lent(1, False))
+    move(display, clock, 47, job=2)
+    screen.write("the command's\n")
+    assert screen.shown == ["a line of", "the command's"]
+    display.handle(Lent(0, False))
+    move(display, clock, 48, job=2)
+    assert [line.split()[0] for line in screen.shown] == ["a", "the", "a.bin", "a.bin", "1"]
 
 
 def test_small_files_of_a_list_are_seen_in_the_line_for_all(clock: Clock, opened: Open) -> None:

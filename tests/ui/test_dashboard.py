@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fastdl.core.history import Entry, Totals
 from fastdl.core.servers import Server
 from fastdl.io.profiles import Profiled, Stretch
+from fastdl.ui.dashboard.charts import Dot, Names, dots
 from fastdl.ui.dashboard.facts import Facts
 from fastdl.ui.dashboard.html import Markup, el
 from fastdl.ui.dashboard.page import page
@@ -259,6 +260,26 @@ def test_absurd_values() -> None:
     far = server(1, seen=1e30, rate=1e30, latency=1e9)
     for profile in (times, short):
         check(page(Facts([far], [], {"x": (0, 0)}, {}, Totals(12), entries, [profile])))
+
+
+@pytest.mark.parametrize(
+    ("rates", "lines"),
+    [
+        ([3e6, 5e6], ["1.0 MiB/s", "32.0 MiB/s"]),
+        ([3e6, 0.0], ["1.0 MiB/s", "32.0 MiB/s"]),
+        ([1.0, 900.0], ["1 B/s", "32 B/s", "1.0 KiB/s"]),
+        ([0.0], ["1 B/s", "32 B/s"]),
+        ([float(1 << 20)], ["1.0 MiB/s", "32.0 MiB/s"]),
+        ([1e15], ["32.0 GiB/s", "1.0 TiB/s"]),
+    ],
+)
+def test_each_line_is_32_times_the_one_below(rates: list[float], lines: list[str]) -> None:
+    """Downloads without a rate have failed: they lie on the lowest line and do not press the others together."""
+    drawn = dots(Names(), "title", "text", [Dot(0.5, rate, not rate) for rate in rates], ("", ""))
+    shown = re.findall(r'<text x="-?[0-9]+" y="[^"]*" class="axis">([^<]*)<', drawn)
+    assert shown == lines
+    heights = [float(y) for y in re.findall(r'(?:cy="|y=")([0-9.]+)"(?: r="3"| class="cross")', drawn)]
+    assert len(heights) == len(rates) and all(15 <= y <= 172 for y in heights)
 
 
 def test_a_large_state_folder_makes_a_small_page() -> None:

@@ -62,6 +62,16 @@ def test_it_fits_and_is_quiet(browser: Browser, file: Path, width: int, dark: bo
     assert browser.complaints == []
 
 
+def test_paper_is_light(browser: Browser, file: Path) -> None:
+    """Whoever likes it dark: a printer leaves the background out, and light text would not be seen."""
+    browser.open(file, width=1280, dark=True)
+    browser.ask(
+        "Emulation.setEmulatedMedia", media="print", features=[{"name": "prefers-color-scheme", "value": "dark"}]
+    )
+    assert browser.value("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
+    browser.ask("Emulation.setEmulatedMedia", media="")
+
+
 def test_charts_are_drawn(browser: Browser, file: Path) -> None:
     browser.open(file, width=1280, dark=False)
     boxes = "[...document.querySelectorAll('svg[role=img]')].map(each => each.getBoundingClientRect().width)"

@@ -53,7 +53,8 @@ def test_every_line_fits(
     layout = layout_for(width, longest, "\u2026")
     one = job(label, done=done, total=total, speed=speed, connections=count, sources=count)
     assert columns(line(one, layout, bar)) <= width
-    assert columns(waiting_line(one, layout, width, 3.0)) <= width
+    for named in (False, True):
+        assert columns(waiting_line(one, layout, width, 3.0, named=named)) <= width
 
 
 def test_parts_stand_below_each_other() -> None:

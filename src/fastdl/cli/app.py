@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from fastdl.cli.commands import NAMES, Command, Run, everything, load, runner
 from fastdl.cli.pages import command_page, form_of, root_page
+from fastdl.cli.state import say
 from fastdl.core.hints import Any
 from fastdl.errors import UsageError
 from fastdl.options import Option
@@ -22,15 +23,21 @@ from fastdl.options import Option
 class Root(TyperGroup):
     """`fastdl` itself; its help is ours, whatever typer's looks like."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        formatter.write(root_page(everything(), columns()))
+    def get_help(self, ctx: Any) -> str:
+        return _page(root_page(everything(), columns()))
 
 
 class Page(TyperCommand):
     """A command; its help is ours."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        formatter.write(command_page(load(self.name or ""), columns()))
+    def get_help(self, ctx: Any) -> str:
+        return _page(command_page(load(self.name or ""), columns()))
+
+
+def _page(text: str) -> str:
+    """Shows a page, and ends: as typer shows it, a disk that is full would be a bug."""
+    say([text.rstrip("\n")])
+    raise typer.Exit
 
 
 def columns() -> int:

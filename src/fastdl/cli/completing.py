@@ -90,7 +90,7 @@ def _candidates(before: list[str], current: str) -> Answer:
     from fastdl.errors import UsageError
 
     if not before:
-        options = _options(options_of("get"), "get") if current.startswith("-") else ()
+        options = _options(options_of("get"), "fastdl", ROOT[1:]) if current.startswith("-") else ()
         return Answer((*((name, load(name).summary) for name in NAMES), ("help", "Show a page of help."), *options))
     if before[0] in ("--install-completion", "--show-completion"):
         return Answer(_plain(SHELLS) if len(before) == 1 else ())
@@ -152,10 +152,10 @@ def _last_of(arg: str, names: Mapping[str, Option]) -> Option | None:
     return None
 
 
-def _options(options: Iterable[Option], command: str) -> tuple[tuple[str, str], ...]:
+def _options(options: Iterable[Option], command: str, more: Iterable[str] = ()) -> tuple[tuple[str, str], ...]:
     rows = [("--" + option.name, option.help) for option in options]
     rows += [("--no-" + option.name, f"Not: {option.help}") for option in options if option.negatable]
-    return (*rows, ("--help", f"Show the help of {command}."), *(_plain(ROOT[1:]) if not command else ()))
+    return (*rows, ("--help", f"Show the help of {command}."), *_plain(more))
 
 
 def _plain(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -198,7 +198,7 @@ def _of_config(words: Sequence[str]) -> Answer:
 
     if not words:
         return Answer(_plain(("show", "path", "edit", "set", "unset")))
-    if len(words) == 1 and words[0] in ("set", "unset"):
+    if words == ["set"] or words[0] in ("show", "unset"):
         return Answer(tuple((key.replace("_", "-").strip("-"), option.help) for key, (option, _) in SPELLINGS.items()))
     if len(words) == 2 and words[0] == "set":
         option, _ = SPELLINGS.get(words[1].replace("-", "_"), (None, True))

@@ -35,7 +35,9 @@ def main(args: Sequence[str]) -> int:
     DiskError."""
     shell = shell_of(args)
     if args[0] == "--show-completion":
-        sys.stdout.write(SCRIPTS[shell])
+        from fastdl.cli.state import say
+
+        say(SCRIPTS[shell].splitlines())
         return 0
     place = place_of(shell, os.environ, sys.platform)
     _install(place, SCRIPTS[shell])

@@ -15,7 +15,7 @@ from fastdl import config as settings_from
 from fastdl.cli.parse import parse
 from fastdl.cli.state import JSON, refuse, say
 from fastdl.config import SPELLINGS, Layer, config_path
-from fastdl.config_text import from_text, likely
+from fastdl.config_text import from_text, likely, place_of
 from fastdl.core.hints import Any
 from fastdl.core.toml_edit import loads, quoted, statements, with_key, without_key
 from fastdl.errors import FastdlError, UsageError
@@ -85,7 +85,7 @@ def _set(values: Values, words: list[str]) -> int:
     if len(given) > 1 and option.kind != "list":
         why = f"{len(given)} words are given"
         raise UsageError(f"config set {name}: it takes one value", why, "Put a value with spaces in quotes.")
-    value = _as_toml(option, given, f"config set {name}")
+    value = _as_toml(option, [_absolute(option, word) for word in given], f"config set {name}")
     path = config_path(os.environ)
 
     def edit(text: str) -> str:
@@ -175,6 +175,12 @@ def _literal(word: str) -> Callable[[str], bool]:
     return lambda key: key == word
 
 
+def _absolute(option: Option, word: str) -> str:
+    """A file that has to be there is meant from every folder; other paths (--dir) mean what they say in each."""
+    needed = option.key in settings_from.FILES and word and not word.startswith("~")
+    return os.path.abspath(word) if needed else word
+
+
 def _as_toml(option: Option, given: Sequence[str], where: str) -> str:
     """The value as the file has it, checked. Raises UsageError."""
     raw: Any = list(given) if option.kind == "list" else given[0]
@@ -210,7 +216,7 @@ def check(text: str, path: str) -> Layer:
     if not text.strip():
         return {}
     layer = from_text(text, path)
-    settings_from.check_pairs(_beside_environment(layer))
+    settings_from.check_pairs(_beside_environment(layer), lambda key: place_of(text, path, key))
     rules = layer.get("rules")
     if rules is not None:
         from fastdl.io.rules_file import open_mapper

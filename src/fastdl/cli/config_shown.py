@@ -63,7 +63,7 @@ def shown(text: str, path: str, environ: Mapping[str, str]) -> list[Shown]:
     merged: Layer = {}
     config.lay(merged, file)
     config.lay(merged, variables)
-    config.check_pairs(merged)
+    config.check_pairs(merged, lambda key: BY_KEY[key].variable)
     written = _written(text, path)
     rows = []
     for option in (*OPTIONS, *SETTINGS):

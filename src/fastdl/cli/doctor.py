@@ -37,7 +37,6 @@ DOCTOR_OPTIONS: tuple[Option, ...] = (
 DOCTOR_HELP = "Check DNS, IPv4/IPv6, TLS trust, proxy, clock, disk, terminal and config; say what to do."
 SECONDS = 10.0  # for everything together
 CODE = 3  # where something is wrong
-FILES = ("netrc_file", "cookies", "cert", "key")
 
 
 def main(args: Sequence[str]) -> int:
@@ -64,13 +63,13 @@ def doctor(values: Mapping[str, Any], words: Sequence[str]) -> int:
 
 
 class Read(Record):
-    """The settings as far as they can be read. `path`: the config file; `keys`: how many settings it has; `secret`:
-    whether one of them is; `cacert`: the place that names a --cacert, "" for the command line; `dared`: --insecure is
-    on the command line."""
+    """The settings as far as they can be read. `path`: the config file; `keys`: how many settings it has, None where
+    it is wrong; `secret`: whether one of them is; `cacert`: the place that names a --cacert, "" for the command line;
+    `dared`: --insecure is on the command line."""
 
     settings: Settings
     path: str
-    keys: int
+    keys: int | None
     secret: bool
     cacert: str
     dared: bool
@@ -86,10 +85,10 @@ def _read(given: Layer, tell: Tell) -> Read:
         tell(of_error("config", error))
         variables = {}
     merged: Layer = {}
-    for layer in (file, variables, given):
+    for layer in (file or {}, variables, given):
         config.lay(merged, layer)
     try:
-        config.check_pairs(merged)
+        config.check_pairs(merged, lambda key: "--" + BY_KEY[key].name if key in given else BY_KEY[key].variable)
     except UsageError as error:
         tell(of_error("config", error))
         merged.pop("key", None)
@@ -100,11 +99,11 @@ def _read(given: Layer, tell: Tell) -> Read:
         tell(of_error("config", error))
         settings = config.settings_of({**merged, "user": None}, None)
     settings = _without_missing_files(settings, tell)
-    return Read(settings, path, len(file), secret, place, "insecure" in given)
+    return Read(settings, path, None if file is None else len(file), secret, place, "insecure" in given)
 
 
-def _file(path: str, tell: Tell) -> tuple[Layer, bool]:
-    """The config file's layer, and whether it holds a secret."""
+def _file(path: str, tell: Tell) -> tuple[Layer | None, bool]:
+    """The config file's layer, None where it is wrong, and whether it holds a secret."""
     from fastdl.cli.config import check
     from fastdl.cli.config_shown import secrets
 
@@ -113,14 +112,14 @@ def _file(path: str, tell: Tell) -> tuple[Layer, bool]:
         return check(text, path), secrets(text, path)
     except UsageError as error:
         tell(of_error("config", error))
-        return {}, False
+        return None, False
 
 
 def _without_missing_files(settings: Settings, tell: Tell) -> Settings:
     """The settings without files that are not there, each of which is told of. (The authorities have a check of their
     own.)"""
     missing: dict[str, Any] = {}
-    for name in FILES:
+    for name in (name for name in config.FILES if name != "cacert"):
         alone = {name: getattr(settings, name)}
         try:
             config.check_files(replace(Settings(), **alone))
@@ -151,7 +150,7 @@ def _checks(read: Read, url: Url, *, given: bool) -> list[Check]:
         Check(("disk",), lambda tell: disks.check_disks(folders, tell)),
         Check(("state",), lambda tell: machine.check_state(state, tell)),
         Check(("trust",), lambda tell: trusted.check_trust(settings, read.cacert, environ, tell, dared=read.dared)),
-        Check(way.NAMES, network),
+        Check(tuple(name for name in way.NAMES if name != "tls" or url.scheme == "https"), network),
     ]
 
 

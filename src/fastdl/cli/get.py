@@ -6,11 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 
 from fastdl import config
-from fastdl.cli.crash import report_bug
 from fastdl.cli.parse import COMMANDS, parse
 from fastdl.cli.session import Session
 from fastdl.core.hints import TYPE_CHECKING, Any
-from fastdl.errors import FastdlError, UsageError
+from fastdl.errors import UsageError
 from fastdl.options import OPTIONS
 from fastdl.result import Result, Tally
 from fastdl.settings import Settings
@@ -36,17 +35,7 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     settings = checked_settings(values)
     config.check_urls(settings, urls)
     session = Session(settings, len(urls) if settings.input_file is None else None)
-    try:
-        with session.watching() as watcher:
-            results = _run(settings, urls, session, watcher)
-    except (FastdlError, BrokenPipeError):
-        raise
-    except Exception as error:
-        session.display.close()
-        return report_bug(error, verbose=settings.verbose, log=session.log)
-    finally:
-        session.close()
-    return session.exit_code(results)
+    return session.run(lambda watcher: _run(settings, urls, session, watcher))
 
 
 def _run(

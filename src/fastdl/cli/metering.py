@@ -14,12 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from fastdl.cli.outnames import check_name
 from fastdl.core.endpoint import Endpoint, endpoint_of
 from fastdl.core.exposition import Labels
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.engine import metrics
 from fastdl.engine.metering import Metering
-from fastdl.errors import BadName, DiskError, UsageError
+from fastdl.errors import BadName, DiskError
 from fastdl.events import Event, Named
 from fastdl.io import files
 from fastdl.io.outfile import OutFile, same_file
@@ -54,7 +55,7 @@ def metering(
 ) -> Iterator[Meter]:
     """While it lasts, the metrics that --metrics asks for are given. `warn` is told of what fails later, `say` the URL
     where any free port was asked for, `note` the URL that was to be expected. Raises UsageError for an address that
-    cannot be had or a file that something else of the run writes, DiskError for a file that cannot be written."""
+    cannot be had or a file that something else of the run uses, DiskError for a file that cannot be written."""
     assert settings.metrics is not None
     endpoint = endpoint_of(settings.metrics)
     counted = Metering(profile)
@@ -62,7 +63,7 @@ def metering(
         with _served(endpoint, counted, say if endpoint.port == 0 else note):
             yield Meter(counted)
         return
-    _check_names(settings.metrics, settings)
+    _check_file(settings.metrics, settings)
     with contextlib.closing(_MetricsFile(settings.metrics, counted, warn)) as file:
         yield Meter(counted, file.heard)
 
@@ -79,18 +80,9 @@ def _served(endpoint: Endpoint, counted: Metering, say: Tell) -> Iterator[None]:
         server.close()
 
 
-def _check_names(path: str, settings: Settings) -> None:
+def _check_file(path: str, settings: Settings) -> None:
     """Raises UsageError, BadName."""
-    output = settings.output if settings.output != "-" else None
-    others = {
-        "--output": os.path.join(settings.dir, output) if output is not None else None,
-        "--profile": settings.profile,
-        "--log": settings.log,
-        "--input-file": settings.input_file if settings.input_file != "-" else None,
-    }
-    for option, other in others.items():
-        if other is not None and same_file(path, other):
-            raise UsageError(f"--metrics and {option} name the same file", path, _HINT)
+    check_name("metrics", path, settings, _HINT)
     if os.path.exists(path) and not os.path.isdir(path) and not stat.S_ISREG(os.stat(path).st_mode):
         raise BadName(f"cannot write the metrics {files.shown(path)}", "it is not a regular file", _HINT)
 
@@ -105,6 +97,7 @@ class _MetricsFile:
         self._warn = warn
         self._warned = False
         self._taken = False
+        self._writing = threading.Lock()
         self._common = labels_of(path)
         self._names = {os.path.basename(each).lower() for each in (path, os.path.realpath(path))}
         self._over = threading.Event()
@@ -125,7 +118,8 @@ class _MetricsFile:
         if not isinstance(event, Named) or self._taken or os.path.basename(event.path).lower() not in self._names:
             return
         if same_file(event.path, self._path):
-            self._taken = True
+            with self._writing:  # a version that is on its way would still replace the download
+                self._taken = True
             self._complain(f"{self._path} is a download now", "the metrics are not written any more")
 
     def _keep_writing(self) -> None:
@@ -133,10 +127,11 @@ class _MetricsFile:
             self._write(None)
 
     def _write(self, ended: float | None) -> None:
-        if self._taken:
-            return
         try:
-            self._target.write(self._text(ended))
+            text = self._text(ended)
+            with self._writing:
+                if not self._taken:
+                    self._target.write(text)
         except DiskError as error:
             self._complain(error.what, error.why)
         except Exception as error:  # a bug; it is told, and the downloads go on

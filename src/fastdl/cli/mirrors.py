@@ -10,6 +10,7 @@ from fastdl import config
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import is_terminal
+from fastdl.cli.state import open_store, say
 from fastdl.core.hints import Any
 from fastdl.core.inventory import Choice, Entry, chosen, inventory
 from fastdl.core.plain import replace
@@ -47,21 +48,14 @@ def mirrors(values: Mapping[str, Any], words: Sequence[str]) -> int:
         if values.get(option.key) and option.key not in LIST_KEYS:
             raise UsageError(f"--{option.name} is for 'fastdl mirrors test URL'", "the list asks no server", HINT)
     settings = checked_settings(values)
-    _say(list(_lines(settings, words[0] if words else "")))
+    say(_lines(settings, words[0] if words else ""))
     return 0
-
-
-def _say(lines: Sequence[str]) -> None:
-    if sys.stdout is not None:
-        sys.stdout.write("".join(line + "\n" for line in lines))
-        sys.stdout.flush()
 
 
 # --- the list --------------------------------------------------------------------------------------------
 
 
 def _lines(settings: Settings, word: str) -> list[str]:
-    from fastdl.cli.state import open_store
     from fastdl.engine.explaining.memory import recall
     from fastdl.ui.mirrors import details, listed, short
 
@@ -105,11 +99,11 @@ def _test(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     config.check_urls(settings, list(urls))
     told, error = _measured(settings, urls[0])
     if settings.json:
-        _say([json.dumps(told)])
+        say([json.dumps(told)])
     else:
         from fastdl.ui.mirrors import tested
 
-        _say(list(tested(told)))
+        say(tested(told))
     if error is not None:
         raise error
     return 0

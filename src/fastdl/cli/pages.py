@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from fastdl.cli.commands import DOWNLOAD, Command
-from fastdl.options import BY_KEY, Option
+from fastdl.options import Option
 
 LEAST, MOST = 24, 100  # columns: below, words are broken; above, lines are hard to follow
 NARROW = 60  # below, what an option means stands under its name
@@ -124,11 +124,6 @@ def names_of(option: Option) -> str:
 def form_of(option: Option) -> str:
     """The form of an option's value: its metavar, which names the words of a choice wherever there is room."""
     return "|".join(option.words) if option.kind == "choice" else option.metavar
-
-
-def from_config(command: Command) -> bool:
-    """Whether the command has options that the config file and the environment know too."""
-    return any(BY_KEY.get(option.key) is option for option in command.options)
 
 
 # --- lines -----------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
+from fastdl.cli.outnames import check_name
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.errors import DiskError, UsageError
-from fastdl.io.outfile import OutFile, same_file
+from fastdl.errors import DiskError
+from fastdl.io.outfile import OutFile
 
 if TYPE_CHECKING:
     from fastdl.engine.profile import Profile
@@ -22,10 +23,9 @@ _HINT = "Choose another file with --profile."
 @contextlib.contextmanager
 def profiling(path: str, settings: Settings, warn: Callable[[str], None]) -> Iterator[Profile]:
     """While it lasts, times are taken for the file `path`. `warn` is told if it cannot be written at the end: that is
-    no reason to call the downloads failed. Raises DiskError if it cannot be begun, UsageError if it is the download's
-    own name."""
-    if settings.output is not None and same_file(path, os.path.join(settings.dir, settings.output)):
-        raise UsageError("--profile and --output name the same file", path, _HINT)
+    no reason to call the downloads failed. Raises DiskError if it cannot be begun, UsageError if something else of
+    the run has that name."""
+    check_name("profile", path, settings, _HINT)
     target = OutFile(path, "the profile", _HINT)
     from fastdl.engine.profile import Profile
 

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from fastdl import config
-from fastdl.cli.crash import report_bug
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
@@ -65,8 +64,9 @@ def resume(values: Mapping[str, Any], folders: Sequence[str]) -> int:
     settings = replace(checked_settings(values), dir=folder, output=None, resume=True)
     found = unfinished(folder)
     if only_list:
-        for item in found:
-            emit(sys.stdout, line_of(item))
+        from fastdl.cli.state import say
+
+        say(map(line_of, found))
         return 0
     if not found:
         if not settings.quiet:
@@ -117,19 +117,11 @@ def _finish(found: list[Unfinished], settings: Settings) -> int:
     if len(found) > 1 and (settings.checksum or settings.mirrors):
         raise UsageError("--checksum and --mirror are for one file", f"{len(found)} are unfinished here")
     session = Session(settings, len(found))
-    try:
-        with session.watching() as watcher:
-            results = [
-                _finish_one(item, settings, renumbered(session.handle, at), watcher) for at, item in enumerate(found)
-            ]
-    except (FastdlError, BrokenPipeError):
-        raise
-    except Exception as error:
-        session.display.close()
-        return report_bug(error, verbose=settings.verbose, log=session.log)
-    finally:
-        session.close()
-    return session.exit_code(results)
+
+    def finish_all(watcher: Watcher | None) -> list[Result]:
+        return [_finish_one(item, settings, renumbered(session.handle, at), watcher) for at, item in enumerate(found)]
+
+    return session.run(finish_all)
 
 
 def _finish_one(item: Unfinished, settings: Settings, observer: Observer, watcher: Watcher | None) -> Result:

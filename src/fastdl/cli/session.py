@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
+from fastdl.cli.crash import report_bug
 from fastdl.core.hints import TYPE_CHECKING, TextIO
-from fastdl.errors import BadEntry, DiskError, Interrupted, SomeFailed, Terminated, UnsafeName
+from fastdl.errors import BadEntry, DiskError, FastdlError, Interrupted, SomeFailed, Terminated, UnsafeName
 from fastdl.events import Ended, Event, Note
 from fastdl.result import Result, Tally
 from fastdl.settings import Settings
@@ -93,6 +94,21 @@ class Session:
         from fastdl.cli.profiling import profiling
 
         return profiling(self.settings.profile, self.settings, lambda text: self.handle(Note(None, "warning", text)))
+
+    def run(self, work: Callable[[Watcher | None], Sequence[Result] | Tally]) -> int:
+        """Does the work of the run, watched as --profile and --metrics ask; the exit code. What nobody foresaw is
+        reported as a bug. Raises FastdlError for what concerns the whole run."""
+        try:
+            with self.watching() as watcher:
+                results = work(watcher)
+        except (FastdlError, BrokenPipeError):
+            raise
+        except Exception as error:
+            self.display.close()
+            return report_bug(error, verbose=self.settings.verbose, log=self.log)
+        finally:
+            self.close()
+        return self.exit_code(results)
 
     @contextmanager
     def watching(self) -> Iterator[Watcher | None]:

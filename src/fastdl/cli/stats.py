@@ -78,7 +78,7 @@ def _page(path: str, values: Mapping[str, Any]) -> int:
     if not path:
         raise UsageError("the option --html needs a file", "its name is empty", "Write for example --html stats.html.")
     store = open_store()
-    if same_file(path, store.path):
+    if any(same_file(path, store.path + ending) for ending in ("", "-wal", "-shm")):  # its log and index are it too
         raise UsageError("--html names the state file itself", safe(path), _HINT)
     target = OutFile(path, "the page", _HINT) if path != "-" else None
     found = collected(store)

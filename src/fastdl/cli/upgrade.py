@@ -7,11 +7,12 @@ and taken back if it does not start.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fastdl import __version__
 from fastdl.cli.get import checked_settings
@@ -24,7 +25,7 @@ from fastdl.core.ways import Way, way_of
 from fastdl.engine.releases import Asset, Release, download, newest, package_of
 from fastdl.errors import NoPermission, TargetBusy, UsageError
 from fastdl.events import Event
-from fastdl.io import files, installed, onedir
+from fastdl.io import installed, lockfile, onedir
 from fastdl.io.disk import disk_error
 from fastdl.options import OPTIONS, WAY, Option
 from fastdl.settings import Settings
@@ -46,7 +47,8 @@ WORKSHOP = ".fastdl-upgrade"  # beside the program's folder: what is downloaded,
 
 
 class Found(Record):
-    """What is known before anything is done. `newer`: there is a version above this one."""
+    """What is known before anything is done. `newer`: there is a version above this one, and it is for who runs
+    this one."""
 
     release: Release
     way: Way
@@ -81,7 +83,7 @@ def upgrade(values: Mapping[str, Any], words: Sequence[str]) -> int:
     facts = installed.facts()
     way = way_of(facts)
     release = newest(settings, os.environ)
-    found = Found(release, way, release.is_newer_than(__version__))
+    found = Found(release, way, release.is_for(__version__))
     replaces = found.newer and way.replaces_itself and not values.get(CHECK.key)
     # Made before anything is replaced: afterwards this process finds none of its own modules any more.
     told = _told(found._replace(upgraded=bool(replaces)), as_json=bool(values.get(JSON.key)))
@@ -101,8 +103,8 @@ def lines(found: Found) -> list[str]:
     if found.upgraded:
         return [f"fastdl {version} is in place of {__version__}, in {way.folder}"]
     if not found.newer:
-        same = found.release.is_older_than(__version__)
-        return [f"fastdl {__version__} is {f'newer than {version}, the newest release' if same else 'the newest'}"]
+        above = found.release.is_older_than(__version__)
+        return [f"fastdl {__version__} is {f'newer than {version}, the newest release' if above else 'the newest'}"]
     told = [f"fastdl {version} is out; this is {__version__}" + (f", installed by {way.by}" if way.command else "")]
     if way.command:
         return [*told, f"upgrade with: {way.command}"]
@@ -118,40 +120,36 @@ def _replace(settings: Settings, found: Found, program: str) -> None:
     package = package_of(found.release, sys.platform, _machine())
     onedir.check_folder(folder)
     workshop = os.path.join(os.path.dirname(folder), WORKSHOP)
-    lock = _enter(workshop)
-    try:
-        for name in ("new", "old"):
-            onedir.clear(os.path.join(workshop, name))
-        new = _fetched(settings, found.release, package, os.path.join(workshop, "new"))
-        executable = os.path.basename(program)
-        version = found.release.version
-        onedir.starts(os.path.join(new, executable), version, os.environ)
-
-        def check() -> None:
-            onedir.starts(program, version, os.environ)
-
-        onedir.swap(folder, new, os.path.join(workshop, "old"), check)
-    finally:
-        files.unlock(lock)
-        os.close(lock)
+    version = found.release.version
+    with _alone(workshop):
+        onedir.clear(workshop)
+        try:
+            new = _fetched(settings, found.release, package, os.path.join(workshop, "new"))
+            onedir.starts(os.path.join(new, os.path.basename(program)), version, os.environ)
+            aside = os.path.join(workshop, "old")
+            onedir.swap(folder, new, aside, lambda: onedir.starts(program, version, os.environ))
+        except onedir.NotTakenBack:  # what lies there is all that is left of the old one
+            raise
+        except BaseException:
+            onedir.clear(workshop)
+            raise
         onedir.clear(workshop)
 
 
-def _enter(workshop: str) -> int:
-    """Makes the folder for the work, and holds its lock. Raises TargetBusy where another upgrade does, DiskErrors."""
-    path = os.path.join(workshop, "lock")
-    try:
-        os.makedirs(workshop, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        held = files.try_lock(lock)
-    except PermissionError as error:
-        raise NoPermission(f"cannot make {workshop}", "no permission", "Run it as the one who owns it.") from error
-    except OSError as error:
-        raise disk_error(error, "create", workshop) from error
-    if not held:
-        os.close(lock)
-        raise TargetBusy("another fastdl is upgrading this program", "", "Wait for it to end.")
-    return lock
+@contextlib.contextmanager
+def _alone(workshop: str) -> Iterator[None]:
+    """No other upgrade of this program meanwhile. Raises TargetBusy where one is at it, DiskErrors."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lockfile.held(workshop + ".lock", patience=0))
+        except TimeoutError as error:
+            raise TargetBusy("another fastdl is upgrading this program", "", "Wait for it to end.") from error
+        except PermissionError as error:
+            hint = "Run it as the one who owns it."
+            raise NoPermission(f"cannot make {workshop}", "no permission", hint) from error
+        except OSError as error:
+            raise disk_error(error, "create", workshop) from error
+        yield
 
 
 def _machine() -> str:

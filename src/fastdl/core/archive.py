@@ -36,6 +36,11 @@ _IGNORED = re.compile("[\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe
 _OURS = (".fastdl", ".fastdl.journal", ".fastdl.extract")
 
 
+_Tree = dict[str, "_Tree | str"]
+"""What was taken, by key of the name: folders with what is in them, "file" or "link". Each name is here but once, so a
+path of a hundred folders costs what it is long."""
+
+
 class Head(Record):
     """A member as the archive describes it. `size` is its bytes when unpacked, `mode` its permissions or None,
     `modified` Unix time in seconds or None, `target` what a link names."""
@@ -72,13 +77,11 @@ class Planner:
         self.count = 0
         self._windows = windows
         self._folds = folds
-        self._kinds: dict[str, Kind] = {}  # by key of the path
+        self._tree: _Tree = {}
 
     def take(self, head: Head) -> Member | None:
         """The member as it may be unpacked, None for the folder itself. Raises UnsafeArchive."""
-        self.count += 1
-        if self.count > MOST_MEMBERS:
-            raise UnsafeArchive(f"the archive has more than {MOST_MEMBERS} members")
+        self._count()
         parts = self._parts(head.name)
         if not parts:
             if head.kind != "folder":
@@ -128,15 +131,20 @@ class Planner:
             return "its name has a character that Windows gives a meaning to"
         return "" if _is_text(part) else "its name is no text"
 
-    def _key(self, parts: list[str]) -> str:
+    def _key(self, part: str) -> str:
         """What the file system takes for the same name has the same key."""
-        path = "/".join(parts)
-        if not self._folds or path.isascii():
-            return path.casefold() if self._folds else path
-        folded = unicodedata.normalize("NFD", _IGNORED.sub("", path)).casefold()
+        if not self._folds or part.isascii():
+            return part.casefold() if self._folds else part
+        folded = unicodedata.normalize("NFD", _IGNORED.sub("", part)).casefold()
         return unicodedata.normalize("NFC", folded)
 
     # --- sizes -------------------------------------------------------------------------------------------
+
+    def _count(self) -> None:
+        """One more member, or a folder that only the names of others speak of."""
+        self.count += 1
+        if self.count > MOST_MEMBERS:
+            raise UnsafeArchive(f"the archive has more than {MOST_MEMBERS} members")
 
     def _add(self, head: Head) -> None:
         if head.size < 0 or (head.size and head.kind != "file"):
@@ -150,23 +158,34 @@ class Planner:
 
     def _place(self, head: Head, parts: list[str]) -> None:
         """Nothing is written through a link, over another member, or below a file."""
-        for depth in range(1, len(parts)):
-            above = self._kinds.setdefault(self._key(parts[:depth]), "folder")
-            if above != "folder":
-                raise _refused(head.name, "a link is in its path" if above == "symlink" else "a file is in its path")
-        kind: Kind = "file" if head.kind == "hardlink" else head.kind
-        key = self._key(parts)
-        there = self._kinds.get(key)
-        if there is not None and not there == kind == "folder":  # folders are often named twice
+        *above, last = map(self._key, parts)
+        tree = self._tree
+        for key in above:
+            below = tree.get(key)
+            if below is None:
+                self._count()
+                below = tree[key] = {}
+            if isinstance(below, str):
+                raise _refused(head.name, f"a {below} is in its path")
+            tree = below
+        there = tree.get(last)
+        if there is None:
+            tree[last] = {} if head.kind == "folder" else "link" if head.kind == "symlink" else "file"
+        elif isinstance(there, str) or head.kind != "folder":  # folders are often named twice
             raise _refused(head.name, "the archive has its name twice")
-        self._kinds[key] = kind
+
+    def _has_file(self, parts: list[str]) -> bool:
+        there: _Tree | str | None = self._tree
+        for key in map(self._key, parts):
+            there = there.get(key) if isinstance(there, dict) else None
+        return there == "file"
 
     # --- links -------------------------------------------------------------------------------------------
 
     def _target(self, head: Head, parts: list[str]) -> str:
         if head.kind == "hardlink":
             path = self._parts(head.target)
-            if self._kinds.get(self._key(path)) != "file":
+            if not self._has_file(path):
                 raise _refused(head.name, "it is a hard link to no file of the archive before it")
             return "/".join(path)
         if head.kind == "symlink":

@@ -151,10 +151,6 @@ class PieceMap:
         """The bytes of all pieces that are known to be right."""
         return RangeSet((run.start * self._length, min(run.end * self._length, self.size)) for run in self._right)
 
-    def unchecked(self) -> RangeSet:
-        """The bytes of all others."""
-        return self.right().missing(self.size)
-
     def _close(self, index: int) -> None:
         self._open.remove(index, index + 1)
         self._away.discard(index)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from fastdl.core import sparse
 from fastdl.core.archive import Head, Kind
 from fastdl.core.record import Record
 from fastdl.errors import UnsafeArchive
@@ -20,6 +21,7 @@ _KINDS: dict[bytes, Kind] = {
     b"0": "file",
     b"\0": "file",
     b"7": "file",
+    b"S": "file",
     b"5": "folder",
     b"2": "symlink",
     b"1": "hardlink",
@@ -28,15 +30,15 @@ _NEVER = {
     b"3": "a device",
     b"4": "a device",
     b"6": "a named pipe",
-    b"S": "a sparse file",
     b"M": "the rest of a file of another volume",
     b"D": "a list of GNU's incremental backups",
 }
-_DECIDING = {"path", "linkpath", "size"}
+_DECIDING = {"path", "linkpath", "size", *sparse.KEYS}
+_TAKEN = {"mtime", *_DECIDING}  # others are not kept: there may be any number of them
 
 
 class Header(Record):
-    """One block of 512 bytes. `kind` is its type flag; texts are decoded, `size` is in bytes."""
+    """One block of 512 bytes. `kind` is its type flag; texts are decoded, `size` is the bytes that follow it."""
 
     name: str
     kind: bytes
@@ -44,6 +46,7 @@ class Header(Record):
     mode: int
     modified: float
     target: str
+    block: bytes
 
 
 def parse_header(block: bytes) -> Header | None:
@@ -59,7 +62,7 @@ def parse_header(block: bytes) -> Header | None:
     prefix = _cut(block[345:500]) if block[257:265] == b"ustar\x0000" else b""
     whole = prefix + b"/" + name if prefix else name
     moment = float(modified) if modified is not None else -1.0
-    return Header(text_of(whole), block[156:157], size, mode, moment, text_of(_cut(block[157:257])))
+    return Header(text_of(whole), block[156:157], size, mode, moment, text_of(_cut(block[157:257])), block)
 
 
 def text_of(raw: bytes) -> str:
@@ -82,8 +85,10 @@ def _number(raw: bytes) -> int | None:
 
 
 def pax_records(data: bytes) -> dict[str, bytes]:
-    """The records of an extended header: `LENGTH KEY=VALUE` and a line end. Raises UnsafeArchive."""
+    """The records of an extended header that mean anything here: `LENGTH KEY=VALUE` and a line end, each. Raises
+    UnsafeArchive."""
     found: dict[str, bytes] = {}
+    pairs: list[bytes] = []
     at = 0
     while at < len(data):
         length, _, _ = data[at : at + 20].partition(b" ")
@@ -92,8 +97,14 @@ def pax_records(data: bytes) -> dict[str, bytes]:
         key, equals, value = record[:-1].partition(b"=")
         if end > len(data) or not equals or not key or record[-1:] != b"\n":
             raise _damaged("an extended header is not valid")
-        found[text_of(key)] = value
+        name = text_of(key)
+        if name in sparse.PAIRS:
+            pairs.append(value)
+        elif name in _TAKEN:
+            found[name] = value
         at = end
+    if pairs:
+        found["GNU.sparse.map"] = b",".join(pairs)
     return found
 
 
@@ -104,11 +115,15 @@ class TarReader:
         """`read` gives so many bytes, fewer only at the end of the stream."""
         self._read = read
         self._at = 0
-        self._left = 0  # bytes of the current member
+        self._left = 0  # bytes of the current member that the archive still has
+        self._holes: sparse.Holes | None = None
         self._padding = 0
 
     def take(self, count: int) -> bytes:
         """The next bytes of the current member, at most `count`; none at its end."""
+        return self._stored(count) if self._holes is None else self._holes.take(count)
+
+    def _stored(self, count: int) -> bytes:
         data = self._exactly(min(count, self._left))
         self._left -= len(data)
         return data
@@ -150,14 +165,12 @@ class TarReader:
         """What an extended header says of the next member."""
         if header.size > MOST_EXTENDED:
             raise _damaged("an extended header is too large")
-        data = self.take(header.size)
+        data = self._stored(header.size)
         if header.kind == b"L":
             return {"path": _cut(data)}
         if header.kind == b"K":
             return {"linkpath": _cut(data)}
         records = pax_records(data)
-        if any(key.startswith("GNU.sparse.") for key in records):
-            raise UnsafeArchive("the archive has a sparse file", "fastdl does not unpack those")
         if header.kind == b"g":
             if records.keys() & _DECIDING:
                 raise UnsafeArchive("the archive is not safe", "it gives all its members one name or size")
@@ -176,9 +189,21 @@ class TarReader:
         if kind == "file" and name.endswith("/"):  # how the first tars wrote folders
             kind = "folder"
         self._left, self._padding = size, -size % BLOCK
+        if header.kind == b"S" or sparse.is_sparse(extended):
+            name = text_of(extended["GNU.sparse.name"]) if "GNU.sparse.name" in extended else name
+            size = self._open_holes(header, extended)
         target = text_of(extended["linkpath"]) if "linkpath" in extended else header.target
         modified = _seconds(extended["mtime"]) if "mtime" in extended else header.modified
         return Head(name, kind, size, header.mode, modified, target if kind in ("symlink", "hardlink") else "")
+
+    def _open_holes(self, header: Header, extended: dict[str, bytes]) -> int:
+        """The size of a file with holes, which `take` then gives."""
+        if header.kind == b"S":
+            size, segments = sparse.old_map(header.block, lambda: self._exactly(BLOCK), _number)
+        else:
+            size, segments = sparse.pax_map(extended, self._stored)
+        self._holes = sparse.Holes(size, segments, self._left, self._stored)
+        return size
 
     # --- bytes -------------------------------------------------------------------------------------------
 
@@ -195,8 +220,9 @@ class TarReader:
 
     def _skip(self) -> None:
         """To the next header."""
+        self._holes = None
         while self._left:
-            self.take(64 * 1024)
+            self._stored(64 * 1024)
         self._exactly(self._padding)
 
     def _end(self) -> None:

@@ -89,7 +89,10 @@ def with_key(text: str, name: str, value: str, same: Same) -> str:
 def without_key(text: str, same: Same) -> str:
     """The text without the top-level keys that `same` says yes to, whatever the number of their lines."""
     for statement in reversed([statement for statement in _pairs(text) if same(statement.name)]):
-        text = text[: statement.start] + text[statement.end :]
+        behind = text[statement.end :]
+        if statement.start == 0:  # no text begins with an empty line; `_added` may have made this one
+            behind = re.sub(r"\A\r?\n", "", behind)
+        text = text[: statement.start] + behind
     return text
 
 
@@ -206,20 +209,22 @@ def _shows(line: str, name: str) -> bool:
 
 
 def _place(text: str, name: str) -> tuple[int, bool]:
-    """Where a new key goes: below the comment that shows it; behind the last pair; before the first table and the
-    comments right above it; at the end. And whether an empty line has to follow it."""
+    """Where a new key goes: below the comment that shows it; behind the last pair; before the first table, the comments
+    right above it and the empty lines above those; at the end. And whether an empty line has to follow it."""
     last = 0
-    remarks = None  # where the comments begin that stand right above
+    above: int | None = None  # where the comments begin that stand right above, or the empty lines before them
+    bare = False  # whether an empty line is the last of what stands above
     for statement in statements(text):
         if statement.kind == "table":
-            return (last, False) if last else (statement.start if remarks is None else remarks, True)
+            return (last, False) if last else (statement.start, True) if above is None else (above, above == 0)
         written = text[statement.start : statement.end]
         if statement.kind == "pair":
-            last, remarks = statement.end, None
+            last, above, bare = statement.end, None, False
         elif _shows(written, name):
             return statement.end, False
         elif not written.strip():
-            remarks = None
-        elif remarks is None:
-            remarks = statement.start
+            above = above if bare else statement.start
+            bare = True
+        else:
+            above, bare = (statement.start if above is None else above), False
     return last or len(text), False

@@ -24,8 +24,10 @@ _LOCATOR = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
+_UNKNOWN = (0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)  # of an end record: see that of zip64
 _MOST_COMMENT = 65_535
 _MOST_DIRECTORY = MOST_MEMBERS * 512  # bytes
+_DOS = 0
 _UNIX = (3, 19)  # and macOS
 _KINDS: dict[int, Kind] = {0: "file", 0o100000: "file", 0o040000: "folder", 0o120000: "symlink"}
 
@@ -82,7 +84,8 @@ def _directory(read_at: ReadAt, size: int) -> tuple[int, int, int]:
     if place >= _LOCATOR.size:
         locator = read_at(place - _LOCATOR.size, _LOCATOR.size)
         if locator[:4] == b"PK\6\7":
-            end, disk, first, here, count, length, start = _large(read_at, locator, place)
+            ordinary = tail[found[0] : found[0] + _END.size]
+            end, disk, first, here, count, length, start = _large(read_at, locator, place, ordinary)
     if disk or first or here != count:
         raise UnsafeArchive("the archive has several volumes", "fastdl does not unpack those")
     if start + length != end or length < count * _CENTRAL.size:
@@ -104,8 +107,8 @@ def _ends_there(tail: bytes, at: int) -> bool:
     return at + _END.size <= len(tail) and at + _END.size + struct.unpack_from("<H", tail, at + 20)[0] == len(tail)
 
 
-def _large(read_at: ReadAt, locator: bytes, place: int) -> tuple[int, ...]:
-    """What the end record of a zip64 archive says."""
+def _large(read_at: ReadAt, locator: bytes, place: int, end: bytes) -> tuple[int, ...]:
+    """What the end record of a zip64 archive says; the other one, `end`, leaves it open or says the same."""
     _, disk, at, disks = _LOCATOR.unpack(locator)
     record = read_at(at, _END64.size)
     if len(record) < _END64.size or record[:4] != b"PK\6\6" or disk or disks > 1:
@@ -113,6 +116,9 @@ def _large(read_at: ReadAt, locator: bytes, place: int) -> tuple[int, ...]:
     _, length, _, _, disk, first, here, count, size, start = _END64.unpack(record)
     if at + 12 + length != place - _LOCATOR.size:
         raise _damaged("its end is not valid")
+    told = tuple(zip(_END.unpack(end)[1:7], (disk, first, here, count, size, start), strict=True))
+    if any(short not in (long, most) for (short, long), most in zip(told, _UNKNOWN, strict=True)):
+        raise UnsafeArchive("the archive is not safe", "it describes its directory in two ways")
     return at, disk, first, here, count, size, start
 
 
@@ -221,7 +227,13 @@ def _local(read_at: ReadAt, row: _Central, name: str) -> int:
 
 
 def _name(row: _Central) -> str:
-    """The name, by its flag or by what its writer is known to do; the field for Unicode names where it fits."""
+    """The name, by its flag or by what its writer is known to do; the field for Unicode names where it fits. Programs
+    of Windows have long parted folders by its backslash."""
+    name = _decoded(row)
+    return name.replace("\\", "/") if row.system == _DOS and "/" not in name else name
+
+
+def _decoded(row: _Central) -> str:
     field = _field(row.extra, 0x7075)
     raw, unicode = row.name, bool(row.flags & 1 << 11)
     if field is not None and field[:1] == b"\1" and int.from_bytes(field[1:5], "little") == zlib.crc32(raw):

@@ -12,6 +12,7 @@ import sys
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.urls import mask
 from fastdl.errors import FastdlError, Interrupted, UnsafeArchive, UsageError
+from fastdl.events import Lent
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,8 +81,12 @@ def command(download: Download) -> None:
     values = {"path": os.path.abspath(result.path or ""), "url": mask(result.url), "sha256": result.sha256 or ""}
     arguments = fill(split(text, windows=sys.platform == "win32"), values)
     name = os.path.basename(arguments[0])
+    download.observer(Lent(download.job, True))
     try:
-        code = run(arguments, os.environ, lambda: download.stopped is not None)
+        try:
+            code = run(arguments, os.environ, lambda: download.stopped is not None)
+        finally:
+            download.observer(Lent(download.job, False))
     except NotRun as error:
         download.note("warning", f"--on-complete: {name} cannot be run ({error})")
     except FastdlError as error:

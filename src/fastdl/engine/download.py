@@ -261,7 +261,8 @@ class Download:
         """The error of an attempt that did not finish."""
         if isinstance(outcome, GiveUp):
             return outcome.error
-        return self.stopped or TimedOut("the time is over", f"--max-time {self.settings.max_time:g} s", "")
+        why = f"--max-time {self.settings.max_time:g} s"
+        return self.stopped or TimedOut("the time is over", why, "Raise --max-time.")
 
     def _begin_again(self, landing: Landing, why: str) -> None:
         if landing.stream is not None and landing.stream.front > 0:

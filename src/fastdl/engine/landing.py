@@ -19,7 +19,7 @@ from fastdl.core.verify import Digest, new_hasher, parse_checksum
 from fastdl.engine import target
 from fastdl.engine.proof import Expected, Proof
 from fastdl.engine.sinks import PartialSink, Sink, StreamSink
-from fastdl.errors import DigestMismatch, SizeMismatch, TargetBusy, TargetExists, TooLarge
+from fastdl.errors import DigestMismatch, DiskError, SizeMismatch, TargetBusy, TargetExists, TooLarge
 from fastdl.io import files, phases
 from fastdl.io.channel import Channel
 from fastdl.io.contact import Answer, Place
@@ -216,7 +216,7 @@ class Landing:
             known = origin.validators
             return known is not None and bool(known.etag or known.last_modified)
 
-        out = sys.stdout.buffer if self.path == "-" else self._special()
+        out = _stdout() if self.path == "-" else self._special()
         self.stream = StreamSink(out, self.proof.in_order(), front_moved, certain)
         return self.stream
 
@@ -382,11 +382,14 @@ class Landing:
         bytes came from. Raises DigestMismatch."""
         assert self.size is not None
         found = self.proof.values(self.size)[wanted.digest.algorithm]
+        hint = None
         if self.partial is not None:
             self.partial.discard()
+            hint = "Nothing of it was kept; check that the digest is of this version, or tell the publisher."
         what = f"the {wanted.digest.algorithm} does not match: the file has {found.hex()}"
         given = f", as {wanted.who} says" if wanted.who else ""
-        raise DigestMismatch(what, f"expected was {wanted.digest.hex}{given}{'; ' + evidence if evidence else ''}")
+        why = f"expected was {wanted.digest.hex}{given}{'; ' + evidence if evidence else ''}"
+        raise DigestMismatch(what, why, hint)
 
     def finish(self) -> None:
         """Give the whole, checked file its final name. Raises TargetExists, DiskError."""
@@ -432,3 +435,9 @@ def _index(sources: list[str], url: str) -> int:
     if url not in sources:
         sources.append(url)
     return sources.index(url)
+
+
+def _stdout() -> BinaryIO:
+    if sys.stdout is None:  # as Python has it where it was closed before the start
+        raise DiskError("cannot write to stdout", "it is closed", "Choose a name with -o.")
+    return sys.stdout.buffer

@@ -18,6 +18,7 @@ from fastdl.core.urls import join, parse_url
 from fastdl.core.versions import parse_version
 from fastdl.errors import IntegrityError, ProtocolViolation, Refused, UsageError
 from fastdl.home import RELEASES, RELEASES_VARIABLE
+from fastdl.io.disk import disk_error
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,16 +46,20 @@ class Asset(Record):
 
 
 class Release(Record):
-    """A release. `page`: where people read about it."""
+    """A release. `page`: where people read about it; `early`: its server calls it a pre-release or a draft."""
 
     version: str
     page: str
     assets: tuple[Asset, ...]
+    early: bool = False
 
-    def is_newer_than(self, version: str) -> bool:
-        """Whether it comes after `version`; not if that is no version."""
+    def is_for(self, version: str) -> bool:
+        """Whether it comes after `version`. A pre-release is for those alone who run one; none is for what is no
+        version."""
         own, other = parse_version(self.version), parse_version(version)
-        return own is not None and other is not None and own > other
+        if own is None or other is None or own <= other:
+            return False
+        return not other.final or (own.final and not self.early)
 
     def is_older_than(self, version: str) -> bool:
         """Whether it comes before `version`."""
@@ -77,11 +82,12 @@ def read_release(text: str, url: str) -> Release:
         tag = told["tag_name"]
         assets = tuple(_asset(entry, url) for entry in told.get("assets") or [])
         page = str(told.get("html_url") or url)
+        early = bool(told.get("prerelease") or told.get("draft"))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise _no_release(url, "it is not the JSON of one") from None
     if not isinstance(tag, str) or parse_version(tag) is None:
         raise _no_release(url, "its tag_name is no version")
-    return Release(tag.strip().lstrip("vV"), page, assets)
+    return Release(tag.strip().lstrip("vV"), page, assets, early)
 
 
 def _no_release(url: str, why: str) -> ProtocolViolation:
@@ -126,7 +132,10 @@ def download(settings: Settings, release: Release, package: Asset, folder: str, 
     digest = digest_in(_text(settings, sums.url), package.name)
     if digest is None:
         raise _unproved(release, f"{sums.name} does not name {package.name}")
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, "create", folder) from error
     own = _own(settings, folder, MOST_PACKAGE)
     own.output, own.checksum, own.extract = package.name, f"sha256:{digest}", True
     _run(own, package.url, observer)

@@ -32,6 +32,7 @@ class Watch:
         self._max_size = max_size
         self._shown = 0.0
         self._at, self._done = now, done
+        self._since, self._before = now, done  # when the first byte came, and what was there
         self._flushed_at, self._flushed = now, done
         self._strained = now
         self._speed = 0.0
@@ -48,9 +49,7 @@ class Watch:
         if size is None or size > DIGEST_BYTES:
             self._landing.proof.advance(front)
         if now > self._at:
-            weight = min(1.0, (now - self._at) / SPEED_SECONDS)
-            self._speed += weight * ((done - self._done) / (now - self._at) - self._speed)
-            self._at, self._done = now, done
+            self._measure(now, done)
         if self._is_bound(now):
             attempt.hold()
         if now - self._strained >= STRAIN_SECONDS:
@@ -59,6 +58,18 @@ class Watch:
         if tell is not None:
             tell(Progressed(self._job, done, size, max(0.0, self._speed), connections, sources))
             self._flush(now, done)
+
+    def _measure(self, now: float, done: int) -> None:
+        """The speed, averaged; at first over the time since bytes come, so that it is right from the start."""
+        came = done - self._before
+        if came <= 0:
+            self._since, self._speed = now, 0.0
+        elif now - self._since <= SPEED_SECONDS:
+            self._speed = came / (now - self._since)
+        else:
+            weight = min(1.0, (now - self._at) / SPEED_SECONDS)
+            self._speed += weight * ((done - self._done) / (now - self._at) - self._speed)
+        self._at, self._done = now, done
 
     def _is_bound(self, now: float) -> bool:
         """Whether this process, and not the network, is what the download waits for: two looks in a row."""

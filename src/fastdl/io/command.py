@@ -6,9 +6,12 @@ begin with the current one, which is where strangers' files have just been downl
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from fastdl.core.command import is_batch_file, unfit_for_batch
@@ -17,6 +20,8 @@ from fastdl.options import OPTIONS
 BATCH_FILES = os.name == "nt"  # are handed to cmd.exe
 LOOK = 0.1  # seconds between two looks at whether the run is being ended
 MERCY = 1.0  # seconds that a command has to end by itself when it is asked to
+
+_LAST = 20.0  # seconds to wait for that; longer only if a signal came before there was anything to wait for
 
 
 class NotRun(Exception):
@@ -31,10 +36,35 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], stopped: Callable[
         char = unfit_for_batch(arguments[1:])
         if char is not None:
             raise NotRun(f"a batch file cannot be given the character {char!r} safely")
-    out = _stderr()
+    ended, done = threading.Event(), threading.Event()
+    outcome: list[int | BaseException | None] = []
+
+    def work() -> None:
+        try:
+            outcome.append(_run([program, *arguments[1:]], environ, lambda: stopped() or ended.is_set()))
+        except BaseException as error:
+            outcome.append(error)
+        done.set()
+
+    try:
+        threading.Thread(target=work, name="on-complete").start()
+        while not done.wait(LOOK):  # join() is wrong about a thread once a signal has interrupted it
+            continue
+    finally:
+        ended.set()
+        done.wait(_LAST)
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _run(words: list[str], environ: Mapping[str, str], stopped: Callable[[], bool]) -> int | None:
+    """In a thread of its own, where no signal is raised: one that came while the command is being started would leave
+    it behind."""
+    out, apart = _stderr(), not _at_terminal()
     try:
         process = subprocess.Popen(
-            [program, *arguments[1:]], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment(environ)
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment(environ), start_new_session=apart
         )
     except OSError as error:
         raise NotRun((error.strerror or type(error).__name__).lower()) from None
@@ -48,7 +78,8 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], stopped: Callable[
                 continue
         return None
     finally:
-        _end(process)
+        if process.poll() is None:
+            _end(process, apart)
 
 
 def find(name: str, environ: Mapping[str, str], *, windows: bool = os.name == "nt") -> str:
@@ -87,13 +118,34 @@ def _stderr() -> int:
         return subprocess.DEVNULL
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave no command behind: it is asked to end, then made to."""
-    if process.poll() is not None:
-        return
+def _at_terminal() -> bool:
+    """Whether a terminal's Ctrl-C reaches us, and then the command and all that it has started. It may also ask there
+    for a password, which it could not in a session of its own."""
+    if sys.platform == "win32":
+        return True
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _end(process: subprocess.Popen[bytes], apart: bool) -> None:
+    """Leave no command behind: it is asked to end, then made to, where it is `apart` with all that it has started."""
+    if sys.platform != "win32" and apart:
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGTERM)
     process.terminate()
     try:
         process.wait(MERCY)
     except subprocess.TimeoutExpired:
+        if sys.platform != "win32" and apart:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.wait()

@@ -11,16 +11,14 @@ import contextlib
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterator
 
 from fastdl.config import read
 from fastdl.errors import DiskError, NoPermission
-from fastdl.io import files
+from fastdl.io import files, lockfile
 from fastdl.io.disk import disk_error, flush_folder
 
 PATIENCE = 10.0  # seconds for another program to let go of the lock
-_LOOK = 0.02  # seconds between two looks at it
 _NEW = 0o600  # of a new file: it may come to hold a password
 _HINT = "FASTDL_CONFIG names another file."
 
@@ -81,9 +79,9 @@ def _check_writable(real: str, path: str) -> None:
 
 
 def _replace(real: str, text: str) -> None:
-    draft = f"{real}.{os.getpid()}.draft"
+    draft = real + ".draft"
     try:
-        files.remove(draft)  # of a process of that number that died
+        files.remove(draft)  # of one that was killed: nobody else may be at it now
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), _NEW)
         with open(fd, "wb") as file:
             _keep_owner(real, draft)
@@ -112,50 +110,11 @@ def _keep_owner(real: str, draft: str) -> None:
 @contextlib.contextmanager
 def _locked(real: str, path: str) -> Iterator[None]:
     """While it lasts no other fastdl changes the file. The lock is a file of its own, since this one is replaced."""
-    name = real + ".lock"
-    fd = _take(name, path)
-    try:
-        yield
-    finally:
-        # Removed while it is held: who waits for it finds that the name is gone or leads to another file.
-        if sys.platform == "win32":
-            _let_go(fd)
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        if sys.platform != "win32":
-            _let_go(fd)
-
-
-def _let_go(fd: int) -> None:
-    with contextlib.suppress(OSError):
-        files.unlock(fd)
-    os.close(fd)
-
-
-def _take(name: str, path: str) -> int:
-    until = time.monotonic() + PATIENCE
-    while True:
+    with contextlib.ExitStack() as stack:
         try:
-            fd = os.open(name, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), _NEW)
+            stack.enter_context(lockfile.held(real + ".lock", PATIENCE))
+        except TimeoutError as error:
+            raise DiskError(f"the config file {path} is in use", "another fastdl changes it", "Try again.") from error
         except OSError as error:
-            if sys.platform == "win32" and time.monotonic() < until:  # it is just being removed, perhaps
-                time.sleep(_LOOK)
-                continue
             raise _worded(error, "lock", path) from error
-        try:
-            if _got(fd) and files.still_names(name, fd):
-                return fd
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
-        if time.monotonic() >= until:
-            raise DiskError(f"the config file {path} is in use", "another fastdl changes it", "Try again.")
-        time.sleep(_LOOK)
-
-
-def _got(fd: int) -> bool:
-    try:
-        return files.try_lock(fd)
-    except OSError:
-        return True  # a file system without locks: the re-reading has to do
+        yield

@@ -5,8 +5,6 @@ httpx is imported here alone: it costs more than all the rest of a first contact
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import httpx
 
 from fastdl.core.response import Head
@@ -62,8 +60,3 @@ class _ExactUrl(httpx.URL):
 def _authorization(request: httpx.Request) -> str | None:
     value = request.headers.get("Authorization")
     return None if value is None else str(value)
-
-
-def asks_for_digest(challenges: Iterable[str]) -> bool:
-    """Whether one of the WWW-Authenticate values is a digest challenge."""
-    return any(value.lstrip().lower().startswith("digest ") for value in challenges)

@@ -23,6 +23,7 @@ MOST_CLIENTS = 16
 MOST_HEAD = 8192  # bytes of a request
 PATIENCE = 5.0  # seconds from a client's first byte to its answer's last one
 JOIN = 1.0  # seconds that the thread gets to end
+PAUSE = 0.5  # seconds without a further client after one that could not be taken
 
 _TEXT = "text/plain; charset=utf-8"
 _HINT = "Choose another port; 0 takes any free one."
@@ -42,7 +43,8 @@ class MetricsServer:
         self._selector = selectors.DefaultSelector()
         self._clients: dict[socket.socket, _Client] = {}
         self._closing = False
-        self._full = False
+        self._deaf = False
+        self._deaf_until = 0.0
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._thread = threading.Thread(target=self._serve, name="fastdl-metrics", daemon=True)
@@ -79,16 +81,20 @@ class MetricsServer:
                 sock.close()
 
     def _wait(self) -> float | None:
-        """Seconds until the first client has used its time up; None without clients."""
-        if not self._clients:
-            return None
-        return max(0.0, min(client.until for client in self._clients.values()) - time.monotonic())
+        """Seconds until something is to be done without anybody's asking; None if nothing is."""
+        moments = [client.until for client in self._clients.values()]
+        moments += [self._deaf_until] if self._deaf_until else []
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except OSError:
-            return  # gone again, or no descriptor is free: the downloads need them more
+            # Gone again, or no descriptor is free: the downloads need them more. Who waits is still there, so asking
+            # again at once would take a whole processor.
+            self._deaf_until = time.monotonic() + PAUSE
+            self._listen()
+            return
         sock.setblocking(False)
         client = self._clients[sock] = _Client(sock, time.monotonic() + PATIENCE)
         self._selector.register(sock, selectors.EVENT_READ, client)
@@ -133,6 +139,9 @@ class MetricsServer:
         for client in list(self._clients.values()):
             if now >= client.until:
                 self._drop(client)
+        if self._deaf_until and now >= self._deaf_until:
+            self._deaf_until = 0.0
+            self._listen()
 
     def _drop(self, client: _Client) -> None:
         with contextlib.suppress(KeyError, ValueError):
@@ -142,11 +151,11 @@ class MetricsServer:
         self._listen()
 
     def _listen(self) -> None:
-        """Further clients wait in the system's queue while there are as many as may be."""
-        full = len(self._clients) >= MOST_CLIENTS
-        if full != self._full and not self._closing:
-            self._full = full
-            if full:
+        """Further clients wait in the system's queue while there are as many as may be, or none can be taken."""
+        deaf = len(self._clients) >= MOST_CLIENTS or self._deaf_until > 0
+        if deaf != self._deaf and not self._closing:
+            self._deaf = deaf
+            if deaf:
                 self._selector.unregister(self._listener)
             else:
                 self._selector.register(self._listener, selectors.EVENT_READ)

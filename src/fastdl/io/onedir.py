@@ -15,14 +15,38 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
+from fastdl.core.record import Record
 from fastdl.core.versions import parse_version
 from fastdl.errors import BadName, DiskError, IntegrityError
 from fastdl.io.disk import disk_error
-from fastdl.io.files import long_path, patiently
+from fastdl.io.files import exchange, long_path, patiently
 
 INNER = "_internal"
 PATIENCE = 120.0  # seconds for the new program's first start: virus scanners look at all of it
-Move = tuple[str, str]  # from, to
+
+
+class Move(Record):
+    """A rename, or with `new` an exchange, of which `new` is what stood at the source before."""
+
+    source: str
+    target: str
+    new: os.stat_result | None = None
+
+    def undone(self) -> bool:
+        """Takes it back, if it ever took place. False where that fails."""
+        try:
+            if self.new is None:
+                if os.path.lexists(self.target):
+                    _move(self.target, self.source)
+            elif os.path.samestat(os.lstat(self.target), self.new):
+                return exchange(long_path(self.source), long_path(self.target))
+        except OSError:
+            return False
+        return True
+
+
+class NotTakenBack(DiskError):
+    """The old program is not in its place, and must not be removed from where it lies."""
 
 
 def check_folder(folder: str) -> None:
@@ -73,36 +97,64 @@ def _clean(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def swap(folder: str, new: str, aside: str, check: Callable[[], None], *, files: bool = os.name == "nt") -> None:
-    """Puts what is in `new` into `folder` and what stood there into `aside`, then calls `check`; if anything of that
-    fails, everything goes back. The three lie on one volume. `files`: move file by file. Raises what `check` raises,
-    and DiskErrors."""
+    """Puts what is in `new` into `folder`, then calls `check`; if anything of that fails, everything goes back. What
+    stood in `folder` is in `new` or `aside` afterwards. The three lie on one volume. `files`: move file by file. Raises
+    what `check` raises, and DiskErrors."""
     done: list[Move] = []
     try:
-        names = sorted(os.listdir(new))
-        for source, target in [*_moves(folder, aside, names, files), *_moves(new, folder, names, files)]:
-            done.append((source, target))  # before, because a signal may come right after it
-            _move(source, target)
+        gone, brought, rest = _names(new, folder, files)
+        for name in gone:
+            _renamed(os.path.join(folder, name), os.path.join(aside, name), done)
+        for name in brought:
+            _put(os.path.join(folder, name), os.path.join(new, name), os.path.join(aside, name), done)
+        for name in rest:
+            _renamed(os.path.join(folder, name), os.path.join(aside, name), done)
         check()
     except BaseException as error:
-        _take_back(done, folder, aside)
+        _take_back(done, folder, os.path.dirname(aside))
         if isinstance(error, OSError):
             raise disk_error(error, "replace", folder) from error
         raise
 
 
-def _moves(source: str, target: str, names: list[str], files: bool) -> Iterator[Move]:
-    """The renames that bring `names` from one folder to the other; looked up when they are asked for."""
-    for name in names:
-        top = os.path.join(source, name)
-        if not os.path.lexists(top):
-            continue
-        if not files or os.path.islink(top) or not os.path.isdir(top):
-            yield top, os.path.join(target, name)
-            continue
-        for inner, folders, leaves in os.walk(top):
-            for leaf in [*leaves, *(name for name in folders if os.path.islink(os.path.join(inner, name)))]:
-                path = os.path.join(inner, leaf)
-                yield path, os.path.join(target, os.path.relpath(path, source))
+def _put(place: str, new: str, aside: str, done: list[Move]) -> None:
+    """Brings one name into its place, in one step where the system can do that: then a program whose `_internal` and
+    executable are there is there all the time."""
+    if os.path.lexists(place):
+        done.append(Move(new, place, os.lstat(new)))  # before, because a signal may come right after it
+        if exchange(long_path(new), long_path(place)):
+            return
+        done.pop()
+        _renamed(place, aside, done)
+    _renamed(new, place, done)
+
+
+def _renamed(source: str, target: str, done: list[Move]) -> None:
+    done.append(Move(source, target))
+    _move(source, target)
+
+
+def _names(new: str, folder: str, files: bool) -> tuple[list[str], list[str], list[str]]:
+    """By their paths in `folder`: what has to go before the new program has room, what that brings, and what is left of
+    the old one afterwards. Whole names, or with `files` single files."""
+    names = sorted(os.listdir(new))
+    if not files:
+        return [], names, []
+    brought = [path for name in names for path in _leaves(new, name)]
+    held = {os.path.normcase(path) for path in brought}
+    old = [path for name in names for path in _leaves(folder, name) if os.path.normcase(path) not in held]
+    gone = [path for path in old if any(one.startswith(os.path.normcase(path) + os.sep) for one in held)]
+    return gone, brought, [path for path in old if path not in gone]
+
+
+def _leaves(root: str, name: str) -> Iterator[str]:
+    """The files and links at or below a name, by their paths from `root`."""
+    top = os.path.join(root, name)
+    if os.path.islink(top) or os.path.isfile(top):
+        yield name
+    for inner, folders, leaves in os.walk(top):
+        for leaf in [*leaves, *(each for each in folders if os.path.islink(os.path.join(inner, each)))]:
+            yield os.path.relpath(os.path.join(inner, leaf), root)
 
 
 def _move(source: str, target: str) -> None:
@@ -110,20 +162,12 @@ def _move(source: str, target: str) -> None:
     patiently(lambda: os.rename(long_path(source), long_path(target)))
 
 
-def _take_back(done: list[Move], folder: str, aside: str) -> None:
-    """Undoes the renames, last first. Raises DiskError where the old program could not be put back, and says where it
-    is."""
-    left = []
-    for source, target in reversed(done):
-        if not os.path.lexists(target):  # it never got there
-            continue
-        try:
-            _move(target, source)
-        except OSError:
-            left.append(target)
+def _take_back(done: list[Move], folder: str, workshop: str) -> None:
+    """Undoes the moves, last first. Raises NotTakenBack where the old program could not be put back."""
+    left = [move for move in reversed(done) if not move.undone()]
     if left:
-        hint = f"Move what is in {aside} back to {folder} by hand."
-        raise DiskError(f"cannot put the old fastdl back into {folder}", f"{len(left)} names are in the way", hint)
+        hint = f"Its files are in {workshop}: move them back by hand."
+        raise NotTakenBack(f"cannot put the old fastdl back into {folder}", f"{len(left)} names are in the way", hint)
 
 
 def clear(folder: str) -> None:

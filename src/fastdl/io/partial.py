@@ -231,13 +231,6 @@ class Partial:
             self.header = changed(header, boot=boot_identity(), file=file)
             self._opened().put_header(self.header)
 
-    def set_size(self, size: int) -> None:
-        """The size became known: room is made, and the header says it. Raises NoSpace."""
-        assert self.header is not None
-        with _worded("write", self.data_path), self._in_data() as fd:
-            disk.preallocate(fd, size, self.data_path)
-        self.update_header(changed(self.header, size=size))
-
     # --- working -----------------------------------------------------------------------------------------
 
     def write(self, offset: int, view: memoryview) -> None:

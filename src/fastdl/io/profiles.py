@@ -107,7 +107,7 @@ def _unpacked(row: Sequence[Any]) -> Profiled | None:
         hosts = tuple((str(host), str(trust), int(count)) for host, trust, count in sources)
         stretches = tuple(_stretch(span, len(hosts)) for span in spans)
         return Profiled(float(when), str(url), _time(seconds), hosts, stretches, int(left_out))
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return None
 
 

@@ -240,6 +240,7 @@ class Store:
                 " coalesce(sum(seconds), 0), min(ended) from history"
             )
             count, failed, size, seconds, since = db.execute(sql).fetchone()
+            since = since if isinstance(since, float) else None  # SQLite keeps whatever is written into a column
             return Totals(count, failed, round(size), float(seconds), since)
 
         return self._db.read(find, Totals())
@@ -396,7 +397,7 @@ def _entries(rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
             facts = (None if size is None else int(size), float(seconds), float(rate), int(code))
             words = (_word(error), _word(sha256), _word(source))
             yield Entry(float(when), str(url), _word(path), *facts, *words, parts, faults)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             continue
 
 

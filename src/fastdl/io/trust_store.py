@@ -54,11 +54,13 @@ _VERIFY = {
     62: "the certificate is for another host",
     64: "the certificate is for another address",
 }
+_PLAIN = "the server does not speak TLS on this port"
+_PLAIN_HINT = "Check the port; without TLS the URL begins with http://."
 _REASONS = {
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
-    "HTTP_REQUEST": "the server does not speak TLS on this port",
-    "PACKET_LENGTH_TOO_LONG": "the server does not speak TLS on this port",
-    "RECORD_LAYER_FAILURE": "the server does not speak TLS on this port",
+    "WRONG_VERSION_NUMBER": _PLAIN,
+    "HTTP_REQUEST": _PLAIN,
+    "PACKET_LENGTH_TOO_LONG": _PLAIN,
+    "RECORD_LAYER_FAILURE": _PLAIN,
     "UNSUPPORTED_PROTOCOL": "the server speaks no TLS version from 1.2 on",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no TLS version from 1.2 on",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server found nothing in common, or wants a certificate by --cert",
@@ -139,7 +141,8 @@ def tls_error(error: Exception, host: str) -> NetworkError:
         return TimedOut(f"no TLS connection to {host}", "no answer in time")
     if isinstance(error, ssl.SSLError):
         reason = _reason(error)
-        return TlsFailed(f"TLS with {host} failed", _REASONS.get(reason) or reason.replace("_", " ").lower())
+        why = _REASONS.get(reason) or reason.replace("_", " ").lower()
+        return TlsFailed(f"TLS with {host} failed", why, _PLAIN_HINT if why == _PLAIN else None)
     if isinstance(error, OSError):
         return ConnectionLost(f"the connection to {host} broke", error.strerror or "during TLS")
     return TlsFailed(f"TLS with {host} failed", "the host's name cannot stand in a certificate")

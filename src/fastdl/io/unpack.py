@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import BinaryIO
 
 from fastdl.core.archive import Head, Member, Planner
 from fastdl.core.record import Record
-from fastdl.errors import DiskError, NoSpace, TargetBusy, UnsafeArchive
+from fastdl.errors import NoSpace, UnsafeArchive
 from fastdl.io import files
 from fastdl.io.archives import Archive, Content, open_archive
 from fastdl.io.disk import disk_error, free_space
 from fastdl.io.merging import Appeared, Policy, carry_out, survey
+from fastdl.io.staging import ASIDE, SUFFIX, TREE, staging
 
-SUFFIX = ".fastdl.extract"
-_LOCK = "lock"
-_TREE = "tree"  # what was unpacked
-_ASIDE = "aside"  # what it replaces
 _SPARE = 16 * 1024 * 1024  # bytes that stay free
 _WINDOWS = sys.platform == "win32"
+_MOST_MADE = 10_000  # paths that are remembered: they may be long
 _TRIES = 5  # times that it is looked again for what is there, while others make files in the same folder
 _merging = threading.Lock()  # archives of one run often have a folder in common
 
@@ -54,8 +51,8 @@ def unpack(path: str, folder: str, policy: Policy, check: Callable[[], None]) ->
             if archive is None:
                 return None
             os.makedirs(folder, exist_ok=True)
-            with _staging(os.path.join(folder, os.path.basename(path) + SUFFIX)) as staging:
-                job = _Unpacking(file, size, staging, check)
+            with staging(os.path.join(folder, os.path.basename(path) + SUFFIX), check) as place:
+                job = _Unpacking(file, size, place, check)
                 job.fill(archive)
                 _merge(job, folder, policy, path, check)
                 return Unpacked(job.files, files.shown(folder))
@@ -89,9 +86,9 @@ def _merge(job: _Unpacking, folder: str, policy: Policy, path: str, check: Calla
 class _Unpacking:
     """The tree of one archive in a staging folder."""
 
-    def __init__(self, file: BinaryIO, size: int, staging: str, check: Callable[[], None]) -> None:
-        self.tree = os.path.join(staging, _TREE)
-        self.aside = os.path.join(staging, _ASIDE)
+    def __init__(self, file: BinaryIO, size: int, place: str, check: Callable[[], None]) -> None:
+        self.tree = os.path.join(place, TREE)
+        self.aside = os.path.join(place, ASIDE)
         self.files = 0
         self._file = file
         self._size = size
@@ -99,7 +96,7 @@ class _Unpacking:
         os.mkdir(self.tree, 0o700)
         os.mkdir(self.aside, 0o700)
         self._folds = _folds_names(self.aside)
-        self._made: set[str] = set()  # folders
+        self._made: set[str] = set()  # folders of which it is known that they are there
         self._folders: list[tuple[str, float]] = []  # whose times come last
         self._links: list[Member] = []
 
@@ -165,16 +162,20 @@ class _Unpacking:
 
     def _folder(self, path: str, mode: int = 0o755) -> None:
         """A folder and those above it. One that is there already gets no more permissions than it has."""
-        if path in self._made:
-            if mode != 0o755 and not _WINDOWS:
-                os.chmod(self._path(path), mode & os.stat(self._path(path)).st_mode | 0o700)
-            return
-        above, _, _ = path.rpartition("/")
-        if above:
-            self._folder(above)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(self._path(path), mode)
-        self._made.add(path)
+        there = path in self._made
+        if not there:
+            above, _, _ = path.rpartition("/")
+            if above:
+                self._folder(above)
+            try:
+                os.mkdir(self._path(path), mode)
+            except FileExistsError:
+                there = True
+            if len(self._made) > _MOST_MADE:
+                self._made.clear()
+            self._made.add(path)
+        if there and mode != 0o755 and not _WINDOWS:
+            os.chmod(self._path(path), mode & os.stat(self._path(path)).st_mode | 0o700)
 
     def _write(self, path: str, member: Member, content: Content) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -210,66 +211,6 @@ def _link(source: str, path: str) -> None:
 def _set_time(path: str, moment: float) -> None:
     with contextlib.suppress(OSError, OverflowError, ValueError):
         os.utime(path, (moment, moment))
-
-
-@contextlib.contextmanager
-def _staging(path: str) -> Iterator[str]:
-    """A folder of our own, locked while it is in use, and gone afterwards. What a killed run left in it is removed.
-    Raises TargetBusy where another fastdl is at it, DiskError where something else has the name."""
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        if not _is_ours(path):
-            what = f"{files.shown(path)} is in the way"
-            raise DiskError(what, "fastdl unpacks there first", "Remove or rename it.") from None
-    ours = False
-    try:
-        with _locked(os.path.join(path, _LOCK), path):
-            ours = True
-            _remove_trees(path)
-            try:
-                yield path
-            finally:
-                _remove_trees(path)
-    finally:
-        with contextlib.suppress(OSError):
-            if ours and _WINDOWS:  # where no open file can be removed
-                files.remove(os.path.join(path, _LOCK))
-            if ours:
-                os.rmdir(path)
-
-
-def _is_ours(path: str) -> bool:
-    """Whether an earlier run of this user left it."""
-    state = os.lstat(path)
-    if not stat.S_ISDIR(state.st_mode) or files.is_strangers(state, os.path.dirname(path)):
-        return False
-    return set(os.listdir(path)) <= {_LOCK, _TREE, _ASIDE}
-
-
-@contextlib.contextmanager
-def _locked(lock: str, path: str) -> Iterator[None]:
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    fd = os.open(lock, flags | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0), 0o600)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            if not (files.try_lock(fd) and files.still_names(lock, fd)):
-                raise TargetBusy(f"another fastdl is unpacking {files.shown(path.removesuffix(SUFFIX))}")
-        try:
-            yield
-        finally:
-            if not _WINDOWS:
-                files.remove(lock)
-    finally:
-        os.close(fd)
-
-
-def _remove_trees(path: str) -> None:
-    """Remove what was unpacked or put aside, following no link."""
-    import shutil
-
-    for name in (_TREE, _ASIDE):
-        shutil.rmtree(os.path.join(path, name), ignore_errors=True)
 
 
 def _folds_names(folder: str) -> bool:

@@ -50,6 +50,7 @@ class Bars(Display):
         self.shown: dict[int, str] = {}  # the lines of files that stand on the screen, by job
         self.tail: list[str] = []  # the line of all files
         self.tqdm: Any = None
+        self._lent = 0  # commands of the user's that may write to the terminal now
         self._resumption = Resumption(self.canvas)
 
     def draw(self, number: int, job: Job) -> None:
@@ -61,35 +62,48 @@ class Bars(Display):
             return
         if self.total is not None:
             self.total.count(self.jobs.values(), now)
-        if in_front(self.terminal):
+        if self._in_front():
             self._frame(now)
 
     def finish(self, number: int, job: Job, event: Ended) -> None:
         if self.total is not None:
             self.total.ended(job, event)
-        if self.shown.pop(number, None) is not None:
+        if self.shown.pop(number, None) is not None and self._in_front():
             width = self._size()[0]
             rest = [*self.shown.values(), *self.tail]
             self.canvas.show(rest if width >= self.canvas.width else (), width)
 
     def write(self, line: str) -> None:
-        if self.canvas.lines and in_front(self.terminal):
+        if self._in_front() and self.canvas.lines:
             self.canvas.say(line, self._size()[0])
         else:
             super().write(line)
 
     def hide(self) -> None:
-        self.canvas.clear(self._size()[0])
+        if self._in_front():
+            self.canvas.clear(self._size()[0])
         self.framed = self.clock()
+
+    def lend(self, lent: bool) -> None:
+        if lent:
+            self.hide()
+        self._lent += 1 if lent else -1
 
     def close(self) -> None:
         self.jobs.clear()  # nothing is drawn any more, whoever ticks
         self.shown.clear()
         self.tail = []
-        if in_front(self.terminal):
+        if self._in_front():
             self.canvas.clear(self._size()[0])
         self._resumption.end()
         self.console.restore()
+
+    def _in_front(self) -> bool:
+        """Whether the terminal is ours. What was drawn before it was taken away is left to whoever writes now."""
+        if not self._lent and in_front(self.terminal):
+            return True
+        self.canvas.forget()
+        return False
 
     def _frame(self, now: float) -> None:
         """Draw everything that is worth drawing, in as many lines as the terminal has."""
@@ -107,11 +121,15 @@ class Bars(Display):
             total.job.label = next((label for label in labels if len(label) <= layout.name), labels[-1])
         room = max(0, height - 1 - (total is not None))
         self.tail = [self._text(total.job, layout, width, now)] if total is not None else []
-        self.shown = {n: self._text(old[n], layout, width, now) for n in list(old)[: max(room, total is None)]}
+        under_way = sorted(old, key=lambda number: not old[number].path)  # before those that wait for an answer
+        seen = sorted(under_way[: max(room, total is None)])
+        self.shown = {number: self._text(old[number], layout, width, now) for number in seen}
         self.canvas.show([*self.shown.values(), *self.tail], width)
 
     def _text(self, job: Job, layout: Layout, width: int, now: float) -> str:
-        return line(job, layout, self._bar) if job.path else waiting_line(job, layout, width, now - job.since)
+        if job.path:
+            return line(job, layout, self._bar)
+        return waiting_line(job, layout, width, now - job.since, named=self.total is not None)
 
     def _bar(self, filled: float, cells: int) -> str:
         if self.tqdm is None:

@@ -71,7 +71,8 @@ class Canvas:
             return ""
         if not self._console.moves:
             return "\r" + " " * min(columns(self.lines[0]), width) + "\r"
-        return self._up(self._above(width)) + "\x1b[J"
+        # Not from the left end: what ESC[J erases from the very first cell, tmux keeps in its history.
+        return self._up(self._above(width)) + "\x1b[K\x1b[C\x1b[J\r"
 
     def _above(self, width: int) -> int:
         """How many rows of drawn lines are above the cursor, on a terminal that may have become narrower."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from fastdl.core.plain import dataclass
 from fastdl.ui.progress import Job
-from fastdl.ui.text import encodable, pad, shorten
+from fastdl.ui.text import columns, encodable, pad, shorten
 
 # Cells of each part with the space before it, in the order in which they are given room.
 PARTS = (("percent", 5), ("rate", 11), ("left", 11), ("bar", 11), ("size", 9), ("connections", 8), ("sources", 7))
@@ -59,8 +59,7 @@ def layout_for(width: int, longest: int, dots: str = "...", codec: str = "utf-8"
 
 def line(job: Job, layout: Layout, bar: Bar) -> str:
     """One line of a file that has begun; without spaces at its end."""
-    name = encodable(job.label, layout.codec)  # before it is measured: what cannot be shown becomes one cell
-    parts = [pad(shorten(name, layout.name, layout.dots), layout.name)]
+    parts = [_name(job, layout)]
     if "percent" in layout.parts:
         parts.append(f"{job.percent:3d}%" if job.percent is not None else " " * 4)
     if layout.bar:
@@ -68,10 +67,16 @@ def line(job: Job, layout: Layout, bar: Bar) -> str:
     return " ".join([*parts, *_facts(job, layout)]).rstrip()
 
 
-def waiting_line(job: Job, layout: Layout, width: int, seconds: float) -> str:
-    """The line of a file whose server has not answered yet."""
+def waiting_line(job: Job, layout: Layout, width: int, seconds: float, *, named: bool) -> str:
+    """The line of a file whose server has not answered yet; `named`: it says which file that is, if there is room."""
     text = f"waiting for {job.host or job.label}" + (f", {seconds:.0f} s" if seconds >= 1 else "")
-    return shorten(encodable(text, layout.codec), width, layout.dots)
+    name = f"{_name(job, layout)} " if named and "rate" in layout.parts else ""
+    return name + shorten(encodable(text, layout.codec), width - columns(name), layout.dots)
+
+
+def _name(job: Job, layout: Layout) -> str:
+    name = encodable(job.label, layout.codec)  # before it is measured: what cannot be shown becomes one cell
+    return pad(shorten(name, layout.name, layout.dots), layout.name)
 
 
 def _facts(job: Job, layout: Layout) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from fastdl.core.hints import TextIO
 from fastdl.core.plain import dataclass
 from fastdl.errors import FastdlError
-from fastdl.events import Ended, Event, Named, Progressed, Started
+from fastdl.events import Ended, Event, Lent, Named, Progressed, Started
 from fastdl.ui.text import counted, safe
 
 ANNOUNCE = 1.0  # seconds a download must last before it is worth a line that it has begun
@@ -80,6 +80,8 @@ class Display:
         elif isinstance(event, Named | Progressed) and event.job in self.jobs:
             self._update(event)
             self.draw(event.job, self.jobs[event.job])
+        elif isinstance(event, Lent):
+            self.lend(event.lent)
 
     def _update(self, event: Named | Progressed) -> None:
         job = self.jobs[event.job]
@@ -102,6 +104,9 @@ class Display:
 
     def hide(self) -> None:
         """Somebody else is about to write to the same terminal."""
+
+    def lend(self, lent: bool) -> None:
+        """Somebody else writes to the same terminal for a while (`lent`), or does so no more."""
 
     def write(self, line: str) -> None:
         """Prints one whole line without tearing what is drawn."""

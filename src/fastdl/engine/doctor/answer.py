@@ -12,7 +12,7 @@ from fastdl.core.urls import Url, clean
 from fastdl.engine.doctor import clock
 from fastdl.engine.doctor.disks import Folder, room_for
 from fastdl.engine.doctor.finding import INFO, OK, WRONG, Finding, of_error
-from fastdl.errors import ConnectionLost, FastdlError, ProxyFailed, TimedOut, UsageError
+from fastdl.errors import UsageError, status_hint
 from fastdl.io.contact import Answer, Contact, Place
 from fastdl.io.session import Session
 from fastdl.settings import Settings
@@ -21,23 +21,13 @@ if TYPE_CHECKING:
     from fastdl.engine.doctor.finding import Tell
 
 _USABLE = (Action.USE, Action.WHOLE, Action.EMPTY, Action.NO_RANGES)
-_RETRY = "The connection works, the answer does not come: try again later, or another network."
 _PAGES = ("html", "htm", "xhtml", "php", "asp", "aspx", "jsp")
-_ADVICE = {
-    401: "Give a login: -u NAME, --netrc or --bearer-env.",
-    403: "The server forbids it: a login (-u), another address (VPN) or another User-Agent (-A) may be asked for.",
-    404: "Check the path of the URL.",
-    407: "The proxy wants a login: put NAME:PASSWORD@ into its URL, before its host.",
-    410: "The file is gone for good.",
-    429: "Too many requests: wait, and use fewer connections (-x 1).",
-    511: "This network has a login page: open a page in a browser first.",
-}
 
 
-def check_answer(settings: Settings, url: Url, given: bool, place: Folder, tell: Tell) -> bool:
+def check_answer(settings: Settings, url: Url, given: bool, place: Folder, tell: Tell) -> None:
     """Ask for the first byte of `url`, and tell of the answer, of the room for the file, and of the clock. Without a
-    URL of the user's (`given`), any answer does, and it is asked without anything of the user. False where a proxy is
-    what fails."""
+    URL of the user's (`given`), any answer does, and it is asked without anything of the user. Raises NetworkErrors and
+    Refused where no answer comes."""
     if not given:
         settings = replace(
             settings, headers=[], user=None, netrc=False, netrc_file=None, bearer_env=None, cookies=None, referer=None,
@@ -47,17 +37,11 @@ def check_answer(settings: Settings, url: Url, given: bool, place: Folder, tell:
         session = Session(settings)
     except UsageError as error:  # a file of cookies or logins
         tell(of_error("config", error))
-        return True
+        return
     contact = Contact(session, 0, lambda: False)
     began, started = time.time(), time.monotonic()
     try:
         answer = contact.ask(Place(url), 0, 1, True, ())
-    except ProxyFailed as error:
-        tell(of_error("proxy", error))
-        return False
-    except FastdlError as error:
-        tell(of_error("http", error, _RETRY if isinstance(error, TimedOut | ConnectionLost) else ""))
-        return True
     finally:
         contact.drop()
         session.close()
@@ -72,7 +56,6 @@ def check_answer(settings: Settings, url: Url, given: bool, place: Folder, tell:
     ahead = clock.skew(answer.head.get("date"), answer.head.get("age"), began, ended)
     judged = clock.judged(ahead, answer.url.host, ended)
     tell(judged or Finding("clock", INFO, f"{answer.url.host} names no time to compare with"))
-    return True
 
 
 def _judged(url: Url, answer: Answer, verdict: Verdict, given: bool, taken: float) -> Finding:
@@ -97,11 +80,7 @@ def _judged(url: Url, answer: Answer, verdict: Verdict, given: bool, taken: floa
 
 
 def _advice(status: int) -> str:
-    if status in _ADVICE:
-        return _ADVICE[status]
-    if status >= 500:
-        return "The server has trouble: try again later, or another source with -m."
-    return "Open the URL in a browser to see what the server says." if status >= 400 else ""
+    return status_hint(status) if status >= 400 else ""
 
 
 def _page_instead(url: Url, answer: Answer) -> str:

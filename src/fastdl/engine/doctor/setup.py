@@ -25,13 +25,15 @@ _KNOWN = {
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
-def check_config(path: str, environ: Mapping[str, str], settings: int, secret: bool, tell: Tell) -> None:
-    """The config file as a file, and variables that nobody reads. `settings`: how many it has; `secret`: whether it
-    holds one. What its text says is checked by who reads it."""
+def check_config(path: str, environ: Mapping[str, str], settings: int | None, secret: bool, tell: Tell) -> None:
+    """The config file as a file, and variables that nobody reads. `settings`: how many it has, None where it cannot be
+    read, which is told by who tried; `secret`: whether it holds one."""
     from fastdl.io.config_file import open_to_others
 
     exists = os.path.exists(path)
-    if not exists:
+    if settings is None:
+        pass
+    elif not exists:
         tell(Finding("config", OK, f"{path}: not there, so everything is at its default"))
     else:
         count = f"{settings} setting{'' if settings == 1 else 's'}"

@@ -8,6 +8,7 @@ host's name, and what it says is shown and not believed.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import ssl
@@ -23,7 +24,8 @@ from fastdl.engine.doctor import clock
 from fastdl.engine.doctor.finding import OK, WRONG, Finding, of_error
 from fastdl.engine.doctor.trusted import day
 from fastdl.errors import FastdlError, TlsFailed
-from fastdl.io.http import HttpSession
+from fastdl.io import trust_store
+from fastdl.io.http import HTTP11, HttpSession
 
 if TYPE_CHECKING:
     from fastdl.io.dial import Dialer
@@ -73,9 +75,9 @@ def explained(settings: Settings, dialer: Dialer, url: Url, error: FastdlError) 
     issuer = _clean(peek.certificate.issuer) if peek.certificate is not None else ""
     text = f"{error.what}: {error.why}" + (f" (issued by {issuer})" if issuer else "")
     if code in _OTHER_HOST:
-        return [Finding("tls", WRONG, _other_host(url, error, peek), _captive())]
+        return [Finding("tls", WRONG, _other_host(url, error, peek), f"Check the spelling of the host. {_captive()}")]
     if code in _UNTRUSTED:
-        return [Finding("tls", WRONG, text, _untrusted(code, issuer))]
+        return [Finding("tls", WRONG, text, _nobody_trusted(settings) or _untrusted(code, issuer))]
     return [Finding("tls", WRONG, text, error.hint)]
 
 
@@ -87,6 +89,14 @@ def _no_tls(error: TlsFailed, url: Url) -> str:
 
 def _captive() -> str:
     return "If this network has a login page, open a page in a browser first."
+
+
+def _nobody_trusted(settings: Settings) -> str:
+    """What to do where a variable has taken the place of the system's authorities, and gives none."""
+    name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "")
+    if not name or trust_store.client_context(settings, HTTP11).cert_store_stats()["x509_ca"]:
+        return ""
+    return f"{name} says whom to trust here, and gives nobody: correct it, or unset it."
 
 
 def _untrusted(code: int, issuer: str) -> str:
@@ -115,7 +125,7 @@ def _dates(url: Url, error: TlsFailed, peek: Peek) -> list[Finding]:
         text = f"{error.what}: {error.why}, because this machine's clock is wrong"
         return [Finding("tls", WRONG, text, "Set the clock first."), wrong]
     early = held.not_before > now
-    when = f"it begins on {day(held.not_before)}" if early else f"it expired on {day(held.not_after)}"
+    when = f"the certificate {'begins' if early else 'expired'} on {day(held.not_before if early else held.not_after)}"
     advice = f"Today is {day(now)}, says this machine; if that is right, the server's owner has to renew it."
     found = [Finding("tls", WRONG, f"{error.what}: {when}", advice)]
     return [*found, wrong] if wrong is not None else found

@@ -136,7 +136,7 @@ def _systems(settings: Settings, environ: Mapping[str, str], tell: Tell) -> None
     paths = ssl.get_default_verify_paths()
     if count:
         place = chosen or "the system's trust store"
-        tell(Finding("trust", OK, f"{count} authorities in {place}"))
+        tell(Finding("trust", OK, f"{count} authorit{'y' if count == 1 else 'ies'} in {place}"))
     elif chosen:
         tell(
             Finding("trust", WRONG, f"SSL_CERT_FILE={chosen} holds no authority", "Correct SSL_CERT_FILE or unset it.")

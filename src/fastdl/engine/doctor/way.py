@@ -19,7 +19,7 @@ from fastdl.engine.doctor import tls_trouble
 from fastdl.engine.doctor.answer import check_answer
 from fastdl.engine.doctor.finding import INFO, OK, WRONG, Finding, of_error
 from fastdl.engine.doctor.reach import reach
-from fastdl.errors import FastdlError, NetworkError, ProxyFailed, TlsFailed, UsageError
+from fastdl.errors import ConnectionLost, FastdlError, NetworkError, ProxyFailed, TimedOut, TlsFailed, UsageError
 from fastdl.io import trust_store
 from fastdl.io.dial import Dialer
 from fastdl.io.dns import Resolver
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fastdl.settings import Settings
 
 STEP = 3.0  # seconds for one step
+_RETRY = "The connection works, the answer does not come: try again later, or another network."
 NAMES = ("proxy", "dns", "ipv4", "ipv6", "tls", "http", "clock")
 
 
@@ -68,9 +69,26 @@ def check_way(errand: Errand, tell: Tell, *, resolver: Callable[[int | None], Re
         return
     if not _dialled(settings, url, session, proxy, tell):
         return
-    sound = check_answer(settings, url, errand.given, errand.place, tell)
-    if proxy is not None and sound:
-        tell(Finding("proxy", OK, f"{proxy.scheme} proxy {proxy.name}{_origin(settings, url)}"))
+    sound = Finding("proxy", OK, f"{proxy.scheme} proxy {proxy.name}{_origin(settings, url)}") if proxy else None
+    if sound is not None and url.scheme == "https":  # what comes now is the server's
+        tell(sound)
+    try:
+        check_answer(settings, url, errand.given, errand.place, tell)
+    except FastdlError as error:
+        tell(_unanswered(settings, url, proxy, dialer, error))
+    else:
+        if sound is not None and url.scheme == "http":
+            tell(sound)
+
+
+def _unanswered(settings: Settings, url: Url, proxy: ProxyChoice | None, dialer: Dialer, error: FastdlError) -> Finding:
+    """No answer came. Where a proxy speaks for the server, either may be to blame: the way without it tells."""
+    if isinstance(error, ProxyFailed):
+        return of_error("proxy", error)
+    if proxy is not None and url.scheme == "http" and isinstance(error, NetworkError):
+        text = f"no answer by way of the proxy {proxy.name}: {error.what} ({error.why})"
+        return Finding("proxy", WRONG, text, _without_proxy(settings, url, proxy, dialer))
+    return of_error("http", error, _RETRY if isinstance(error, TimedOut | ConnectionLost) else "")
 
 
 def patient(settings: Settings) -> Settings:

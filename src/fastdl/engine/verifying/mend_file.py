@@ -216,7 +216,7 @@ class Mender:
         if isinstance(outcome, Restart):
             raise ObjectChanged("the file at the origin changed during the repair", outcome.why)
         if not isinstance(outcome, Finish):
-            raise TimedOut("the time is over", f"--max-time {self._session.settings.max_time} s", "")
+            raise TimedOut("the time is over", f"--max-time {self._session.settings.max_time:g} s", "Raise --max-time.")
         self._size = attempt.core.size
         for start, end in suspects:
             self._fetched.add(start, end)

@@ -19,7 +19,7 @@ from fastdl.ui.dashboard.style import GUTTER, SERIES
 WIDE = 1000  # units of the inner SVG along x
 _HEIGHT = 150  # pixels of the plot
 _ABOVE, _BELOW = 16, 20  # pixels for text
-_POWERS = (10, 15, 20, 25, 30)  # of 2: where the lines of a logarithmic axis stand
+_POWERS = range(0, 45, 5)  # of 2: where the lines of a logarithmic axis stand
 _GAP = 0.2  # of a bar's place
 
 
@@ -123,19 +123,18 @@ def bars(names: Names, title: str, text: str, values: Sequence[float], ends: tup
 
 def dots(names: Names, title: str, text: str, marks: Sequence[Dot], ends: tuple[str, str]) -> Markup:
     """Marks over time, a logarithmic axis of rates."""
-    powers = [log2(max(mark.rate, 1.0)) for mark in marks]
-    least = min([power for power in _POWERS if power <= min(powers)][-1:] or [0])
-    most = max([power for power in _POWERS if power >= max(powers)][:1] or [40])
-    if most <= least:
-        most = least + 5
+    powers = [log2(mark.rate) for mark in marks if mark.rate >= 1]
+    least = max((power for power in _POWERS[:-1] if power <= min(powers, default=0)), default=0)
+    most = min((power for power in _POWERS if power > least and power >= max(powers, default=0)), default=_POWERS[-1])
     shapes = []
-    for mark, power in zip(marks, powers, strict=True):
-        x, y = f"{1 + 98 * mark.x:.4g}%", _ABOVE + _HEIGHT * (1 - (power - least) / (most - least))
+    for mark in marks:  # one without a rate lies on the lowest line
+        share = min((log2(max(mark.rate, 2.0**least)) - least) / (most - least), 1.0)
+        x, y = f"{1 + 98 * mark.x:.4g}%", _ABOVE + _HEIGHT * (1 - share)
         if mark.cross:
             shapes.append(el("text", "x", x=x, y=f"{y + 4:.4g}", class_="cross"))
         else:
             shapes.append(el("circle", cx=x, cy=f"{y:.4g}", r="3", class_="f"))
-    within = [power for power in (0, *_POWERS, 40) if least <= power <= most]
+    within = [power for power in _POWERS if least <= power <= most]
     lines = [((power - least) / (most - least), format_rate(2.0**power)) for power in within]
     return _framed(names, title, text, lines, ends, *shapes)
 

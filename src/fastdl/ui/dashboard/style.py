@@ -1,7 +1,7 @@
 """The looks of the page: two palettes, in which text stands out by 4.5 to 1 (WCAG 2.2, 1.4.3), and plain rules.
 
-`LIGHT` and `DARK` are data so that a test can compute the contrasts. What differs by colour differs by shape or by a
-letter too.
+`LIGHT` and `DARK` are data so that a test can compute the contrasts; paper is always light. What differs by colour
+differs by shape or by a letter too.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ footer{margin-top:3rem;padding-bottom:2rem;border-top:1px solid var(--rule);padd
 @media print{.skip,nav{display:none}.scroll{overflow:visible}details{break-inside:avoid}}
 """
 
-CSS = f":root{{{_variables(LIGHT)}}}@media (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}" + _RULES.replace(
-    "\n", ""
-).replace("@GUTTER", str(GUTTER))
+CSS = (
+    f":root{{{_variables(LIGHT)}}}@media screen and (prefers-color-scheme:dark){{:root{{{_variables(DARK)}}}}}"
+    + _RULES.replace("\n", "").replace("@GUTTER", str(GUTTER))
+)
