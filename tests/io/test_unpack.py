@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import random
@@ -615,6 +616,15 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield tmp_path_factory.mktemp("arena")
 
 
+def _leads_in_a_circle(path: str) -> bool:
+    """Nobody can follow such links, and what realpath() makes of `a -> a//b` is "/b"."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
 @settings(deadline=None, max_examples=200)
 @given(members=st.lists(_MEMBER, max_size=5))
 def test_no_tree_of_members_gets_out(arena: Path, members: list[bytes]) -> None:
@@ -626,8 +636,9 @@ def test_no_tree_of_members_gets_out(arena: Path, members: list[bytes]) -> None:
     inside = os.path.realpath(here)
     for folder, folders, names in os.walk(here):
         for name in (*folders, *names):
-            real = os.path.realpath(os.path.join(folder, name))
-            assert real == inside or real.startswith(inside + os.sep)
+            if not _leads_in_a_circle(os.path.join(folder, name)):
+                real = os.path.realpath(os.path.join(folder, name))
+                assert real == inside or real.startswith(inside + os.sep)
     if done == "refused":
         assert not list(here.iterdir())
     assert {path.name for path in arena.iterdir()} <= {"x.tar", "deep"}
