@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from base64 import b64encode
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 from servers.content import content
-from servers.files import OLD_DATE
+from servers.files import OLD_DATE, FileApp
 from servers.run import Result, Runner
 
 SIZE = 1_500_000
@@ -23,6 +24,19 @@ def digest_field(data: bytes, algorithm: str = "sha256") -> tuple[str, str]:
     label = {"sha256": "sha-256", "sha512": "sha-512", "md5": "md5"}[algorithm]
     value = b64encode(hashlib.new(algorithm, data).digest()).decode()
     return "Repr-Digest", f"{label}=:{value}:"
+
+
+def published() -> FileApp:
+    """The file, with its digest in the header fields."""
+    return FileApp(size=SIZE, data=DATA, extra=(digest_field(DATA),))
+
+
+def lay_down(fastdl: Runner, data: bytes) -> Path:
+    """f.bin with these bytes and an old time."""
+    path = fastdl.cwd / "f.bin"
+    path.write_bytes(data)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    return path
 
 
 def altered(*places: tuple[int, bytes]) -> bytes:

@@ -6,8 +6,6 @@ import os
 import shutil
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from fastdl.events import Ended, Named
 from fastdl.io import metrics_server
 from fastdl.result import Result
 from fastdl.settings import Settings
+from waiting import wait_for
 
 LIMIT = 20.0  # seconds until a test that hangs fails
 
@@ -29,13 +28,6 @@ def often(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "JOIN", LIMIT)
     monkeypatch.setattr(metrics_server, "JOIN", LIMIT)
     monkeypatch.chdir(tmp_path)
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + LIMIT
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 class Said(list[str]):
@@ -54,7 +46,7 @@ def test_it_is_replaced_while_the_run_lasts_and_at_its_end() -> None:
     with metering(Settings(metrics="m.prom"), None, warned, said) as meter:
         assert 'fastdl_downloads_total{run="m",exit_code="0"} 0\n' in told()
         meter.handle(Ended(0, Result("u")))
-        wait_for(lambda: 'fastdl_downloads_total{run="m",exit_code="0"} 1\n' in told())
+        wait_for(lambda: 'fastdl_downloads_total{run="m",exit_code="0"} 1\n' in told(), LIMIT)
         assert "end_time" not in told()
     assert "fastdl_end_time_seconds" in told()
     assert (warned, said) == ([], [])
@@ -74,7 +66,7 @@ def test_a_fault_later_is_one_warning() -> None:
     warned = Said()
     with metering(Settings(metrics="there/m.prom"), None, warned, Said()):
         shutil.rmtree("there")
-        wait_for(lambda: bool(warned))
+        wait_for(lambda: bool(warned), LIMIT)
     assert len(warned) == 1
     assert "cannot write the metrics" in warned[0]
 
@@ -84,9 +76,9 @@ def test_where_it_can_be_written_again_it_is() -> None:
     warned = Said()
     with metering(Settings(metrics="there/m.prom"), None, warned, Said()):
         shutil.rmtree("there")
-        wait_for(lambda: bool(warned))
+        wait_for(lambda: bool(warned), LIMIT)
         os.mkdir("there")
-        wait_for(lambda: os.path.exists("there/m.prom"))
+        wait_for(lambda: os.path.exists("there/m.prom"), LIMIT)
     assert "end_time" in told("there/m.prom")
 
 
@@ -94,7 +86,7 @@ def test_a_bug_is_one_warning_too(monkeypatch: pytest.MonkeyPatch) -> None:
     warned = Said()
     with metering(Settings(metrics="m.prom"), None, warned, Said()):
         monkeypatch.setattr(module.metrics, "text", lambda *args: 1 / 0)
-        wait_for(lambda: bool(warned))
+        wait_for(lambda: bool(warned), LIMIT)
     assert len(warned) == 1 and "ZeroDivisionError" in warned[0]
     assert told()
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
 from base64 import b64encode
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
 
-from published import DATA, SHA, SIZE, altered, digest_field, repair, unharmed
+from published import DATA, SHA, SIZE, altered, digest_field, lay_down, published, repair, unharmed
 from servers.files import FileApp, site
 from servers.raw import RawServer, Serve
 from servers.run import Runner
@@ -20,21 +19,12 @@ from servers.tls import Certificates
 
 @pytest.fixture
 def app() -> FileApp:
-    """The file, with its digest in the header fields."""
-    return FileApp(size=SIZE, data=DATA, extra=(digest_field(DATA),))
+    return published()
 
 
 @pytest.fixture
 def put(fastdl: Runner) -> Any:
-    """Lay down f.bin with these bytes and an old time."""
-
-    def write(data: bytes) -> Path:
-        path = fastdl.cwd / "f.bin"
-        path.write_bytes(data)
-        os.utime(path, (1_000_000_000, 1_000_000_000))
-        return path
-
-    return write
+    return partial(lay_down, fastdl)
 
 
 # --- what the publisher says -----------------------------------------------------------------------------

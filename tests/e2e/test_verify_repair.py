@@ -6,7 +6,7 @@ import hashlib
 import os
 import signal
 import sys
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from fastdl.core.journal import JournalHeader
 from fastdl.core.urls import url_key
 from fastdl.io.partial import Partial
-from published import DATA, LAST_MODIFIED, SHA, SIZE, altered, digest_field, repair, unharmed
+from published import DATA, LAST_MODIFIED, SHA, SIZE, altered, digest_field, lay_down, published, repair, unharmed
 from servers.files import FileApp, Reply, site
 from servers.raw import Connection, Request, Serve
 from servers.run import Result, Runner, check
@@ -23,21 +23,12 @@ from servers.tls import Certificates
 
 @pytest.fixture
 def app() -> FileApp:
-    """The file, with its digest in the header fields."""
-    return FileApp(size=SIZE, data=DATA, extra=(digest_field(DATA),))
+    return published()
 
 
 @pytest.fixture
 def put(fastdl: Runner) -> Any:
-    """Lay down f.bin with these bytes and an old time."""
-
-    def write(data: bytes) -> Path:
-        path = fastdl.cwd / "f.bin"
-        path.write_bytes(data)
-        os.utime(path, (1_000_000_000, 1_000_000_000))
-        return path
-
-    return write
+    return partial(lay_down, fastdl)
 
 
 # --- repairs ---------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from fastdl.core.exposition import CONTENT_TYPE
 from fastdl.errors import UsageError
 from fastdl.io import metrics_server
 from fastdl.io.metrics_server import MOST_CLIENTS, MOST_HEAD, MetricsServer, answer
+from waiting import wait_for
 
 LIMIT = 20.0  # seconds until a test that hangs fails
 
@@ -172,18 +173,11 @@ def test_a_client_that_reads_nothing_is_parted_from(monkeypatch: pytest.MonkeyPa
     with serving(lambda: "m 1\n" * 5_000_000) as server, connect(server) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert answered(server, "/") == 404
-        wait_for(lambda: not server._clients)
+        wait_for(lambda: not server._clients, LIMIT)
         with pytest.raises(ConnectionError):
             while sock.recv(1 << 20):
                 pass
             raise ConnectionError  # ended early without a reset: as good
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + LIMIT
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 def test_a_client_that_goes_away() -> None:
@@ -192,7 +186,7 @@ def test_a_client_that_goes_away() -> None:
             with connect(server) as sock:
                 sock.sendall(request)
         assert get(server)[0] == 200
-        wait_for(lambda: not server._clients)
+        wait_for(lambda: not server._clients, LIMIT)
 
 
 def test_many_one_after_the_other() -> None:
@@ -231,9 +225,9 @@ def short_of_descriptors(monkeypatch: pytest.MonkeyPatch, free: int, pause: floa
 def test_without_a_free_descriptor_it_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits is not asked for again and again: the client that was there is served meanwhile."""
     with short_of_descriptors(monkeypatch, 1, 2 * LIMIT) as (server, short), connect(server) as first:
-        wait_for(lambda: len(server._clients) == 1)
+        wait_for(lambda: len(server._clients) == 1, LIMIT)
         with connect(server):
-            wait_for(lambda: short.refused > 0)
+            wait_for(lambda: short.refused > 0, LIMIT)
             first.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
             assert everything(first).endswith(b"m 1\n")
             assert short.refused == 1
@@ -242,7 +236,7 @@ def test_without_a_free_descriptor_it_does_not_spin(monkeypatch: pytest.MonkeyPa
 def test_when_a_descriptor_is_free_again_who_waits_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     with short_of_descriptors(monkeypatch, 0, 0.05) as (server, short), connect(server) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-        wait_for(lambda: short.refused > 1)
+        wait_for(lambda: short.refused > 1, LIMIT)
         short.free = 1
         assert everything(sock).endswith(b"m 1\n")
 
