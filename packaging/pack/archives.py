@@ -33,11 +33,13 @@ def write_zip(target: Path, files: Mapping[str, Path | bytes], epoch: int) -> No
 
 def write_tar(target: Path, folder: Path, top: str, epoch: int) -> None:
     """Writes a tar.gz of `folder` under the name `top`. Links stay links; who may run a file stays."""
-    with target.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=epoch) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            for path in [folder, *_in_order(folder.rglob("*"), folder)]:
-                name = "/".join([top, *path.relative_to(folder).parts])
-                _add(archive, path, name, epoch)
+    with (
+        target.open("wb") as raw,
+        gzip.GzipFile("", "wb", 9, raw, mtime=epoch) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for path in [folder, *_in_order(folder.rglob("*"), folder)]:
+            _add(archive, path, "/".join([top, *path.relative_to(folder).parts]), epoch)
 
 
 def _in_order(paths: Iterable[Path], folder: Path) -> list[Path]:

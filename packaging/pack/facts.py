@@ -19,10 +19,10 @@ COPYRIGHT = "Copyright (c) 2026 The fastdl authors"
 LICENSE = "MIT"  # SPDX
 SUMMARY = "A download manager: several connections, resumable, checked, never a wrong byte under the final name"
 DESCRIPTION = (
-    "fastdl downloads files over HTTP and HTTPS, through several connections and from several servers at once. It knows "
-    "where well-known files lie and which digest their publishers give, so a mirror cannot alter a byte unseen. A "
-    "download that was cut off goes on where it stopped, and nothing stands under its final name before it is whole and "
-    "checked."
+    "fastdl downloads files over HTTP and HTTPS, through several connections and from several servers at once. It "
+    "knows where well-known files lie and which digest their publishers give, so a mirror cannot alter a byte unseen. "
+    "A download that was cut off goes on where it stopped, and nothing stands under its final name before it is whole "
+    "and checked."
 )
 TAGS = ("cli", "checksum", "download", "download-manager", "downloader", "http", "https", "mirror", "resume")
 
