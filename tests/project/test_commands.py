@@ -76,14 +76,15 @@ def test_the_workflow_runs_the_readmes_commands() -> None:
 
 
 def test_every_system_has_three_pythons() -> None:
-    assert re.findall(r"runs-on: (\w+)", WORKFLOW) == ["ubuntu", "macos", "windows"]
-    assert re.findall(r"python: \[(.*)\]", WORKFLOW) == ['"3.10", "3.12", "3.13"'] * 3
+    assert re.findall(r"runs-on: (\S+)", WORKFLOW) == ["ubuntu-24.04", "macos-15", "windows-2025", "windows-11-arm"]
+    three = '"3.10", "3.12", "3.13"'
+    assert re.findall(r"python: \[(.*)\]", WORKFLOW) == [three] * 3 + ['"3.12", "3.13"']
 
 
 def test_the_workflow_may_only_read() -> None:
     assert "\npermissions: {}\n" in WORKFLOW
     granted = re.findall(r"permissions:\n((?: {6}\S.*\n)+)", WORKFLOW)
-    assert [block.split() for block in granted] == [["contents:", "read"]] * 3
+    assert [block.split() for block in granted] == [["contents:", "read"]] * 4
     assert WORKFLOW.count("persist-credentials: false") == WORKFLOW.count("actions/checkout@")
     assert "secrets." not in WORKFLOW
 
@@ -92,4 +93,4 @@ def test_actions_are_pinned_by_commit() -> None:
     uses = re.findall(r"uses: (.*)", WORKFLOW)
     assert uses
     assert [line for line in uses if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)] == []
-    assert len(set(uses)) == 2  # one version of each, everywhere
+    assert len(set(uses)) == 3  # one version of each, everywhere
