@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pack import archives, artifacts, facts, inside, sbom, steps
@@ -55,9 +56,9 @@ def environment() -> Path:
     return python
 
 
-def ask(command: list[str]) -> dict[str, str]:
+def ask(command: list[str], environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """What the Python that `command` starts says of itself."""
-    done = subprocess.run([*command, "-I", "-c", _ASK], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, "-I", "-c", _ASK], env=environ, capture_output=True, text=True, check=False)
     if done.returncode:
         raise steps.StepFailed(f"{command[0]} does not start: {done.stderr[-500:]}")
     return {str(name): str(value) for name, value in json.loads(done.stdout).items()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Read as something else than text by a YAML reader: numbers, dates, booleans, nothing, signs with a meaning.
-_OTHER = re.compile(r"(?i)(true|false|yes|no|on|off|y|n|null|~|[-+]?[.\d][\d_.,:eExXoO+-]*|\d{4}-\d\d?-\d\d?.*|)")
+_OTHER = re.compile(r"(?i)(true|false|yes|no|on|off|y|n|null|~|<<|=|[-+]?[.\d][\da-f_.,:xo+-]*|\d{4}-\d\d?-\d\d?.*|)")
 _SIGNS = re.compile(r"^[\s\-?:,\[\]{}#&*!|>'\"%@`=]|: |:$| #|\s$|[\x00-\x1f]")
 
 

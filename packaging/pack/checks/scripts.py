@@ -11,6 +11,7 @@ from pack.checks import tools
 
 SHELLS = ("pwsh", "powershell")
 _EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
+_RELATIVE = re.compile(r"(?m)^(\s*)\./")  # the grammar knows commands in this folder with a backslash alone
 
 
 def check(folders: Iterable[Path]) -> list[str]:
@@ -60,7 +61,8 @@ def parse(text: str) -> list[str]:
     """The lines at which PowerShell's grammar ends. Raises Missing."""
     tree_sitter = tools.library("tree_sitter")
     language = tree_sitter.Language(tools.library("tree_sitter_powershell").language())
-    tree = tree_sitter.Parser(language).parse(text.encode())
+    readable = _RELATIVE.sub(r"\1.\\", text)
+    tree = tree_sitter.Parser(language).parse(readable.encode())
     if not tree.root_node.has_error:
         return []
     return [f"line {line}: PowerShell cannot read this" for line in sorted(set(_errors(tree.root_node)))]

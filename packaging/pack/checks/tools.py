@@ -62,6 +62,13 @@ def against(told: object, rules: dict[str, Any], name: str) -> Iterator[str]:
         yield f"{name}: {place}: {error.message}"
 
 
+def lint(path: Path, rules: str) -> list[str]:
+    """What yamllint has to say of a file. Raises Missing."""
+    linter, config = library("yamllint.linter"), library("yamllint.config")
+    problems = linter.run(path.read_text(encoding="utf-8", errors="replace"), config.YamlLintConfig(rules))
+    return [f"{path.name}: line {problem.line}: {problem.desc} ({problem.rule or 'syntax'})" for problem in problems]
+
+
 def text(path: Path, line_end: bytes) -> list[str]:
     """What is wrong with a text as a text: UTF-8, no mark at the beginning, one kind of line end, one at the end."""
     data = path.read_bytes()

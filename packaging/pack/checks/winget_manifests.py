@@ -27,7 +27,7 @@ def check(folder: Path, form: str, version: str, archives: Mapping[str, Path]) -
     told: dict[str, Any] = {}
     for name, kind in wanted.items():
         path = folder / name
-        found += [*tools.text(path, b"\n"), *_lint(path)]
+        found += [*tools.text(path, b"\n"), *tools.lint(path, LINT)]
         told[kind] = _read(path, found)
         rules = tools.schema(f"winget/manifest.{kind}.{form}.json")
         found += tools.against(told[kind], rules, name)
@@ -37,12 +37,6 @@ def check(folder: Path, form: str, version: str, archives: Mapping[str, Path]) -
     if found:
         return found
     return [*_agree(told, version, form), *_installers(told["installer"], version, archives)]
-
-
-def _lint(path: Path) -> list[str]:
-    tools.library("yamllint")
-    code, said = tools.run([tools.program("yamllint"), "-f", "parsable", "-d", LINT, path])
-    return [f"{path.name}: {line.split(':', 1)[1]}" for line in said.splitlines() if ":" in line] if code else []
 
 
 def _read(path: Path, found: list[str]) -> Any:

@@ -19,30 +19,29 @@ def check(folder: Path) -> list[str]:
     if not paths:
         return ["there are no workflows"]
     found = []
-    for line in [*_schema(paths), *_yamllint(paths), *_actionlint(paths), *_zizmor(paths)]:
+    for line in [*schema(paths), *actionlint(paths), *zizmor(paths)]:
         found.append(line.replace(f"{folder}/", ""))
     for path in paths:
+        found += tools.lint(path, LINT)
         found += [f"{path.name}: {line}" for line in pins(path.read_text(encoding="utf-8"))]
     return found
 
 
-def _schema(paths: list[Path]) -> list[str]:
+def schema(paths: list[Path]) -> list[str]:
+    """What GitHub's own schema says. Raises Missing."""
     command = [tools.program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *paths]
     code, said = tools.run(command)
     return [line.strip() for line in said.splitlines() if "::" in line] or [said] if code else []
 
 
-def _yamllint(paths: list[Path]) -> list[str]:
-    code, said = tools.run([tools.program("yamllint"), "-s", "-f", "parsable", "-d", LINT, *paths])
-    return said.splitlines() if code else []
-
-
-def _actionlint(paths: list[Path]) -> list[str]:
+def actionlint(paths: list[Path]) -> list[str]:
+    """What actionlint says: expressions, names of jobs and runners, shell scripts. Raises Missing."""
     code, said = tools.run([tools.program("actionlint"), "-no-color", "-oneline", *paths])
     return said.splitlines() if code else []
 
 
-def _zizmor(paths: list[Path]) -> list[str]:
+def zizmor(paths: list[Path]) -> list[str]:
+    """What zizmor says: permissions, pins, what strangers could inject. Raises Missing."""
     code, said = tools.run([tools.program("zizmor"), "--offline", "--no-progress", "--color=never", *paths])
     if not code:
         return []
