@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pack import artifacts, bundle, facts, manifests, wheel, wine
+from pack import artifacts, bundle, facts, installs, manifests, venvs, wheel, wine
+from pack.checks import complaints, tools
 from pack.steps import StepFailed
 
 Step = Callable[[Path], list[Path]]
@@ -27,10 +29,17 @@ def build(dist: Path, without: Sequence[str]) -> None:
     skipped = {*without, *(("wine",) if sys.platform == "win32" else ())}
     dist.mkdir(parents=True, exist_ok=True)
     for old in artifacts.released(dist):
-        old.unlink()
+        if made_by_steps(old.name, skipped):
+            old.unlink()
     for name in STEPS:
         if name not in skipped:
             step(name, dist)
+
+
+def made_by_steps(name: str, skipped: set[str]) -> bool:
+    """Whether a file is one that the steps of a build make anew. Archives that are built elsewhere stay."""
+    own = (f"{facts.NAME}-", f"{facts.NAME}.", facts.distribution().replace("-", "_") + "-")
+    return name.startswith(own) and not ("-windows-" in name and "wine" in skipped)
 
 
 def step(name: str, dist: Path) -> None:
@@ -41,9 +50,11 @@ def step(name: str, dist: Path) -> None:
 
 
 def check(dist: Path) -> int:
-    """Says what is wrong with the files in DIST and with the workflows; 1 where there is something."""
-    from pack.checks import complaints
-
+    """Says what is wrong with the files in DIST and with the workflows; 1 where there is something. A Python that has
+    not the tools for it gets another one to do it."""
+    if not tools.are_here() and Path(sys.prefix) != venvs.WORK / "tools-venv":
+        command: list[str | Path] = [venvs.tools(), facts.ROOT / "packaging", "check", "--dist", dist]
+        return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
     found = complaints(dist)
     for line in found:
         print(f"wrong: {line}")
@@ -73,8 +84,6 @@ def main(argv: Sequence[str]) -> int:
         if given.command == "check":
             return check(dist)
         if given.command == "installs":
-            from pack import installs
-
             installs.run(dist)
             return 0
         step(given.command, dist)

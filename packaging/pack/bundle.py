@@ -1,12 +1,10 @@
 """The unpacked program for the system that this runs on: frozen by PyInstaller, in an environment of pinned packages.
 
-The environment is made anew where the pins or the Python changed. What a package needs to be given out lies in the
-folder too: the licences of all that is inside.
+What a package needs to be given out lies in the folder too: the licences of all that is inside.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shutil
@@ -15,11 +13,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from pack import archives, artifacts, facts, inside, sbom, steps
+from pack import archives, artifacts, facts, inside, sbom, steps, venvs
 
 PINS = facts.ROOT / "packaging/bundle.txt"
 SPEC = facts.ROOT / "packaging/fastdl.spec"
-WORK = facts.ROOT / "build"
+WORK = venvs.WORK
 SYSTEMS = {"linux": "linux", "win32": "windows"}
 MACHINES = {"amd64": "x64", "x86_64": "x64", "arm64": "arm64", "aarch64": "arm64"}
 
@@ -44,16 +42,7 @@ def here() -> tuple[str, str]:
 
 def environment() -> Path:
     """The Python of an environment with what PINS names."""
-    mark = hashlib.sha256(PINS.read_bytes() + sys.version.encode()).hexdigest()
-    folder = WORK / "bundle-venv"
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    stamp = folder / "made-of"
-    if not (stamp.is_file() and stamp.read_text() == mark):
-        shutil.rmtree(folder, ignore_errors=True)
-        steps.run([sys.executable, "-m", "venv", folder])
-        steps.run([python, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "-r", PINS])
-        stamp.write_text(mark)
-    return python
+    return venvs.ready("bundle-venv", [PINS], "--no-deps", "--require-hashes")
 
 
 def ask(command: list[str], environ: Mapping[str, str] | None = None) -> dict[str, str]:

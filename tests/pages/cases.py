@@ -38,6 +38,7 @@ _PUBLISHES = "needs a release and the right to change it: .github/workflows/rele
 _MANAGERS = "a package manager of Windows: packaging/smoke.ps1 runs each of them on GitHub's machines"
 _WINDOWS = "a setting of Windows"
 
+_PACKS = "builds for minutes into this tree: tests/packaging run its parts, .ci/run the whole"
 NOT_RUN = (
     NotRun("README.md", "python3 -m venv .venv && ", _SETUP),
     NotRun("CONTRIBUTING.md", ".venv/bin/pytest", "it would run this test again: .ci/run runs it"),
@@ -62,6 +63,10 @@ NOT_RUN = (
         NotRun("docs/windows.md", begins, _WINDOWS)
         for begins in ("(Get-", "Unblock", "New-Item", "$env:", "setx ", "Get-")
     ),
+    *(NotRun("packaging/README.md", begins, _PACKS) for begins in ("python packaging ", "python3 packaging ")),
+    NotRun("packaging/README.md", "sudo apt-get ", "changes the system: .ci/run installs the same"),
+    NotRun("packaging/README.md", "uv pip compile ", "asks a package index for the newest of everything"),
+    NotRun("packaging/README.md", "WINEPREFIX=", "takes minutes and wine: tests/packaging/wine builds it"),
     NotRun("docs/performance.md", ".venv/bin/python -m benches  ", _BENCH),
     NotRun("docs/performance.md", ".venv/bin/python -m benches --", _BENCH, spelled=True),
     NotRun("docs/performance.md", ".venv/bin/python -m benches run ", _BENCH, spelled=True),

@@ -3,6 +3,7 @@ well. A check that cannot be made, since its tool is missing, is a complaint too
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pack import artifacts, chocolatey, facts, manifests, scoop, winget
@@ -17,15 +18,16 @@ def complaints(dist: Path) -> list[str]:
     version = facts.version()
     archives = artifacts.windows_archives(dist, version)
     folder = dist / manifests.MANIFESTS
-    found = []
-    for check in (
+    found: list[str] = []
+    checks: tuple[Callable[[], list[str]], ...] = (
         lambda: built.check(dist, version),
         lambda: scoop_manifest.check(folder / manifests.SCOOP / scoop.FILE, version, archives),
         lambda: winget_manifests.check(folder / manifests.WINGET, winget.FORMAT, version, archives),
         lambda: chocolatey_package.check(dist / chocolatey.file_name(version), version, archives),
         lambda: workflows.check(facts.ROOT / ".github"),
         lambda: scripts.check([facts.ROOT / "packaging", facts.ROOT / ".github"]),
-    ):
+    )
+    for check in checks:
         try:
             found += check()
         except Missing as missing:

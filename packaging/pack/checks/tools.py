@@ -17,8 +17,20 @@ SCHEMAS = facts.ROOT / "packaging/schemas"
 INSTALL = "pip install -r packaging/check.txt"
 
 
+LIBRARIES = ("jsonschema", "yaml", "yamllint", "cyclonedx.validation.json", "tree_sitter", "tree_sitter_powershell")
+PROGRAMS = ("actionlint", "check-jsonschema", "zizmor")
+
+
 class Missing(Exception):
     """A tool that a check needs is not installed; the text says how it is."""
+
+
+def are_here() -> bool:
+    """Whether this Python has everything that comes by check.txt."""
+    try:
+        return all([*map(library, LIBRARIES), *map(program, PROGRAMS)])
+    except Missing:
+        return False
 
 
 def library(name: str) -> Any:

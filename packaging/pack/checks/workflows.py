@@ -29,8 +29,8 @@ def check(folder: Path) -> list[str]:
 
 def schema(paths: list[Path]) -> list[str]:
     """What GitHub's own schema says. Raises Missing."""
-    command = [tools.program("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *paths]
-    code, said = tools.run(command)
+    program = tools.program("check-jsonschema")
+    code, said = tools.run([program, "--builtin-schema", "vendor.github-workflows", *paths])
     return [line.strip() for line in said.splitlines() if "::" in line] or [said] if code else []
 
 
