@@ -11,6 +11,7 @@ cannot write to a file that it inherits; and without a display there must be non
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import selectors
 import shutil
@@ -172,12 +173,19 @@ class Wine:
 
 @contextlib.contextmanager
 def opened() -> Iterator[Wine]:
-    """The prefix, ready for programs; in one that the caller brought, what runs goes on. Raises StepFailed."""
+    """The prefix, ready for programs. It may be opened several times at once: the last to leave ends what still runs
+    there, but for a prefix that the caller brought. Raises StepFailed."""
     given = os.environ.get("WINEPREFIX", "")
     wine = Wine(Path(given or WORK / "prefix").absolute(), *find())
-    wine.start()
-    try:
-        yield wine
-    finally:
-        if not given:
-            wine.stop()
+    wine.prefix.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{wine.prefix}.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wine.start()
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        try:
+            yield wine
+        finally:
+            with contextlib.suppress(BlockingIOError):  # somebody else is still there
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not given:
+                    wine.stop()
