@@ -37,8 +37,8 @@ _BENCH = "takes minutes, and servers that are not everywhere: tests/benches run 
 _PUBLISHES = "needs a release and the right to change it: .github/workflows/release.yml and smoke.yml do the same"
 _MANAGERS = "a package manager of Windows: packaging/smoke.ps1 runs each of them on GitHub's machines"
 _WINDOWS = "a setting of Windows"
-
 _PACKS = "builds for minutes into this tree: tests/packaging run its parts, .ci/run the whole"
+
 NOT_RUN = (
     NotRun("README.md", "python3 -m venv .venv && ", _SETUP),
     NotRun("CONTRIBUTING.md", ".venv/bin/pytest", "it would run this test again: .ci/run runs it"),
