@@ -51,10 +51,16 @@ class Releases:
         return told
 
     def publish(
-        self, archive: bytes, *, version: str = NEW, sums: str | None = None, bundle: str | None = None
+        self,
+        archive: bytes,
+        *,
+        version: str = NEW,
+        sums: str | None = None,
+        bundle: str | None = None,
+        name: str = "",
     ) -> None:
-        """A release with an archive for this machine, its list of digests, and who attests it."""
-        name = archive_name(version)
+        """A release with an archive (`name`: the one for this machine), its list of digests, and who attests it."""
+        name = name or archive_name(version)
         digest = hashlib.sha256(archive).hexdigest()
         self.files["/dl/" + name] = archive
         self.files["/dl/SHA256SUMS"] = (sums if sums is not None else f"{digest}  {name}\n").encode()
