@@ -1,13 +1,11 @@
 """A packed program upgrades itself from a release server on this machine: the real one, in a folder of its own. That
 for Windows runs in wine.
 
-The archives are built by `python packaging bundle` and `python packaging wine` (FASTDL_DIST names another folder than
-dist); without one there is nothing to test. .ci/run builds them before, and sets FASTDL_REQUIRE_BUNDLE.
+What is built, and where, is said in conftest.py.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -20,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from pack import artifacts, bundle, facts
-from pack.steps import StepFailed
 from servers import frozen
 from servers.attested import Attester
 from servers.raw import RawServer
@@ -81,18 +78,14 @@ Machine = Here | InWine
 
 
 @pytest.fixture(scope="module", params=["here", "wine"])
-def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+def machine(request: pytest.FixtureRequest) -> Machine:
     """Where programs are started."""
-    with contextlib.ExitStack() as stack:
-        found = Here() if request.param == "here" else InWine
-        if not (DIST / found.archive).exists():
-            missing(f"{found.archive} is not built")
-        if found is InWine:
-            try:
-                found = InWine(stack.enter_context(prefix.opened()))
-            except StepFailed as error:
-                missing(str(error))
-        yield found
+    if request.param == "wine":
+        return InWine(request.getfixturevalue("wine"))
+    found = Here()
+    if not (DIST / found.archive).exists():
+        missing(f"{found.archive} is not built")
+    return found
 
 
 def unpacked(machine: Machine, folder: Path) -> Path:
