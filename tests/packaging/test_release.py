@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -198,3 +200,16 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("tag: the tag is v0")
     assert release.main(["distribution"]) == 0
     assert capsys.readouterr().out == facts.distribution() + "\n"
+
+
+def test_it_needs_nothing_but_python(tmp_path: Path) -> None:
+    """Those jobs install nothing."""
+    (tmp_path / f"fastdl-{VERSION}.sigstore.json").write_text("{}")
+    script = facts.ROOT / "packaging/release.py"
+    words = ["verify", "--dist", str(tmp_path), f"v{VERSION}"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-S", script, *words], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"verify: fastdl-{VERSION}.sigstore.json: it is no bundle of Sigstore\n",
+    )

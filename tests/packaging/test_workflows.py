@@ -198,6 +198,20 @@ def test_the_release_goes_out_with_no_cache_of_others() -> None:
     assert text_of(CI).count("cache: pip") == 4
 
 
+def test_commands_of_the_packages_are_ones_that_there_are() -> None:
+    import subprocess
+    import sys
+
+    named = {word for name in NAMES for word in re.findall(r"python3? packaging (\w+)", text_of(name))}
+    assert {"wheel", "sdist", "bundle", "manifests", "sums", "check"} <= named
+    own = {word for name in NAMES for word in re.findall(r"packaging/release\.py (\w+)", text_of(name))}
+    assert {"tag", "try", "notes", "verify", "status"} <= own
+    for program, words in (("packaging", named), ("packaging/release.py", own)):
+        for word in words:
+            command = [sys.executable, str(facts.ROOT / program), word, "--help"]
+            assert subprocess.run(command, capture_output=True, check=False).returncode == 0, command
+
+
 def test_names_that_others_count_on() -> None:
     from fastdl.engine.releases import ATTESTATION
     from fastdl.home import WORKFLOW
