@@ -11,7 +11,6 @@ cannot write to a file that it inherits; and without a display there must be non
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import selectors
 import shutil
@@ -20,10 +19,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PureWindowsPath
 
-from pack import bundle
+from pack import venvs
 from pack.steps import StepFailed
 
-WORK = bundle.WORK / "wine"
+WORK = venvs.WORK / "wine"
 PLACES = ("/usr/lib/wine", "/usr/lib64/wine", "/usr/local/bin")  # Debian has wine64 outside of PATH
 Words = Sequence["str | Path"]
 LIFETIME = 300  # seconds that wine's server waits for the next program
@@ -175,17 +174,22 @@ class Wine:
 def opened() -> Iterator[Wine]:
     """The prefix, ready for programs. It may be opened several times at once: the last to leave ends what still runs
     there, but for a prefix that the caller brought. Raises StepFailed."""
+    import fcntl  # Windows has none, and needs no wine
+
     given = os.environ.get("WINEPREFIX", "")
     wine = Wine(Path(given or WORK / "prefix").absolute(), *find())
     wine.prefix.parent.mkdir(parents=True, exist_ok=True)
-    with open(f"{wine.prefix}.lock", "wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # One at a time comes or goes; who is there holds the other lock, together with all others that are.
+    with open(f"{wine.prefix}.door", "wb") as door, open(f"{wine.prefix}.users", "wb") as users:
+        fcntl.flock(door, fcntl.LOCK_EX)
         wine.start()
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
         try:
             yield wine
         finally:
+            fcntl.flock(door, fcntl.LOCK_EX)
             with contextlib.suppress(BlockingIOError):  # somebody else is still there
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if not given:
                     wine.stop()

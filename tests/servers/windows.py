@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import struct
 import subprocess
-import termios
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -103,6 +101,9 @@ class Windows:
 
     def at_console(self, *args: str, width: int = 100) -> tuple[int, Console]:
         """Runs it in a console of its own; its exit code, and what stood in the console."""
+        import fcntl  # neither is there on Windows, where nothing of this runs
+        import termios
+
         near, far = os.openpty()
         fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
         process = subprocess.Popen(
