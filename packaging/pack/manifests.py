@@ -17,7 +17,8 @@ def write(dist: Path) -> list[Path]:
     version, epoch = facts.version(), artifacts.epoch()
     archives = artifacts.windows_archives(dist, version)
     if "x64" not in archives:
-        raise StepFailed(f"there is no {artifacts.archive_name(version, 'windows', 'x64')} in {dist}")
+        name = artifacts.archive_name(version, "windows", "x64")
+        raise StepFailed(f"there is no {name} in {dist}: 'python packaging wine' makes one")
     made = {dist / MANIFESTS / SCOOP / scoop.FILE: scoop.encode(scoop.manifest(version, archives))}
     for kind, told in winget.manifests(version, archives, epoch).items():
         made[dist / MANIFESTS / WINGET / winget.file_name(kind)] = winget.encode(kind, told)

@@ -26,6 +26,7 @@ WORK = venvs.WORK / "wine"
 PLACES = ("/usr/lib/wine", "/usr/lib64/wine", "/usr/local/bin")  # Debian has wine64 outside of PATH
 Words = Sequence["str | Path"]
 LIFETIME = 300  # seconds that wine's server waits for the next program
+PATIENCE = 120.0  # seconds for wine's server
 PACKAGES = "wine wine64"  # of Debian
 # Wine asks to install a .NET and an HTML engine; its other messages are about itself.
 SETTINGS = {"WINEARCH": "win64", "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml=", "LC_ALL": "C.UTF-8"}
@@ -137,12 +138,10 @@ class Wine:
         """Starts wine's server, and makes the prefix where there is none. Raises StepFailed."""
         fresh = not (self.prefix / "system.reg").is_file()
         self.prefix.mkdir(parents=True, exist_ok=True)
-        self._server(f"-p{LIFETIME}")
-        if fresh:
-            for words in (["wineboot", "-i"], ["winecfg", "-v", "win10"]):
-                self.checked(words)
+        for words in (["wineboot", "-i"], ["winecfg", "-v", "win10"]) if fresh else ():
+            self.checked(words)
             self._server("-w")  # what is being set up goes on behind the command that asked for it
-            self._server(f"-p{LIFETIME}")
+        self._server(f"-p{LIFETIME}")
         self.checked(["cmd", "/c", "exit"])  # what is slow at the first program of a session is done with it
 
     def stop(self) -> None:
@@ -150,15 +149,20 @@ class Wine:
         self._server("-k")
 
     def _server(self, *arguments: str) -> None:
-        subprocess.run(
-            [self.server, *arguments],
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=300,
-            check=False,
-        )
+        """Speaks to wine's server. `-w` waits until it ends, which it does soon after the last program, if no `-p` told
+        it to stay."""
+        try:
+            subprocess.run(
+                [self.server, *arguments],
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=PATIENCE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StepFailed(f"wine's server does not answer {' '.join(arguments)} in {PATIENCE:.0f} s") from error
 
     @property
     def drive(self) -> Path:

@@ -101,4 +101,7 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "packaging", "manifests", "--dist", str(tmp_path)]
     done = subprocess.run(command, cwd=facts.ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == f"manifests: there is no fastdl-{VERSION}-windows-x64.zip in {tmp_path}\n"
+    assert (
+        done.stderr
+        == f"manifests: there is no fastdl-{VERSION}-windows-x64.zip in {tmp_path}: 'python packaging wine' makes one\n"
+    )
