@@ -163,7 +163,7 @@ class ObjectChanged(IntegrityError):
 class UnsafeArchive(IntegrityError):
     """--extract: the archive is damaged, of no known kind or not safe to unpack. Nothing of it was; it stays."""
 
-    hint = "The archive is there, unpacked was nothing; if you trust it, unpack it with its own program."
+    hint = "The archive is there, and nothing of it was unpacked; if you trust it, another program unpacks it."
 
 
 # --- disk: exit 6 ----------------------------------------------------------------------------------------
