@@ -11,6 +11,7 @@ import sys
 import threading
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -201,6 +202,26 @@ def test_interrupted(place: Place, number: signal.Signals, code: int) -> None:
     assert list(place.temp.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+@POSIX
+def test_a_signal_while_a_program_is_being_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It came between the start and the waiting: the program went on, or was not waited for."""
+    begun: list[Any] = []
+    start = bench_tools._Child.start
+
+    def interrupted(child: Any) -> None:
+        start(child)
+        (tmp_path / "pipe").read_text("utf-8")
+        begun.append(child._process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench_tools._Child, "start", interrupted)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KeyboardInterrupt):
+        bench_tools.run(["sh", "-c", "echo x > pipe; exec sleep 600"], os.environ, str(tmp_path))
+    (process,) = begun
+    assert process.returncode == -signal.SIGKILL
 
 
 # --- the parts -------------------------------------------------------------------------------------------

@@ -158,10 +158,10 @@ def environment(folder: str, environ: Mapping[str, str], *, loopback: bool) -> d
 def run(command: list[str], environ: Mapping[str, str], folder: str) -> Outcome:
     """Run it in `folder` to its end. It does not outlive this call, whatever ends that."""
     child = _Child(command, environ, folder)
-    child.start()
     try:
-        while child.is_alive():
-            child.join(0.1)  # with a bound, so that Ctrl-C gets through on Windows too
+        child.start()
+        while not child.ended.wait(0.1):  # with a bound, so that Ctrl-C gets through on Windows too
+            pass
     except BaseException:
         child.kill()
         raise
@@ -181,9 +181,16 @@ class _Child(threading.Thread):
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._unwanted = False
+        self.ended = threading.Event()  # a join that a signal interrupts takes the thread for ended
 
     def run(self) -> None:
         """See Thread."""
+        try:
+            self._to_the_end()
+        finally:
+            self.ended.set()
+
+    def _to_the_end(self) -> None:
         before = _children_cpu()
         began = time.perf_counter()
         try:
@@ -219,7 +226,7 @@ class _Child(threading.Thread):
             self._unwanted = True
             if self._process is not None:
                 self._process.kill()
-        self.join()
+                self._process.wait()
 
 
 def _failure(code: int, said: bytes) -> str:
