@@ -10,3 +10,9 @@ RELEASES = "https://api.github.com/repos/fastdl/fastdl/releases/latest"
 
 RELEASES_VARIABLE = "FASTDL_RELEASES"
 """The environment variable that names another address for that, a company's mirror for example."""
+
+WORKFLOW = REPOSITORY + "/.github/workflows/release.yml"
+"""What builds releases; their attestations name it."""
+
+AUTHORITY_VARIABLE = "FASTDL_RELEASES_AUTHORITY"
+"""The environment variable that names who vouches for the builds at such an address: a PEM file, or `none`."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,67 +18,16 @@ from fastdl.__main__ import main
 from fastdl.cli import upgrade
 from fastdl.core.ways import Facts
 from fastdl.engine import releases
-from fastdl.engine.releases import digest_in, package_of, read_release
-from fastdl.errors import IntegrityError, ProtocolViolation, Refused
+from fastdl.engine.releases import authorities, digest_in, package_of, read_release
+from fastdl.errors import IntegrityError, ProtocolViolation, Refused, UsageError
 from fastdl.io import installed, lockfile, onedir
-from servers.files import FileApp
-from servers.files import serve as serve_requests
-from servers.raw import Connection, RawServer, Request
+from servers.attested import Attester
+from servers.raw import RawServer
+from servers.releases import API, NEW, Releases, archive_name
 from servers.run import Runner
 from servers.tls import Certificates
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a program is a shell script")
-NEW = "99.1"
-API = "/repos/fastdl/releases/latest"
-
-
-@dataclass
-class Releases:
-    """A release server: files by path."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    asked: list[Request] = field(default_factory=list)
-
-    def handle(self, connection: Connection) -> None:
-        serve_requests(connection, self._answer)
-
-    def _answer(self, connection: Connection, request: Request) -> None:
-        self.asked.append(request)
-        data = self.files.get(request.target)
-        app = FileApp(size=len(data or b""), data=data or b"")
-        if data is None:
-            app.send(connection, app.short(404))
-        else:
-            app.answer(connection, request)
-
-    def release(self, version: str = NEW, **assets: str) -> dict[str, Any]:
-        """Describes a release, with addresses relative to its own."""
-        told = {
-            "tag_name": f"v{version}",
-            "html_url": "https://example.org/fastdl/releases",
-            "assets": [{"name": name, "browser_download_url": place} for name, place in assets.items()],
-        }
-        self.files[API] = json.dumps(told).encode()
-        return told
-
-    def publish(self, archive: bytes, *, version: str = NEW, sums: str | None = None) -> None:
-        """A release with an archive for this machine and its list of digests."""
-        name = archive_name(version)
-        digest = hashlib.sha256(archive).hexdigest()
-        self.files["/dl/" + name] = archive
-        self.files["/dl/SHA256SUMS"] = (sums if sums is not None else f"{digest}  {name}\n").encode()
-        self.release(version, **{name: "/dl/" + name, "SHA256SUMS": "/dl/SHA256SUMS"})
-
-
-def archive_name(version: str) -> str:
-    """What a release calls the archive for this machine."""
-    import platform
-
-    from fastdl.engine.releases import MACHINES, SYSTEMS
-
-    system = SYSTEMS.get(sys.platform, sys.platform)
-    kind = MACHINES.get(platform.machine().lower(), platform.machine().lower())
-    return f"fastdl-{version}-{system}-{kind}.{'zip' if system == 'windows' else 'tar.gz'}"
 
 
 def archive(version: str = NEW, *, says: str | None = None, code: int = 0, top: str = "fastdl/") -> bytes:
@@ -112,12 +59,20 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return place
 
 
+@pytest.fixture(scope="session")
+def attester() -> Attester:
+    return Attester()
+
+
 @pytest.fixture
-def server(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterator[Releases]:
-    """A release server with TLS that this run trusts."""
-    app = Releases()
+def server(
+    certificates: Certificates, attester: Attester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Releases]:
+    """A release server with TLS that this run trusts, as it does who attests there."""
+    app = Releases(attester)
     with RawServer(app.handle, tls=certificates.context()) as raw:
         monkeypatch.setenv("FASTDL_RELEASES", raw.url(API))
+        monkeypatch.setenv("FASTDL_RELEASES_AUTHORITY", str(attester.file(tmp_path / "attests.pem")))
         monkeypatch.setenv("FASTDL_CACERT", str(certificates.ca))
         yield app
 
@@ -287,7 +242,7 @@ def test_an_answer_that_is_no_release(server: Releases, say: Said, answer: bytes
 
 
 def test_no_server(say: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(Releases().handle) as raw:
+    with RawServer(Releases(Attester()).handle) as raw:
         url = raw.url(API)
     monkeypatch.setenv("FASTDL_RELEASES", url)
     code, out, err = say()
@@ -309,15 +264,29 @@ def test_an_untrusted_certificate(server: Releases, say: Said, monkeypatch: pyte
     assert say("--insecure")[0] == 2
 
 
+def attests(app: Releases, *, name: str = "", data: bytes = b"", version: str = NEW) -> str:
+    """What attests a release, or something else."""
+    return app.attester.bundle({name or archive_name(NEW): data or archive()}, version)
+
+
 @POSIX
 @pytest.mark.parametrize(
     ("break_it", "code", "text"),
     [
-        (lambda app: app.publish(archive(), sums=f"{'0' * 64}  {archive_name(NEW)}\n"), 5, "sha256"),
+        (lambda app: app.publish(archive(), sums=f"{'0' * 64}  {archive_name(NEW)}\n"), 5, "attests another"),
+        (lambda app: (app.publish(archive()), app.files.update({"/dl/" + archive_name(NEW): b"x"})), 5, "sha256"),
         (lambda app: app.publish(archive(), sums=f"{'0' * 64}  other.zip\n"), 5, "does not name"),
         (lambda app: app.publish(archive(), sums=""), 5, "does not name"),
         (lambda app: app.release(**{archive_name(NEW): "/dl/x"}), 5, "no SHA256SUMS"),
         (lambda app: app.release(**{"fastdl-99.1-amiga.zip": "/x", "SHA256SUMS": "/y"}), 4, "not for this machine"),
+        (lambda app: app.publish(archive(), bundle=""), 5, "it is empty"),
+        (lambda app: app.publish(archive(), bundle="<html>"), 5, "no JSON"),
+        (lambda app: app.publish(archive(), bundle="{}"), 5, "no bundle of Sigstore"),
+        (lambda app: app.publish(archive(), bundle=attests(app, data=b"x")), 5, "another"),
+        (lambda app: app.publish(archive(), bundle=attests(app, name="other")), 5, "another"),
+        (lambda app: app.publish(archive(), bundle=attests(app, version="99.0")), 5, "v99.0"),
+        (lambda app: app.publish(archive(), bundle=attests(Releases(Attester()))), 5, "forged"),
+        (lambda app: (app.publish(archive()), app.unattested()), 5, "it has no fastdl-99.1.sigstore.json"),
         (lambda app: app.publish(archive(says="99.2")), 5, "it says 'fastdl 99.2'"),
         (lambda app: app.publish(archive(code=1)), 5, "it ended with 1"),
         (lambda app: app.publish(archive(top="../fastdl/")), 5, "not safe"),
@@ -402,6 +371,39 @@ def test_one_that_starts_beside_and_not_in_place_is_taken_back(
     code, _, err = say()
     assert code == 5 and "it ended with 7" in err
     assert state(unpacked.parent) == before
+
+
+@POSIX
+def test_the_one_who_names_the_address_may_trust_it(
+    server: Releases, say: Said, unpacked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.publish(archive())
+    server.unattested()
+    monkeypatch.setenv("FASTDL_RELEASES_AUTHORITY", "none")
+    assert say()[0] == 0
+    assert (unpacked / "_internal/lib").read_text(encoding="utf-8") == f"lib {NEW}"
+
+
+def test_at_its_own_address_nobody_else_vouches(attester: Attester, tmp_path: Path) -> None:
+    own = str(attester.file(tmp_path / "own.pem"))
+    (sigstore,) = authorities({})
+    assert b"sigstore-intermediate" in sigstore.subject
+    for place in (own, "none", ""):
+        assert authorities({"FASTDL_RELEASES_AUTHORITY": place}) == (sigstore,)
+    elsewhere = {"FASTDL_RELEASES": "https://example.org/latest"}
+    assert authorities(elsewhere) == (sigstore,)
+    assert authorities({**elsewhere, "FASTDL_RELEASES_AUTHORITY": "none"}) is None
+    (found,) = authorities({**elsewhere, "FASTDL_RELEASES_AUTHORITY": own})
+    assert b"an authority for tests" in found.subject
+
+
+@pytest.mark.parametrize("text", [None, "", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"])
+def test_a_file_without_authorities(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "own.pem"
+    if text is not None:
+        path.write_text(text, encoding="ascii")
+    with pytest.raises(UsageError, match="FASTDL_RELEASES_AUTHORITY"):
+        authorities({"FASTDL_RELEASES": "https://example.org", "FASTDL_RELEASES_AUTHORITY": str(path)})
 
 
 # --- the parts -------------------------------------------------------------------------------------------

@@ -34,6 +34,11 @@ _SETUP = "installs this very tree: .ci/run and the workflow run it word for word
 _TOOLS = "tests/project/test_tools.py runs it"
 _BENCH = "takes minutes, and servers that are not everywhere: tests/benches run its parts"
 
+_PUBLISHES = "needs a release and the right to change it: .github/workflows/release.yml and smoke.yml do the same"
+_MANAGERS = "a package manager of Windows: packaging/smoke.ps1 runs each of them on GitHub's machines"
+_WINDOWS = "a setting of Windows"
+_PACKS = "builds for minutes into this tree: tests/packaging run its parts, .ci/run the whole"
+
 NOT_RUN = (
     NotRun("README.md", "python3 -m venv .venv && ", _SETUP),
     NotRun("CONTRIBUTING.md", ".venv/bin/pytest", "it would run this test again: .ci/run runs it"),
@@ -50,6 +55,19 @@ NOT_RUN = (
         "CONTRIBUTING.md", ".venv/bin/mkdocs serve", "serves until it is ended; tests/docs/test_site.py builds the site"
     ),
     NotRun("CONTRIBUTING.md", "PYTHONPATH=src:tests .venv/bin/python -m pages.play", "writes into this tree"),
+    *(NotRun("docs/release.md", begins, _PUBLISHES) for begins in ("git ", "gh ", "sha256sum ", "choco ", "winget ")),
+    *(NotRun("docs/rollback.md", begins, _PUBLISHES) for begins in ("gh ", "git ")),
+    *(NotRun("docs/companies.md", begins, _PUBLISHES) for begins in ("gh ", "sha256sum ", "pip ")),
+    *(NotRun("docs/companies.md", begins, _MANAGERS) for begins in ("choco ", "scoop ", "winget ", "(Get-", "setx ")),
+    *(
+        NotRun("docs/windows.md", begins, _WINDOWS)
+        for begins in ("(Get-", "Unblock", "New-Item", "$env:", "setx ", "Get-")
+    ),
+    *(NotRun("packaging/README.md", begins, _PACKS) for begins in ("python packaging ", "python3 packaging ")),
+    NotRun("packaging/README.md", "sudo apt-get ", "changes the system: .ci/run installs the same"),
+    NotRun("packaging/README.md", "uv pip compile ", "asks a package index for the newest of everything"),
+    NotRun("packaging/README.md", "WINEPREFIX=", "takes minutes and wine: packaging/ci builds it"),
+    NotRun("packaging/README.md", "packaging/ci", "takes minutes and installs packages: .ci/run runs it"),
     NotRun("docs/performance.md", ".venv/bin/python -m benches  ", _BENCH),
     NotRun("docs/performance.md", ".venv/bin/python -m benches --", _BENCH, spelled=True),
     NotRun("docs/performance.md", ".venv/bin/python -m benches run ", _BENCH, spelled=True),

@@ -87,5 +87,6 @@ def test_the_workflow_runs_the_readmes_commands() -> None:
 
 @needs_clone
 def test_every_system_has_three_pythons() -> None:
-    assert re.findall(r"runs-on: (\w+)", workflow()) == ["ubuntu", "macos", "windows"]
-    assert re.findall(r"python: \[(.*)\]", workflow()) == ['"3.10", "3.12", "3.13"'] * 3
+    assert re.findall(r"runs-on: (\S+)", workflow()) == ["ubuntu-24.04", "macos-15", "windows-2025", "windows-11-arm"]
+    three = '"3.10", "3.12", "3.13"'
+    assert re.findall(r"python: \[(.*)\]", workflow()) == [three] * 3 + ['"3.12", "3.13"']

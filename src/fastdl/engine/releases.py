@@ -2,31 +2,38 @@
 
 It is fetched by the engine itself, so proxies, private authorities and broken connections are met as everywhere. What
 comes is going to run: everything is asked over TLS (plain HTTP only of this machine), without the user's headers and
-logins, and an archive without a digest in the release's list is refused.
+logins, and an archive is refused without a digest in the release's list, and without an attestation that the
+repository's workflow has built it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
+from base64 import b64decode
 
 from fastdl import batch
+from fastdl.core.attestation import attested, sigstore
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.record import Record
+from fastdl.core.signer import read_signer
 from fastdl.core.urls import join, parse_url
 from fastdl.core.versions import parse_version
 from fastdl.errors import IntegrityError, ProtocolViolation, Refused, UsageError
-from fastdl.home import RELEASES, RELEASES_VARIABLE
+from fastdl.home import AUTHORITY_VARIABLE, RELEASES, RELEASES_VARIABLE, WORKFLOW
 from fastdl.io.disk import disk_error
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fastdl.core.signer import Signer
     from fastdl.events import Event, Observer
 
 SUMS = ("SHA256SUMS", "SHA256SUMS.txt")
+ATTESTATION = "fastdl-{}.sigstore.json"  # by version: what attests the files of the release
 MOST_TEXT = 4 * 1024 * 1024  # bytes of a description or a list
 MOST_PACKAGE = 512 * 1024 * 1024  # bytes of an archive
 # What a run may take from the user's settings: the way, and how patiently it is gone.
@@ -35,6 +42,7 @@ TAKEN = (
     *("proxy", "use_proxy", "cacert", "cert", "key", "connect_to", "family", "interface", "http"),
 )
 SYSTEMS = {"win32": "windows", "darwin": "macos", "linux": "linux"}
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([\sA-Za-z0-9+/=]+)-----END CERTIFICATE-----")
 MACHINES = {"amd64": "x64", "x86_64": "x64", "arm64": "arm64", "aarch64": "arm64"}
 
 
@@ -123,7 +131,7 @@ def package_of(release: Release, platform: str, machine: str) -> Asset:
 
 def download(settings: Settings, release: Release, package: Asset, folder: str, observer: Observer) -> str:
     """Fetches, checks and unpacks `package` into `folder`, which is made; the folder of the program in it. `observer`
-    sees how far it is. Raises NetworkErrors, Refused, IntegrityErrors, DiskErrors."""
+    sees how far it is. Raises NetworkErrors, Refused, IntegrityErrors, DiskErrors, UsageError."""
     sums = next((asset for asset in release.assets if asset.name in SUMS), None)
     if sums is None:
         raise _unproved(release, f"it has no {SUMS[0]}")
@@ -132,6 +140,7 @@ def download(settings: Settings, release: Release, package: Asset, folder: str, 
     digest = digest_in(_text(settings, sums.url), package.name)
     if digest is None:
         raise _unproved(release, f"{sums.name} does not name {package.name}")
+    _check_built(settings, release, package, digest)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -149,6 +158,44 @@ def digest_in(text: str, name: str) -> str | None:
         if file.strip().lstrip("*").removeprefix("./") == name and len(digest) == 64:
             return digest.lower() if all(char in "0123456789abcdefABCDEF" for char in digest) else None
     return None
+
+
+def _check_built(settings: Settings, release: Release, package: Asset, digest: str) -> None:
+    """Raises IntegrityError where nobody attests that fastdl's own workflow has built a file of this digest."""
+    known = authorities(os.environ)
+    if known is None:
+        return
+    name = ATTESTATION.format(release.version)
+    asset = next((asset for asset in release.assets if asset.name == name), None)
+    if asset is None:
+        raise _unproved(release, f"it has no {name}")
+    _check_way(asset.url, asset.name)
+    try:
+        built = attested(_text(settings, asset.url), known, f"{WORKFLOW}@refs/tags/v{release.version}")
+    except ValueError as error:
+        raise _unproved(release, f"{name}: {error}") from error
+    if built.digests.get(package.name) != digest:
+        raise _unproved(release, f"{name} attests another {package.name}")
+
+
+def authorities(environ: Mapping[str, str]) -> tuple[Signer, ...] | None:
+    """Who vouches for builds; None: at the address that the user has named, nobody has to. Raises UsageError."""
+    place = environ.get(AUTHORITY_VARIABLE, "") if environ.get(RELEASES_VARIABLE) else ""
+    if not place:
+        return sigstore()
+    if place.lower() == "none":
+        return None
+    try:
+        with open(place, encoding="ascii") as file:
+            found = tuple(read_signer(b64decode(body)) for body in _CERTIFICATE.findall(file.read()))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"{AUTHORITY_VARIABLE}: {place} cannot be used", why, "Name a PEM file of certificates."
+        ) from None
+    if not found:
+        raise UsageError(f"{AUTHORITY_VARIABLE}: {place} holds no certificate", "", "Name a PEM file of certificates.")
+    return found
 
 
 def _unproved(release: Release, why: str) -> IntegrityError:

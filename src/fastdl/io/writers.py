@@ -61,7 +61,8 @@ def open_writer(fd: int, size: int | None, allocated: bool, kind: Kind = "auto",
     it first, 4 KiB a fault. On Windows the file has holes (io/disk.py), so that nothing may be mapped there.
     """
     if kind == "mmap" and allocated and size:
-        return MappedWriter(fd, size)
+        with contextlib.suppress(ImportError):  # the unpacked programs come without numpy
+            return MappedWriter(fd, size)
     early = EarlyFlush(fd, size) if durable and allocated and size is not None and size >= 2 * EARLY else None
     return PositionalWriter(fd, early)
 

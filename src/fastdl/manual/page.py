@@ -21,6 +21,7 @@ VARIABLES: tuple[tuple[str, str], ...] = (
     ("FASTDL_CONFIG", "The config file, instead of the usual one."),
     ("FASTDL_STATE_DIR", "The folder for what is remembered, instead of the usual one."),
     ("FASTDL_RELEASES", "The address that 'fastdl upgrade' asks for the newest release."),
+    ("FASTDL_RELEASES_AUTHORITY", "Who attests builds at that address: a PEM file of certificates, or 'none'."),
     ("http_proxy, https_proxy, all_proxy, no_proxy", "Proxies, and the hosts that need none; capitals work too."),
     ("SSL_CERT_FILE, SSL_CERT_DIR", "Authorities to trust instead of the system's."),
     ("NO_COLOR, TERM, COLUMNS", "How the terminal is written to."),

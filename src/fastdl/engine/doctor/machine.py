@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from fastdl.engine.doctor.finding import Tell
 
 _NEEDED = ("cachetools", "certifi", "h2", "httpcore", "httpx", "idna", "numpy", "psutil", "tqdm", "typer")
+_NOT_IN_BUNDLES = ("numpy",)  # which they leave out for its size: it is for FASTDL_WRITER=mmap alone
 
 
 def check_program(tell: Tell) -> None:
     """Python, and what fastdl needs besides itself."""
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    given_up = _NOT_IN_BUNDLES if getattr(sys, "frozen", False) else ()
+    missing = [name for name in _NEEDED if name not in given_up and importlib.util.find_spec(name) is None]
     if importlib.util.find_spec("sqlite3") is None or importlib.util.find_spec("_sqlite3") is None:
         missing.append("sqlite3 (a part of Python)")
     if missing:

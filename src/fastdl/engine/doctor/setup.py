@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Variables that are no options.
 _KNOWN = {
     "FASTDL_CONFIG", "FASTDL_DEBUG", "FASTDL_REQUIRE_SERVERS", "FASTDL_STATE_DIR", "FASTDL_WRITER",
-    home.RELEASES_VARIABLE,
+    home.RELEASES_VARIABLE, home.AUTHORITY_VARIABLE,
 }  # fmt: skip
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 

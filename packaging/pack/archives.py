@@ -1,0 +1,56 @@
+"""Archives that are the same whenever, wherever and by whomever they are made: names in order, one time, no owner."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+EARLIEST = 315532800  # 1980-01-01, before which a zip knows no time
+
+
+def tree(folder: Path) -> dict[str, Path]:
+    """Every file below `folder` by its path in it, with slashes, in order. Links are followed."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return dict(sorted((path.relative_to(folder).as_posix(), path) for path in found))
+
+
+def write_zip(target: Path, files: Mapping[str, Path | bytes], epoch: int) -> None:
+    """Writes a zip of files by name."""
+    moment = datetime.fromtimestamp(max(epoch, EARLIEST), timezone.utc).timetuple()[:6]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(files):
+            content = files[name]
+            entry = zipfile.ZipInfo(name, moment)
+            entry.create_system = 0  # plain names and no modes: the same from every system
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
+
+
+def write_tar(target: Path, folder: Path, top: str, epoch: int) -> None:
+    """Writes a tar.gz of `folder` under the name `top`. Links stay links; who may run a file stays."""
+    with (
+        target.open("wb") as raw,
+        gzip.GzipFile("", "wb", 9, raw, mtime=epoch) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for path in [folder, *_in_order(folder.rglob("*"), folder)]:
+            _add(archive, path, "/".join([top, *path.relative_to(folder).parts]), epoch)
+
+
+def _in_order(paths: Iterable[Path], folder: Path) -> list[Path]:
+    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str, epoch: int) -> None:
+    entry = archive.gettarinfo(path, name)
+    entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = epoch, 0, 0, "", ""
+    runs = entry.isdir() or entry.mode & 0o100
+    entry.mode = 0o777 if entry.issym() else 0o755 if runs else 0o644
+    if entry.islnk():  # a second name of one file: the archive holds it twice rather than depend on the file system
+        entry.type, entry.linkname, entry.size = tarfile.REGTYPE, "", path.stat().st_size
+    archive.addfile(entry, io.BytesIO(path.read_bytes()) if entry.isreg() else None)

@@ -1,0 +1,35 @@
+"""What `python packaging check` looks at. Each check takes paths and gives complaints: lines for people, none if all is
+well. A check that cannot be made, since its tool is missing, is a complaint too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pack import artifacts, chocolatey, facts, manifests, scoop, winget
+from pack.checks import built, chocolatey_package, scoop_manifest, scripts, winget_manifests, workflows
+from pack.checks.tools import Missing
+
+__all__ = ["complaints"]
+
+
+def complaints(dist: Path) -> list[str]:
+    """Everything that is wrong with the files in `dist`, and with the scripts and the workflows of the repository."""
+    version = facts.version()
+    archives = artifacts.windows_archives(dist, version)
+    folder = dist / manifests.MANIFESTS
+    found: list[str] = []
+    checks: tuple[Callable[[], list[str]], ...] = (
+        lambda: built.check(dist, version),
+        lambda: scoop_manifest.check(folder / manifests.SCOOP / scoop.FILE, version, archives),
+        lambda: winget_manifests.check(folder / manifests.WINGET, winget.FORMAT, version, archives),
+        lambda: chocolatey_package.check(dist / chocolatey.file_name(version), version, archives),
+        lambda: workflows.check(facts.ROOT / ".github"),
+        lambda: scripts.check([facts.ROOT / "packaging", facts.ROOT / ".github"]),
+    )
+    for check in checks:
+        try:
+            found += check()
+        except Missing as missing:
+            found.append(str(missing))
+    return found
