@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pack import artifacts, bundle, facts, installs, manifests, venvs, wheel, wine
-from pack.checks import complaints, tools
+from pack.checks import built, complaints, tools
 from pack.steps import StepFailed
 
 Step = Callable[[Path], list[Path]]
@@ -58,7 +58,9 @@ def check(dist: Path) -> int:
     found = complaints(dist)
     for line in found:
         print(f"wrong: {line}")
-    print(f"check: {len(found)} complaints" if found else "check: nothing is wrong")
+    # What `manifests` takes and makes may be looked at before there is a release around it.
+    part = "" if built.whole(dist, facts.version()) else " with the manifests; of the rest of a release nothing is here"
+    print(f"check: {len(found)} complaints" if found else f"check: nothing is wrong{part}")
     return 1 if found else 0
 
 
@@ -89,6 +91,9 @@ def main(argv: Sequence[str]) -> int:
         step(given.command, dist)
     except (StepFailed, ValueError) as error:
         print(f"{given.command}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{given.command}: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
 

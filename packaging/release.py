@@ -24,7 +24,6 @@ ORDER = ("release", "pypi", "scoop", "winget", "chocolatey")
 """The order in which a release is given out; names of jobs. Everything behind the first points to its files."""
 
 SHOWN = {"release": "GitHub", "pypi": "PyPI", "scoop": "Scoop", "winget": "winget", "chocolatey": "Chocolatey"}
-AHEAD = "99.0"  # a version that is newer than any
 
 
 class NotReady(Exception):
@@ -35,10 +34,14 @@ class NotReady(Exception):
 
 
 def check_tag(tag: str) -> str:
-    """The version that a tag is for. Raises NotReady where it is not the one of the code, or has no dated notes."""
+    """The version that a tag is for. Raises NotReady where it is not the one of the code, is one that not every store
+    takes, or has no dated notes."""
     version = facts.version()
     if tag != f"v{version}":
         raise NotReady(f"the tag is {tag}, and src/fastdl/__init__.py says {version}")
+    if not re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}", version):
+        # PyPI writes 1.0.0rc1, Chocolatey 1.0.0-rc1, and winget has no pre-releases.
+        raise NotReady(f"{version} is not three numbers with dots: no pre-release goes to the stores, rehearse instead")
     head = re.search(r"(?m)^## (.*)$", (facts.ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
     if head is None or not re.fullmatch(rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", head[1]):
         raise NotReady(f"CHANGELOG.md does not begin with '## {version} - ' and a date")
@@ -77,7 +80,8 @@ def _unpack(archive: Path, folder: Path) -> None:
             packed.extractall(folder)
     else:
         with tarfile.open(archive) as packed:
-            packed.extractall(folder)  # our own, made a moment ago
+            packed.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)  # our own, made a moment ago
+            packed.extractall(folder)
 
 
 def _run(command: list[str]) -> str:
@@ -89,8 +93,7 @@ def _run(command: list[str]) -> str:
 
 
 def lay_out(dist: Path, folder: Path, address: str) -> list[Path]:
-    """Copies the manifests into `folder`, with files at `address` instead of those of a release that is not out yet;
-    beside them what `fastdl upgrade` is told there: that a newer version is out."""
+    """Copies the manifests into `folder`, with files at `address` instead of those of a release that is not out yet."""
     version = facts.version()
     released = facts.release_url(version, "")
     made = []
@@ -105,9 +108,7 @@ def lay_out(dist: Path, folder: Path, address: str) -> list[Path]:
                 text = text.replace(released.encode(), f"{address.rstrip('/')}/".encode())
             target.write_bytes(text)
             made.append(target)
-    latest = folder / "latest.json"
-    latest.write_text(json.dumps({"tag_name": f"v{AHEAD}", "html_url": address, "assets": []}), encoding="utf-8")
-    return [*made, latest]
+    return made
 
 
 def verify(dist: Path, tag: str) -> str:

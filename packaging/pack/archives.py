@@ -6,6 +6,7 @@ import gzip
 import io
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,6 +30,42 @@ def write_zip(target: Path, files: Mapping[str, Path | bytes], epoch: int) -> No
             entry.create_system = 0  # plain names and no modes: the same from every system
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content if isinstance(content, bytes) else content.read_bytes())
+
+
+def read_zip(path: Path) -> dict[str, bytes]:
+    """The files of a zip by name, without its folders. Raises ValueError for one that cannot be read to its end, or
+    that holds a name twice: which of the two is unpacked differs from tool to tool."""
+    found: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as file:
+            for entry in file.infolist():
+                if entry.filename in found:
+                    raise ValueError(f"{path.name}: cannot be read: {entry.filename} is in it twice")
+                if not entry.is_dir():
+                    found[entry.filename] = file.read(entry)
+    # RuntimeError is what an encrypted file gives, NotImplementedError a method or a version that Python has not.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"{path.name}: cannot be read: {error}") from error
+    return found
+
+
+def read_tar(path: Path) -> dict[str, bytes]:
+    """What is in a tar by name; folders and links are empty. Raises ValueError for one that cannot be read to its
+    end."""
+    found = {}
+    try:
+        with tarfile.open(path) as archive:
+            for entry in archive:
+                content = archive.extractfile(entry) if entry.isreg() else None
+                found[entry.name] = content.read() if content is not None else b""
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise ValueError(f"{path.name}: cannot be read: {' '.join(str(error).split())}") from error
+    return found
+
+
+def climbs(name: str) -> bool:
+    """Whether the name of a file in an archive leads out of the folder that it is unpacked into, on any system."""
+    return name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name
 
 
 def write_tar(target: Path, folder: Path, top: str, epoch: int) -> None:

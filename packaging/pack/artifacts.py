@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pack import facts
 
 SUMS = "SHA256SUMS"
 MACHINES = ("x64", "arm64")
+LATEST = 4354819199  # the last second of 2107, after which a zip knows no time
 ENDINGS = {"windows": "zip", "linux": "tar.gz"}
 
 
@@ -57,21 +59,26 @@ def write_sums(dist: Path) -> Path:
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    """Digest by name. Raises ValueError for a line that is none."""
-    sums = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        if len(digest) != 64 or not name:
+    """Digest by name. Raises ValueError for a line that is none, and for a name that stands there twice."""
+    sums: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        stated = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
+        if stated is None:
             raise ValueError(f"{path.name}: no digest and name: {line!r}")
-        sums[name] = digest
+        if stated[2] in sums:
+            raise ValueError(f"{path.name}: names {stated[2]} twice")
+        sums[stated[2]] = stated[1]
     return sums
 
 
 def epoch() -> int:
     """The moment that every file of a build bears, in seconds since 1970: SOURCE_DATE_EPOCH, else that of the commit,
-    else that of 1 January 2026, so that a checkout without git gives the same files twice too."""
+    else that of 1 January 2026, so that a checkout without git gives the same files twice too. Raises ValueError for a
+    variable that says nothing that a zip can say."""
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     if given:
+        if not re.fullmatch("[0-9]{1,10}", given) or int(given) > LATEST:
+            raise ValueError(f"SOURCE_DATE_EPOCH is {given!r} and not a number of seconds from 0 to {LATEST}")
         return int(given)
     command = ["git", "-C", str(facts.ROOT), "log", "-1", "--format=%ct"]
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import uuid
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -19,6 +18,7 @@ from pack import archives, artifacts, facts
 NAMESPACE = "http://schemas.microsoft.com/packaging/2010/07/nuspec.xsd"  # the newest that old clients read
 NUSPEC = f"{facts.NAME}.nuspec"
 LICENSE, VERIFICATION = "legal/LICENSE.txt", "legal/VERIFICATION.txt"
+TYPES, RELATIONS = "[Content_Types].xml", "_rels/.rels"
 _XML = '<?xml version="1.0" encoding="utf-8"?>\n'
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
@@ -84,16 +84,17 @@ def verification(version: str, archive: Path) -> str:
 
 
 def files(version: str, archive: Path) -> dict[str, bytes]:
-    """The files of the package, by name, without what makes it one."""
+    """The files of the package, by name, without what makes it one. Raises ValueError for an archive that cannot be
+    read, or that would write outside of the package."""
     found = {
         NUSPEC: nuspec(version).encode(),
         LICENSE: _crlf(f"From: {facts.document('LICENSE')}\n\n{(facts.ROOT / 'LICENSE').read_text(encoding='utf-8')}"),
         VERIFICATION: _crlf(verification(version, archive)),
     }
-    with zipfile.ZipFile(archive) as program:
-        for entry in program.infolist():
-            if not entry.is_dir():
-                found[f"tools/{entry.filename}"] = program.read(entry)
+    for name, content in archives.read_zip(archive).items():
+        if archives.climbs(name):
+            raise ValueError(f"{archive.name}: {name} leads out of the archive")
+        found[f"tools/{name}"] = content
     # Chocolatey makes a command of every .exe: of those of the program's inside none is wanted.
     for name in [name for name in found if name.lower().endswith(".exe")]:
         if name != f"tools/{facts.NAME}/{facts.NAME}.exe":
@@ -105,15 +106,20 @@ def _crlf(text: str) -> bytes:
     return text.replace("\n", "\r\n").encode()
 
 
-def write(target: Path, version: str, archive: Path, epoch: int) -> None:
-    """Writes the package around the archive for Windows x64."""
+def parts(version: str, archive: Path) -> dict[str, bytes]:
+    """All parts of the package around the archive for Windows x64, by the names that they have in it. Raises
+    ValueError."""
     inside = files(version, archive)
     core = f"package/services/metadata/core-properties/{_core_id(version)}.psmdcp"
     inside[core] = _core(version)
-    inside["_rels/.rels"] = _relationships(core)
-    parts: dict[str, Path | bytes] = {_part_name(name): content for name, content in inside.items()}
-    parts["[Content_Types].xml"] = content_types(inside)
-    archives.write_zip(target, parts, epoch)
+    inside[RELATIONS] = _relationships(core)
+    return {TYPES: content_types(inside), **{_part_name(name): content for name, content in inside.items()}}
+
+
+def write(target: Path, version: str, archive: Path, epoch: int) -> None:
+    """Writes the package around the archive for Windows x64. Raises ValueError for an archive that it cannot be made
+    of."""
+    archives.write_zip(target, parts(version, archive), epoch)
 
 
 def _part_name(name: str) -> str:

@@ -7,7 +7,6 @@ library of the system. One whose licence nobody knows is an error: it must not b
 from __future__ import annotations
 
 import ast
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from email.parser import Parser
 from pathlib import Path
 from typing import Any
 
+from pack import artifacts
 from pack.steps import StepFailed
 
 KINDS = re.compile(r"PYMODULE|PYSOURCE|EXTENSION|BINARY|DATA")
@@ -28,7 +28,7 @@ CLASSIFIERS = {
     "License :: OSI Approved :: ISC License (ISCL)": "ISC",
 }
 # Where the metadata are less exact than the licence itself.
-STATED = {"pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception"}
+STATED = {"colorama": "BSD-3-Clause", "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception"}
 _GCC = "GPL-3.0-or-later WITH GCC-exception-3.1"
 
 # Libraries of systems that come along: a pattern of the file's name, what it is, its licence (SPDX), and the name of
@@ -62,7 +62,7 @@ class Piece:
 @dataclass(frozen=True, slots=True)
 class Part:
     """A thing with a name, a version and a licence. `texts`: its licence's files, by name; `files`: the native
-    libraries of it, by name, with their SHA-256 where they could be read."""
+    libraries of it, by name, with their SHA-256."""
 
     name: str
     version: str
@@ -140,8 +140,9 @@ def _texts(info: Path) -> Iterator[tuple[str, str]]:
 # --- all of it -------------------------------------------------------------------------------------------
 
 
-def parts(files: Iterable[Piece], packages: Path, about: Mapping[str, str]) -> list[Part]:
-    """The parts of a program, by name. Raises StepFailed for a file that nobody can account for."""
+def parts(files: Iterable[Piece], packages: Path, about: Mapping[str, str], taken: Path) -> list[Part]:
+    """The parts of a program, by name. `taken`: the folder that the files lie in now; they are not always those that
+    they were made of, since symbols are stripped. Raises StepFailed for a file that nobody can account for."""
     owners = records(packages)
     infos: set[Path] = set()
     libraries: dict[str, list[tuple[str, str]]] = {}
@@ -153,17 +154,17 @@ def parts(files: Iterable[Piece], packages: Path, about: Mapping[str, str]) -> l
         elif len(tail) == 2 and not _made_here(tail[1]):
             raise StepFailed(f"{piece.source} is in the program and belongs to no distribution")
         elif piece.kind == "BINARY":
-            libraries.setdefault(library(piece.name), []).append((piece.name, _digest(piece.source)))
+            libraries.setdefault(library(piece.name), []).append((piece.name, _digest(taken / piece.name)))
     found = [part_of(info) for info in infos]
     cpython = Part("cpython", about["python"], "PSF-2.0", f"pkg:generic/cpython@{about['python']}")
-    for name, taken in libraries.items():
+    for name, named in libraries.items():
         if name == "cpython":
-            cpython = Part(cpython.name, cpython.version, cpython.license, cpython.purl, (), tuple(sorted(taken)))
+            cpython = Part(cpython.name, cpython.version, cpython.license, cpython.purl, (), tuple(sorted(named)))
             continue
         _, _, license, key = next(row for row in LIBRARIES if row[1] == name)
         version = about.get(key, "")
         purl = f"pkg:generic/{name}@{version}" if version else f"pkg:generic/{name}"
-        found.append(Part(name, version, license, purl, (), tuple(sorted(taken))))
+        found.append(Part(name, version, license, purl, (), tuple(sorted(named))))
     return sorted([*found, cpython], key=lambda part: part.name.lower())
 
 
@@ -182,9 +183,10 @@ def library(name: str) -> str:
     raise StepFailed(f"{name} is in the program and its licence is not known (packaging/pack/inside.py)")
 
 
-def _digest(source: str) -> str:
-    path = Path(source)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        raise StepFailed(f"{path.name} is in PyInstaller's list and not in the program")
+    return artifacts.sha256(path)
 
 
 def python_license(about: Mapping[str, str]) -> str:

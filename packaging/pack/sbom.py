@@ -58,8 +58,8 @@ def _component(part: Part) -> dict[str, Any]:
 
 
 def _file(part: Part, name: str, digest: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": "file", "bom-ref": f"{part.purl}#{name}", "name": name}
-    return {**told, "hashes": [{"alg": "SHA-256", "content": digest}]} if digest else told
+    hashes = [{"alg": "SHA-256", "content": digest}]
+    return {"type": "file", "bom-ref": f"{part.purl}#{name}", "name": name, "hashes": hashes}
 
 
 def licence(stated: str) -> dict[str, Any]:

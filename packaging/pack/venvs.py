@@ -14,7 +14,7 @@ WORK = facts.ROOT / "build"
 
 
 def ready(name: str, lists: Sequence[Path], *options: str) -> Path:
-    """The Python of the environment `name` with what the files `lists` name. Raises StepFailed."""
+    """The Python of the environment `name` with what the files `lists` name, if any. Raises StepFailed."""
     mark = hashlib.sha256(b"".join(path.read_bytes() for path in lists) + sys.version.encode()).hexdigest()
     folder = WORK / name
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -24,7 +24,8 @@ def ready(name: str, lists: Sequence[Path], *options: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     steps.run([sys.executable, "-m", "venv", folder])
     named = [word for path in lists for word in ("-r", path)]
-    steps.run([python, "-m", "pip", "install", "-q", *options, *named])
+    if named:
+        steps.run([python, "-m", "pip", "install", "-q", *options, *named])
     stamp.write_text(mark)
     return python
 

@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Read as something else than text by a YAML reader: numbers, dates, booleans, nothing, signs with a meaning.
-_OTHER = re.compile(r"(?i)(true|false|yes|no|on|off|y|n|null|~|<<|=|[-+]?[.\d][\da-f_.,:xo+-]*|\d{4}-\d\d?-\d\d?.*|)")
+_OTHER = re.compile(
+    r"(?i)(true|false|yes|no|on|off|y|n|null|~|<<|=|)"
+    r"|[-+]?(\d[\d_,]*(\.[\d_]*)?|\.[\d_]+)(e[-+]?\d+)?|[-+]?\.(inf|nan)"
+    r"|[-+]?0(x[\da-f_]+|o?[0-7_]+|b[01_]+)|[-+]?\d[\d_]*(:\d+)+(\.\d*)?|\d{4}-\d\d?-\d\d?.*"
+)
 _SIGNS = re.compile(r"^[\s\-?:,\[\]{}#&*!|>'\"%@`=]|: |:$| #|\s$|[\x00-\x1f]")
 
 
@@ -17,9 +21,7 @@ def scalar(value: str | bool | int) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    dots = value.count(".")
-    plain = dots > 1 and re.fullmatch(r"\d+(\.\d+){2,}", value)  # a version of three parts is no number
-    if (_OTHER.fullmatch(value) and not plain) or _SIGNS.search(value):
+    if _OTHER.fullmatch(value) or _SIGNS.search(value):
         return "'" + value.replace("'", "''") + "'"
     return value
 

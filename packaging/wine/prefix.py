@@ -1,7 +1,9 @@
 """A wine prefix: a drive C: with a Windows in it, and the way to run programs there.
 
 WINEPREFIX is honoured: a prefix that is there is used as it is, one that is not is made. Without it the prefix is
-build/wine/prefix. Nothing of wine's is mended, because what fastdl takes along needs nothing that wine 8 lacks.
+build/wine/prefix. Other settings of wine's in the environment hold too (WINEDLLOVERRIDES of a prefix with DLLs of its
+own, WINEESYNC, without which a server that runs with it is not spoken to). Nothing of wine's is mended, because what
+fastdl takes along needs nothing that wine 8 lacks.
 
 What has to be minded with wine 8: the first program of a session starts its services, which keep open what that program
 writes to, so the end of a pipe is no sign of a program's end; a program's stdout must be a pipe or a terminal, since it
@@ -25,21 +27,32 @@ from pack.steps import StepFailed
 WORK = venvs.WORK / "wine"
 PLACES = ("/usr/lib/wine", "/usr/lib64/wine", "/usr/local/bin")  # Debian has wine64 outside of PATH
 Words = Sequence["str | Path"]
-LIFETIME = 300  # seconds that wine's server waits for the next program
 PATIENCE = 120.0  # seconds for wine's server
+SETTLING = 30.0  # seconds in which a new prefix is complete: it takes five
 PACKAGES = "wine wine64"  # of Debian
-# Wine asks to install a .NET and an HTML engine; its other messages are about itself.
-SETTINGS = {"WINEARCH": "win64", "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml=", "LC_ALL": "C.UTF-8"}
+SETTINGS = {"WINEARCH": "win64", "WINEDEBUG": "-all", "LC_ALL": "C.UTF-8"}  # its messages are about itself
+UNWANTED = ("mscoree", "mshtml")  # the .NET and the HTML engine, which wine asks to install in a new prefix
 
 
 def find() -> tuple[str, str]:
     """The paths of wine and of its server. Raises StepFailed where it is not installed."""
     path = os.pathsep.join([os.environ.get("PATH", ""), *PLACES])
-    loader = shutil.which("wine64", path=path) or shutil.which("wine", path=path)
-    server = shutil.which("wineserver", path=path) or shutil.which("wineserver64", path=path)
+    loaders = [os.environ.get("WINELOADER", ""), "wine64", "wine"]
+    servers = [os.environ.get("WINESERVER", ""), "wineserver", "wineserver64"]
+    loader, server = (
+        next((found for found in (shutil.which(name, path=path) for name in names if name) if found), None)
+        for names in (loaders, servers)
+    )
     if loader is None or server is None:
         raise StepFailed(f"wine is not installed; Debian has it in the packages {PACKAGES}")
     return loader, server
+
+
+def overrides(given: str) -> str:
+    """WINEDLLOVERRIDES that keeps what is given and leaves out what is unwanted, if nothing is said of that."""
+    said = {name.strip().lower() for part in given.split(";") for name in part.partition("=")[0].split(",")}
+    left = [name for name in UNWANTED if name not in said]
+    return ";".join(part for part in (given.strip("; "), f"{','.join(left)}=" if left else "") if part)
 
 
 def windows_path(path: Path | str) -> str:
@@ -84,9 +97,10 @@ class Wine:
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The variables of a program in the prefix. Nothing of this system's Python reaches that of Windows, and no
         setting of fastdl's."""
-        mine = ("PYTHON", "FASTDL_", "WINE", "DISPLAY", "WAYLAND_DISPLAY", "VIRTUAL_ENV", "LC_", "LANG")
+        mine = ("PYTHON", "FASTDL_", "DISPLAY", "WAYLAND_DISPLAY", "VIRTUAL_ENV", "LC_", "LANG")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
-        return {**kept, **SETTINGS, "WINEPREFIX": str(self.prefix), **(extra or {})}
+        own = {"WINEPREFIX": str(self.prefix), "WINEDLLOVERRIDES": overrides(kept.get("WINEDLLOVERRIDES", ""))}
+        return {**kept, **SETTINGS, **own, **(extra or {})}
 
     def command(self, program: Path | str, *arguments: str) -> list[str]:
         """The words that start a Windows program."""
@@ -134,23 +148,46 @@ class Wine:
             raise StepFailed(f"{words[0]} in wine ended with {done.returncode}:\n" + "\n".join(said))
         return done.stdout.decode("utf-8", "replace")
 
-    def start(self) -> None:
-        """Starts wine's server, and makes the prefix where there is none. Raises StepFailed."""
-        fresh = not (self.prefix / "system.reg").is_file()
-        self.prefix.mkdir(parents=True, exist_ok=True)
-        for words in (["wineboot", "-i"], ["winecfg", "-v", "win10"]) if fresh else ():
+    def prepare(self) -> None:
+        """Makes the prefix where there is none. Raises StepFailed."""
+        if (self.prefix / "system.reg").is_file():
+            return
+        for words in (["wineboot", "-i"], ["winecfg", "-v", "win10"]):
             self.checked(words)
-            self._server("-w")  # what is being set up goes on behind the command that asked for it
-        self._server(f"-p{LIFETIME}")
-        self.checked(["cmd", "/c", "exit"])  # what is slow at the first program of a session is done with it
+            # What is being set up goes on behind the command that asked for it. A server that the caller has told to
+            # stay is not waited for.
+            with contextlib.suppress(StepFailed):
+                self._server("-w", patience=SETTLING)
+
+    @contextlib.contextmanager
+    def awake(self) -> Iterator[None]:
+        """Wine's server and services run meanwhile, so that no program has to start them: one that waits keeps them
+        there. They end by themselves some seconds after the last program, whoever has started it. Raises StepFailed."""
+        with subprocess.Popen(
+            self.command("cmd", "/c", "set /p line="),
+            env=self.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as waiting:
+            try:
+                self.checked(["cmd", "/c", "exit"])  # what is slow at the first program of a session is done with it
+                yield
+            finally:
+                assert waiting.stdin is not None
+                waiting.stdin.close()
+                try:
+                    waiting.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    waiting.kill()
 
     def stop(self) -> None:
-        """Ends what still runs in the prefix."""
+        """Ends what still runs in the prefix, and waits until nothing does."""
         self._server("-k")
+        self._server("-w")
 
-    def _server(self, *arguments: str) -> None:
-        """Speaks to wine's server. `-w` waits until it ends, which it does soon after the last program, if no `-p` told
-        it to stay."""
+    def _server(self, *arguments: str, patience: float = PATIENCE) -> None:
+        """Speaks to wine's server. `-w` waits until it ends, which it does soon after the last program."""
         try:
             subprocess.run(
                 [self.server, *arguments],
@@ -158,11 +195,11 @@ class Wine:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=PATIENCE,
+                timeout=patience,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise StepFailed(f"wine's server does not answer {' '.join(arguments)} in {PATIENCE:.0f} s") from error
+            raise StepFailed(f"wine's server does not answer {' '.join(arguments)} in {patience:.0f} s") from error
 
     @property
     def drive(self) -> Path:
@@ -182,15 +219,19 @@ def opened() -> Iterator[Wine]:
 
     given = os.environ.get("WINEPREFIX", "")
     wine = Wine(Path(given or WORK / "prefix").absolute(), *find())
-    wine.prefix.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        wine.prefix.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StepFailed(f"cannot make {wine.prefix}: {error.strerror}") from error
     # One at a time comes or goes; who is there holds the other lock, together with all others that are.
-    with open(f"{wine.prefix}.door", "wb") as door, open(f"{wine.prefix}.users", "wb") as users:
+    with open(wine.prefix / ".fastdl-door", "wb") as door, open(wine.prefix / ".fastdl-users", "wb") as users:
         fcntl.flock(door, fcntl.LOCK_EX)
-        wine.start()
+        wine.prepare()
         fcntl.flock(users, fcntl.LOCK_SH)
-        fcntl.flock(door, fcntl.LOCK_UN)
         try:
-            yield wine
+            with wine.awake():
+                fcntl.flock(door, fcntl.LOCK_UN)
+                yield wine
         finally:
             fcntl.flock(door, fcntl.LOCK_EX)
             with contextlib.suppress(BlockingIOError):  # somebody else is still there

@@ -6,6 +6,7 @@ What is downloaded is kept in the user's cache folder; the Python is put togethe
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import os
 import re
@@ -16,7 +17,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pack import bundle, steps
+from pack import bundle, steps, venvs
 from wine.prefix import WORK
 
 PIN = Path(__file__).with_name("python.txt")
@@ -30,9 +31,15 @@ ASIDE = "_wmi.pyd"  # platform.platform() ends the process in wine where it is t
 
 
 def cache() -> Path:
-    """Where downloads are kept for the next time."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(home, "fastdl-packaging") if os.path.isdir(home) else WORK / "cache"
+    """Where downloads are kept for the next time: in the user's cache folder, or with the build where there is no room
+    for one."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    folder = Path(home if os.path.isabs(home) else os.path.expanduser("~/.cache"), "fastdl-packaging")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return WORK / "cache"
+    return folder
 
 
 def ready() -> Path:
@@ -44,7 +51,7 @@ def ready() -> Path:
     if not (stamp.is_file() and stamp.read_text() == mark):
         shutil.rmtree(folder, ignore_errors=True)
         _unpack(_downloaded(), folder)
-        _install(folder)
+        install(folder)
         stamp.write_text(mark)
     return folder
 
@@ -91,7 +98,7 @@ def _downloaded() -> Path:
     if not (path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == wanted[0][1]):
         folder.mkdir(parents=True, exist_ok=True)
         options = ["--no-deps", "--require-hashes", "-d", str(folder), "-r", str(PIN)]
-        steps.run([sys.executable, "-m", "pip", "download", "-q", *options])
+        steps.run([*pip(), "download", "-q", *options])
     return path
 
 
@@ -112,17 +119,25 @@ def _unpack(archive: Path, folder: Path) -> None:
     (folder / "python312._pth").write_bytes("".join(f"{line}\r\n" for line in SEARCHED).encode())
 
 
-def _install(folder: Path) -> None:
-    """Puts the packages of the bundle into the Python, as wheels for Windows."""
+def install(folder: Path) -> None:
+    """Puts the packages of the bundle into the Python, as wheels for Windows. Raises StepFailed."""
     wanted = WORK / "windows.txt"
     wanted.parent.mkdir(parents=True, exist_ok=True)
     wanted.write_text("\n".join(requirements(bundle.PINS.read_text(encoding="utf-8"))) + "\n", encoding="utf-8")
     wheels = cache() / "wheels"
-    hashes = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--ignore-requires-python"]
-    pip = [sys.executable, "-m", "pip"]
     wheels.mkdir(parents=True, exist_ok=True)
     found = ["--find-links", str(wheels)]
-    steps.run([*pip, "download", "-q", *hashes, *TARGET, *ABIS, *found, "-d", wheels, "-r", wanted])
-    packages = folder / "Lib/site-packages"
-    local = ["--no-index", *found, "--no-compile", "--target", str(packages)]
-    steps.run([*pip, "install", "-q", *hashes, *TARGET, *ABIS, *local, "-r", wanted])
+    hashes = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--ignore-requires-python"]
+    common = ["-q", *hashes, *TARGET, *ABIS, *found, "-r", str(wanted)]
+    install = [*pip(), "install", *common, "--no-index", "--no-compile", "--target", str(folder / "Lib/site-packages")]
+    try:
+        steps.run(install)  # without the net, where all of them are there from the last time
+    except steps.StepFailed:
+        steps.run([*pip(), "download", *common, "-d", str(wheels)])
+        steps.run(install)
+
+
+def pip() -> list[str]:
+    """The words that start pip. Debian's Python has none, but its environments do."""
+    python = sys.executable if importlib.util.find_spec("pip") else venvs.ready("pip-venv", [])
+    return [str(python), "-m", "pip"]

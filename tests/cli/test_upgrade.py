@@ -32,7 +32,11 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a p
 
 def archive(version: str = NEW, *, says: str | None = None, code: int = 0, top: str = "fastdl/") -> bytes:
     """An archive of a stand-in for a program: a shell script."""
-    script = f"#!/bin/sh\necho 'fastdl {says or version}'\nexit {code}\n"
+    return stand_in(f"#!/bin/sh\necho 'fastdl {says or version}'\nexit {code}\n", version, top)
+
+
+def stand_in(script: str, version: str = NEW, top: str = "fastdl/") -> bytes:
+    """An archive whose program is a script."""
     entries = {"fastdl": script, "_internal/lib": f"lib {version}", "_internal/new": "new"}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
@@ -264,9 +268,15 @@ def test_an_untrusted_certificate(server: Releases, say: Said, monkeypatch: pyte
     assert say("--insecure")[0] == 2
 
 
-def attests(app: Releases, *, name: str = "", data: bytes = b"", version: str = NEW) -> str:
+def attests(app: Releases, *, name: str = "", data: bytes = b"", version: str = NEW, **changes: Any) -> str:
     """What attests a release, or something else."""
-    return app.attester.bundle({name or archive_name(NEW): data or archive()}, version)
+    return app.attester.bundle({name or archive_name(NEW): data or archive()}, version, **changes)
+
+
+def moved(app: Releases, path: str) -> None:
+    """A release of which one file is to be had without TLS alone."""
+    app.publish(archive())
+    app.files[API] = app.files[API].replace(f'"{path}"'.encode(), b'"http://example.org/x"')
 
 
 @POSIX
@@ -292,17 +302,33 @@ def attests(app: Releases, *, name: str = "", data: bytes = b"", version: str = 
         (lambda app: app.publish(archive(top="../fastdl/")), 5, "not safe"),
         (lambda app: app.publish(archive(top="")), 5, "one folder"),
         (lambda app: app.publish(b"no archive at all"), 5, "not the archive"),
+        (lambda app: app.publish(archive()[:-20]), 5, "cut off). Nothing was replaced"),
+        (lambda app: app.publish(archive(), bundle="1 " * 1_000), 5, "more than"),
+        (lambda app: app.publish(archive(), bundle=" " * releases.MOST_TEXT + "{}"), 3, "is too long"),
+        (lambda app: app.publish(archive(), bundle=attests(app, workflow="https://x\x1b[31m\nx")), 5, "https://x"),
+        (lambda app: moved(app, "/dl/SHA256SUMS"), 5, "SHA256SUMS comes over plain HTTP"),
+        (lambda app: moved(app, "/dl/attested"), 5, "json comes over plain HTTP"),
+        (lambda app: moved(app, "/dl/" + archive_name(NEW)), 5, "comes over plain HTTP"),
+        (lambda app: app.publish(stand_in("#!/bin/sh\nexec sleep 60\n")), 5, "it hangs"),
+        (lambda app: app.publish(stand_in("\0")), 5, "does not start here"),
         (lambda app: (app.publish(archive()), app.files.pop("/dl/" + archive_name(NEW))), 4, "404"),
     ],
 )  # fmt: skip
 def test_what_does_not_replace_it(
-    server: Releases, say: Said, unpacked: Path, break_it: Callable[[Releases], None], code: int, text: str
+    server: Releases,
+    say: Said,
+    unpacked: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    break_it: Callable[[Releases], None],
+    code: int,
+    text: str,
 ) -> None:
+    monkeypatch.setattr(onedir, "PATIENCE", 0.5 if text == "it hangs" else onedir.PATIENCE)
     break_it(server)
     before = state(unpacked.parent)
     got, out, err = say()
     assert (got, out) == (code, ""), err
-    assert text in err and err.count("\n") == 1
+    assert text in err and err.count("\n") == 1 and "\x1b" not in err
     assert state(unpacked.parent) == before, "the old one is there, and nothing else"
 
 

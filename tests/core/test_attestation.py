@@ -15,13 +15,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from fastdl.core.attestation import attested, sigstore
-from fastdl.core.signer import Signer, check_issued, read_signer
+from fastdl import home
+from fastdl.core.attestation import MOST, attested, sigstore
+from fastdl.core.signer import KEY_USAGE, Signer, check_issued, read_signer
 from fastdl.home import WORKFLOW
-from servers.attested import BEGIN, Attester
+from servers.attested import BEGIN, Attester, extension
 
 FILES = {"a.zip": b"a", "b.zip": b"b"}
 OURS = Attester()
+REPOSITORY = "1.3.6.1.4.1.57264.1.12"
 TAG = f"{WORKFLOW}@refs/tags/v1.2"
 DIGESTS = {name: hashlib.sha256(data).hexdigest() for name, data in FILES.items()}
 
@@ -81,11 +83,28 @@ EARLIER = BEGIN - datetime.timedelta(days=1)
         ({"statement": {"predicateType": "https://cyclonedx.org/bom"}}, "something else"),
         ({"statement": {"subject": [{"name": "a.zip", "digest": {"sha512": "00"}}]}}, "what was built"),
         ({"statement": {"subject": []}}, "empty"),
+        ({"statement": {"subject": "a.zip"}}, "what was built"),
+        ({"statement": {"subject": [[]] * 2}}, "what was built"),
+        (
+            {"statement": {"subject": [{"name": "a.zip", "digest": {"sha256": digit * 64}} for digit in "01"]}},
+            "two things",
+        ),
+        (
+            {"more": [(extension(REPOSITORY, "https://github.com/fastdl/fork"), False)]},
+            "for https://github.com/fastdl/fork",
+        ),
+        ({"more": [(extension(REPOSITORY, "https://github.com/fast"), False)]}, "built for"),
     ],
 )
 def test_what_is_attested_otherwise(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         read(OURS.bundle(FILES, "1.2", **changes))
+
+
+def test_what_was_built_for_our_repository() -> None:
+    """As another one can call our workflow, and the certificate says both."""
+    own = [(extension(REPOSITORY, home.REPOSITORY), False)]
+    assert read(OURS.bundle(FILES, "1.2", more=own)) == DIGESTS
 
 
 def test_an_authority_that_only_has_the_name() -> None:
@@ -145,6 +164,37 @@ def test_what_was_changed(change: Callable[[dict[str, Any]], None], why: str) ->
         read(json.dumps(value))
 
 
+BITS, CRITICAL = b"\x03\x02\x07\x80", b"\x01\x01\xff"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"\x04\x04" + BITS, b"\x05\x04" + BITS),  # not the octets that every extension is
+        (CRITICAL, b"\x01\x01\x01"),  # a "true" that is none in DER, where it must not count as "false"
+        (CRITICAL, b"\x02\x01\xff"),
+    ],
+)
+def test_extensions_of_another_form(before: bytes, after: bytes) -> None:
+    value = json.loads(OURS.bundle(FILES, "1.2"))
+    entry = value["verificationMaterial"]["certificate"]
+    good = b64decode(entry["rawBytes"])
+    assert before in good
+    entry["rawBytes"] = b64encode(good.replace(before, after)).decode()
+    with pytest.raises(ValueError, match="unknown form"):
+        read(json.dumps(value))
+
+
+@pytest.mark.parametrize("usage", [b"\x03\x00", b"\x03\x01\x00", b"\x03\x02\x07\x00", b"\x04\x02\x07\x80", b""])
+def test_a_key_that_may_do_nothing(usage: bytes) -> None:
+    """Looked at before the signature is, so anything may stand there."""
+    value = json.loads(OURS.bundle(FILES, "1.2"))
+    leaf = read_signer(b64decode(value["verificationMaterial"]["certificate"]["rawBytes"]))
+    check_issued(leaf, signer_of(OURS))
+    with pytest.raises(ValueError):
+        check_issued(leaf._replace(extensions={**leaf.extensions, KEY_USAGE: (True, usage)}), signer_of(OURS))
+
+
 def test_every_byte_of_the_certificate_counts() -> None:
     value = json.loads(OURS.bundle(FILES, "1.2"))
     good = b64decode(value["verificationMaterial"]["certificate"]["rawBytes"])
@@ -160,6 +210,14 @@ def test_every_byte_of_the_certificate_counts() -> None:
 def test_what_is_no_bundle(text: str) -> None:
     with pytest.raises(ValueError):
         read(text)
+
+
+def test_very_many_bundles() -> None:
+    """Each is read once, and their count has an end: what comes may be made to keep us busy."""
+    own = OURS.bundle(FILES, "1.2")
+    assert read("{} " * (MOST - 1) + own + "\n" * 4_000_000) == DIGESTS
+    with pytest.raises(ValueError, match="more than"):
+        read("1 " * 2_000_000)
 
 
 # The root above the authority that is built in, as Sigstore's root of trust has it; it is in nobody's bundle.

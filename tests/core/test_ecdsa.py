@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 
 from fastdl.core.ecdsa import P256, P384, Curve, Key, is_signed, read_key
 
@@ -46,6 +48,63 @@ def test_what_is_no_signature(kind: ec.EllipticCurve, curve: Curve) -> None:
     assert not is_signed(key, negative, DIGEST)
     for data in (b"", b"0", good[:-1], good + b"0", b"\x31" + good[1:], b"\x30\x00", good[:2] * 2):
         assert not is_signed(key, data, DIGEST)
+
+
+def number(value: int, pad: bytes = b"") -> bytes:
+    """An INTEGER, with more octets in front than DER allows."""
+    octets = pad + value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+    return b"\x02" + bytes([len(octets)]) + octets
+
+
+def sequence(contents: bytes) -> bytes:
+    return b"\x30" + bytes([len(contents)]) + contents
+
+
+FORMS: dict[str, Callable[[int, int, int], bytes]] = {
+    "as it should be": lambda r, s, n: sequence(number(r) + number(s)),
+    "the other s": lambda r, s, n: sequence(number(r) + number(n - s)),
+    "r with a zero in front": lambda r, s, n: sequence(number(r, b"\0") + number(s)),
+    "s with a zero in front": lambda r, s, n: sequence(number(r) + number(s, b"\0")),
+    "negative r": lambda r, s, n: sequence(number(-r) + number(s)),
+    "negative s": lambda r, s, n: sequence(number(r) + number(-s)),
+    "r as if it were not negative": lambda r, s, n: sequence(number(r - n) + number(s)),
+    "r beyond the order": lambda r, s, n: sequence(number(r + n) + number(s)),
+    "s beyond the order": lambda r, s, n: sequence(number(r) + number(s + n)),
+    "an empty number": lambda r, s, n: sequence(number(r) + b"\x02\0"),
+    "another tag": lambda r, s, n: sequence(number(r) + b"\x03" + number(s)[1:]),
+    "a third number": lambda r, s, n: sequence(number(r) + number(s) + number(0)),
+    "one number": lambda r, s, n: sequence(number(r)),
+    "something behind it": lambda r, s, n: sequence(number(r) + number(s)) + b"\0",
+    "a longer length": lambda r, s, n: b"\x30\x82\0" + sequence(number(r) + number(s))[1:],
+    "no length": lambda r, s, n: b"\x30\x80" + number(r) + number(s) + b"\0\0",
+    "r and s alone": lambda r, s, n: r.to_bytes(n.bit_length() // 8, "big") + s.to_bytes(n.bit_length() // 8, "big"),
+}
+DIGESTS = [bytes(32), b"\xff" * 32, bytes(48), b"\xff" * 48, b"\xff" * 64, bytes(19) + b"\1"]
+
+
+@pytest.mark.parametrize(("kind", "curve"), KINDS, ids=["P-256", "P-384"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_library_says_the_same(
+    kind: ec.EllipticCurve, curve: Curve, form: Callable[[int, int, int], bytes]
+) -> None:
+    """Of forms that other checkers were caught with, and of digests of any length, odd ones too."""
+    methods = {32: hashes.SHA256(), 48: hashes.SHA384(), 64: hashes.SHA512(), 20: hashes.SHA1()}
+    for digest in [*DIGESTS, DIGEST]:
+        private, key = pair(kind, curve)
+        way = ec.ECDSA(Prehashed(methods[len(digest)]))
+        signature = form(*decode_dss_signature(private.sign(digest, way)), curve.n)
+        try:
+            private.public_key().verify(signature, digest, way)
+            holds = True
+        except InvalidSignature:
+            holds = False
+        assert is_signed(key, signature, digest) is holds
+
+
+def test_a_key_of_the_other_curve() -> None:
+    (private, key), (_, other) = (pair(*kind) for kind in KINDS)
+    signature = private.sign(b"text", ec.ECDSA(hashes.SHA256()))
+    assert is_signed(key, signature, DIGEST) and not is_signed(other, signature, DIGEST)
 
 
 def test_every_changed_bit_is_noticed() -> None:

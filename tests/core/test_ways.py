@@ -94,6 +94,9 @@ def python(prefix: str, platform: str = "linux", **more: Any) -> Facts:
             "uv tool",
             f"uv tool upgrade {NAME}",
         ),
+        (python("/home/user/.cache/pipx/acd85a2f98f45d9", marks=frozenset({"pipx_metadata.json"})), "pipx run", ""),
+        (python("/home/user/.cache/uv/archive-v0/SV7d591qUfMmROZy", installer="uv"), "uvx", ""),
+        (python("/home/user/.cache/uv/builds-v0/.tmpOl4X3B", installer="uv"), "uvx", ""),
         (
             python("/opt/conda", installer="conda", marks=frozenset({"conda-meta"})),
             "conda",

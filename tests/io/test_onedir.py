@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdl.errors import BadName, DiskError, IntegrityError
+from fastdl.errors import BadName, DiskError, IntegrityError, Terminated
 from fastdl.io import onedir
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a program is a shell script")
@@ -122,6 +122,38 @@ def test_the_old_one_comes_back_from_every_step(
             assert step > 3 and tree(old)["_internal/sub/lib"] == "2.0"
             return
     raise AssertionError("it never got through")
+
+
+@WAYS
+@pytest.mark.parametrize("signal", [KeyboardInterrupt, Terminated], ids=lambda kind: kind.__name__)
+def test_signals_while_it_comes_back(
+    places: tuple[Path, Path, Path], way: str, signal: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has pressed Ctrl-C presses it again: before or right after a step."""
+    old, new, aside = places
+    before, rename, exchange, steps = tree(old), os.rename, onedir.exchange, [0]
+
+    def disturbed(step: Callable[[], bool | None]) -> bool:
+        steps[0] += 1
+        if steps[0] % 3 == 1:
+            raise signal("before")
+        done = step()
+        if steps[0] % 3 == 2:
+            raise signal("after")
+        return done is not False
+
+    def check() -> None:
+        monkeypatch.setattr(os, "rename", lambda one, other: disturbed(lambda: rename(one, other)))
+        if way == "exchange":
+            monkeypatch.setattr(onedir, "exchange", lambda one, other: disturbed(lambda: exchange(one, other)))
+        raise KeyboardInterrupt
+
+    if way != "exchange":
+        monkeypatch.setattr(onedir, "exchange", lambda one, other: False)
+    with pytest.raises(KeyboardInterrupt):
+        onedir.swap(str(old), str(new), str(aside), check, files=way == "file by file")
+    assert steps[0] > 3
+    assert tree(old) == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="here the test's file system is known to exchange names")

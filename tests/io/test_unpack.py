@@ -35,10 +35,11 @@ from archives import (
     zipped,
 )
 from fastdl.core.tar import pax_records
-from fastdl.errors import DiskError, Interrupted, NoSpace, TargetBusy, TargetExists, UnsafeArchive
+from fastdl.errors import DiskError, Interrupted, NoSpace, TargetBusy, TargetExists, Terminated, UnsafeArchive
 from fastdl.io import files
 from fastdl.io import unpack as unpacking
 from fastdl.io.archives import open_archive
+from fastdl.io.decompress import decoded
 from fastdl.io.merging import Policy
 from fastdl.io.staging import SUFFIX, staging
 from fastdl.io.unpack import unpack
@@ -494,6 +495,19 @@ def stops(after: int) -> Callable[[], None]:
             raise Interrupted("interrupted")
 
     return check
+
+
+def test_a_signal_while_a_decoder_is_at_work_is_no_damage() -> None:
+    """It is raised wherever the main thread is just then."""
+
+    class Signalled:
+        eof, needs_input, unused_data = False, True, b""
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            raise Terminated("terminated")
+
+    with pytest.raises(Terminated):
+        list(decoded(Signalled(), lambda count: b"data"))
 
 
 @pytest.mark.parametrize("packer", ["tar", "tar.gz", "tar.zst"])

@@ -86,6 +86,15 @@ def test_the_steps_that_powershell_runs_are_read(tmp_path: Path) -> None:
     assert "linux, step 1" in " ".join(scripts.check([tmp_path]))
 
 
+@pytest.mark.parametrize("jobs", ["a", "[a]", "{a: }", "{a: b}", "{a: {steps: x}}", "{a: {steps: [x]}}", "["])
+def test_a_workflow_of_another_shape_stops_no_check(tmp_path: Path, jobs: str) -> None:
+    needs_libraries("yaml")
+    path = tmp_path / "workflows/test.yml"
+    path.parent.mkdir()
+    path.write_text(f"defaults: x\njobs: {jobs}\n")
+    assert [line for line in scripts.check([tmp_path]) if "is no YAML" not in line] == []
+
+
 PINNED = "    steps:\n      - uses: actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2\n"
 SOUND = f"""\
 name: Sound
@@ -131,7 +140,7 @@ def lint(paths: list[Path]) -> list[str]:
 @pytest.mark.parametrize(
     ("check", "old", "new", "wanted"),
     [
-        (workflows.schema, "runs-on: ubuntu-24.04", "run-on: ubuntu-24.04", "run-on"),
+        (workflows.schema, "runs-on: ubuntu-24.04", "run-on: ubuntu-24.04", "jobs.build: this is not valid"),
         (workflows.actionlint, "runs-on: ubuntu-24.04", "runs-on: ubuntu-24.4", "label"),
         (workflows.actionlint, "echo said", "echo ${{ steps.none.outputs.x }}", "none"),
         (workflows.zizmor, "echo said", 'echo "${{ github.event.head_commit.message }}"', "template"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pack import archives, artifacts, chocolatey, facts, winget
+from pack import archives, artifacts, chocolatey, facts, manifests, winget
 from pack.checks import built, chocolatey_package, scoop_manifest, winget_manifests
 from packs import EPOCH, PROGRAM, needs_libraries, needs_programs, release
 
@@ -83,6 +83,15 @@ def test_scoop_s_is_right(dist: Path) -> None:
         (lambda data: data.replace(b"\r\n", b"\n"), "CRLF"),
         (lambda data: data.rstrip(), "one line end"),
         (lambda data: data[:-6], "no JSON"),
+        (lambda data: b"[" * 100_000, "no JSON"),
+        (lambda data: data.replace(b"    ", b"\t"), r"line 2 is '\\t\"version"),
+        (swap('"checkver"', '"post_install": "x",\r\n    "checkver"'), "line 17|line 18|line 19"),
+        (
+            edited(
+                lambda told: told["autoupdate"]["architecture"]["64bit"].update(url=["https://example.org/$version"])
+            ),
+            "autoupdate: 64bit",
+        ),
         (swap('"license"', '"licence"'), "licence"),
         (swap('"extract_dir"', '"extractdir"'), "extractdir"),
         (swap('"bin": "fastdl.exe",', '"bin": "fastdl.exe",\r\n    "bin": "x.exe",'), "stands there twice"),
@@ -141,6 +150,12 @@ def test_winget_s_are_right(dist: Path) -> None:
         (HEAD, lambda data: data + b"Rest: \xff\n", "UTF-8"),
         (HEAD, swap("DefaultLocale: en-US", "DefaultLocale: [en"), "no YAML"),
         (HEAD, swap("DefaultLocale: en-US\n", ""), "DefaultLocale"),
+        (HEAD, lambda data: data + b"\0", "special characters are not allowed"),
+        (HEAD, lambda data: data.replace(b": ", b":\t", 1), "line 1 is"),
+        (LOCALE, swap("Moniker: fastdl", "Moniker: curl"), "line 17 is 'Moniker: curl', and .* 'Moniker: fastdl'"),
+        (LOCALE, swap("PackageUrl: https", "PackageUrl: http"), "PackageUrl: http:"),
+        (INSTALLER, lambda data: re.sub(rb"(ReleaseDate: ).*", rb"\g<1>2026-99-99", data), "no YAML"),
+        (INSTALLER, lambda data: re.sub(rb"ReleaseDate: .*\n", b"", data), "has no ReleaseDate"),
         (HEAD, swap("DefaultLocale: en-US", "DefaultLocale: de-DE"), "de-DE here and en-US there"),
         (HEAD, swap(f"PackageVersion: {VERSION}", "PackageVersion: 0.0.9"), r"PackageVersion is 0\.0\.9"),
         (HEAD, swap("ManifestVersion: 1.12.0", "ManifestVersion: 1.10.0"), r"ManifestVersion is 1\.10\.0"),
@@ -237,6 +252,12 @@ NUSPEC, LEGAL = "fastdl.nuspec", "legal/VERIFICATION.txt"
         (part(NUSPEC, lambda data: re.sub(rb"    <docsUrl>.*\n", b"", data)), "has no docsUrl"),
         (part(NUSPEC, swap(f"<version>{VERSION}", "<version>0.0.1")), r"version is 0\.0\.1"),
         (part(NUSPEC, swap("<id>fastdl<", "<id>FastDL<")), "id is FastDL"),
+        (part(NUSPEC, swap("<projectUrl>https", "<projectUrl>http")), "nuspec: line 10 is"),
+        (part(NUSPEC, swap("</metadata>", "</metadata><files/>")), "nuspec: line"),
+        (lambda inside: inside.update({"../evil.dll": b""}), r"\.\./evil\.dll leads out"),
+        (lambda inside: inside.update({"content/%2e%2e/evil.dll": b""}), "leads out"),
+        (lambda inside: inside.update({"content/more.dll": b""}), r"content/more\.dll is no part"),
+        (lambda inside: inside.update({"tools/fastdl/fastdl.exe.ignore": b""}), r"fastdl\.exe\.ignore is no part"),
         (part(NUSPEC, swap("cli checksum", "cli, checksum")), "tags are parted by blanks"),
         (part(NUSPEC, swap(f"tag/v{VERSION}", "tag/v0")), "releaseNotes is"),
         (part(LEGAL, swap("fastdl-", "fasdtl-")), "VERIFICATION.txt does not name https"),
@@ -250,7 +271,7 @@ NUSPEC, LEGAL = "fastdl.nuspec", "legal/VERIFICATION.txt"
         (lambda inside: inside.pop("_rels/.rels"), "_rels/.rels"),
         (lambda inside: inside.pop(LEGAL), "VERIFICATION.txt does not name"),
         (lambda inside: inside.pop("tools/fastdl/_internal/python312.dll"), r"python312\.dll is not that of"),
-        (lambda inside: inside.update({"tools/more.dll": b""}), r"tools/more\.dll is not in"),
+        (lambda inside: inside.update({"tools/more.dll": b""}), r"tools/more\.dll is no part of"),
         (lambda inside: inside.update({"tools/more.odd": b""}), r"tools/more\.odd has no content type"),
         (lambda inside: inside.pop("tools/fastdl/_internal/some%20one/t64.exe.ignore"), "would become a command"),
         (part("_rels/.rels", swap("/fastdl.nuspec", "/other.nuspec")), r"leads to other\.nuspec"),
@@ -266,7 +287,24 @@ def test_chocolatey_s_faults_are_found(dist: Path, change: Callable[[dict[str, b
 
 def test_a_damaged_package_is_found(dist: Path) -> None:
     breaks(dist / NUPKG, lambda data: data[:-30])
-    assert names(choco(dist), "is no package")
+    assert names(choco(dist), "cannot be read")
+
+
+def test_an_archive_that_cannot_be_read_is_a_complaint_of_every_check(dist: Path) -> None:
+    (dist / X64).write_bytes(b"no zip")
+    for found in (scoop(dist), winget_s(dist), choco(dist)):
+        assert names(found, r"x64\.zip: cannot be read"), found
+
+
+def test_a_package_that_is_encrypted_or_holds_a_name_twice_is_found(dist: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(dist / NUPKG, "a") as file:
+        file.writestr(NUSPEC, b"")
+    assert names(choco(dist), "fastdl.nuspec is in it twice")
+    data = bytearray((dist / X64).read_bytes())
+    data[6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1
+    (dist / NUPKG).write_bytes(data)
+    assert names(choco(dist), "cannot be read")
 
 
 # --- what was built --------------------------------------------------------------------------------------
@@ -330,10 +368,29 @@ def test_what_is_wrong_in_a_list_of_parts_is_found(dist: Path, change: Change, w
     assert names(files(dist), wanted), files(dist)
 
 
+def test_the_libraries_that_a_list_names_are_those_of_the_archive(dist: Path) -> None:
+    listed = {"type": "file", "name": "python312.dll", "hashes": [{"alg": "SHA-256", "content": "0" * 64}]}
+    breaks(dist / BILL, edited(lambda told: told["components"][0].update(components=[listed])))
+    assert names(files(dist), r"python312\.dll of httpx is not that of"), files(dist)
+
+
+def test_manifests_alone_are_no_release(tmp_path: Path) -> None:
+    dist = tmp_path / "dist"
+    dist.mkdir()
+    archives.write_zip(dist / X64, {"fastdl/fastdl.exe": b"MZ"}, EPOCH)
+    manifests.write(dist)
+    assert not built.whole(dist, VERSION)
+    assert built.check(dist, VERSION) == []
+    (dist / f"fastdl_cli-{VERSION}.tar.gz").write_bytes(b"")
+    assert built.whole(dist, VERSION)
+    assert names(built.check(dist, VERSION), "SHA256SUMS: is not there")
+
+
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
         (lambda data: re.sub(rb"^\w", b"g", data), "another digest|no digest"),
+        (lambda data: data + data.splitlines(keepends=True)[0], "names .* twice"),
         (lambda data: b"".join(data.splitlines(keepends=True)[1:]), "does not name"),
         (lambda data: data + b"0" * 64 + b"  gone.zip\n", r"names gone\.zip, which is not there"),
         (lambda data: data.replace(b"\n", b"\r\n"), "LF alone"),

@@ -53,20 +53,22 @@ def test_pyinstaller_s_list_is_read(tmp_path: Path) -> None:
 
 
 def test_every_file_has_an_owner(packages: Path, tmp_path: Path) -> None:
-    library = tmp_path / "libcrypto-3.dll"
-    library.write_bytes(b"")
+    taken = tmp_path / "program/_internal"
+    taken.mkdir(parents=True)
+    for name in ("libcrypto-3.dll", "libssl-3.dll", "python312.dll", "VCRUNTIME140.dll"):
+        (taken / name).write_text(f"{name}, stripped of its symbols")
     windows = "C:/py/Lib/site-packages"
     pieces = [
         Piece("h2.stream", f"{packages.as_posix()}/h2/stream.py", "PYMODULE-1"),
         Piece("old/_speed.pyd", f"{windows}/old/_Speed.pyd", "EXTENSION"),
         Piece("json", "C:/py/Lib/json/__init__.py", "PYMODULE"),
-        Piece("libcrypto-3.dll", library.as_posix(), "BINARY"),
+        Piece("libcrypto-3.dll", "C:/py/libcrypto-3.dll", "BINARY"),
         Piece("libssl-3.dll", "Z:/not/to/be/read/libssl-3.dll", "BINARY"),
         Piece("python312.dll", "C:/py/python312.dll", "BINARY"),
         Piece("VCRUNTIME140.dll", "C:/py/VCRUNTIME140.dll", "BINARY"),
         Piece("fastdl/data/rules.json", "C:/src/fastdl/data/rules.json", "DATA"),
     ]
-    found = {part.name: part for part in inside.parts(pieces, packages, ABOUT)}
+    found = {part.name: part for part in inside.parts(pieces, packages, ABOUT, taken)}
     assert {name: part.license for name, part in found.items()} == {
         "cpython": "PSF-2.0",
         "h2": "MIT",
@@ -76,14 +78,20 @@ def test_every_file_has_an_owner(packages: Path, tmp_path: Path) -> None:
     }
     assert found["h2"].purl == "pkg:pypi/h2@4.4.1"
     assert found["openssl"].purl == "pkg:generic/openssl@3.0.15"
-    assert found["openssl"].files == (("libcrypto-3.dll", artifacts.sha256(library)), ("libssl-3.dll", ""))
-    assert found["cpython"].files == (("python312.dll", ""),)
+    # Those of the program, which are not always those that it was made of.
+    told = {name: artifacts.sha256(taken / name) for name in ("libcrypto-3.dll", "libssl-3.dll", "python312.dll")}
+    assert dict(found["openssl"].files + found["cpython"].files) == told
     assert found["h2"].texts == (("licenses/LICENSE", "The licence of h2.\n"),)
 
 
 def test_a_library_that_nobody_knows_is_not_given_out(packages: Path) -> None:
     with pytest.raises(StepFailed, match=r"libmystery\.so\.1 .* not known"):
-        inside.parts([Piece("libmystery.so.1", "/usr/lib/libmystery.so.1", "BINARY")], packages, ABOUT)
+        inside.parts([Piece("libmystery.so.1", "/usr/lib/libmystery.so.1", "BINARY")], packages, ABOUT, packages)
+
+
+def test_a_library_that_is_not_in_the_program_is_not_listed(packages: Path) -> None:
+    with pytest.raises(StepFailed, match=r"libssl-3\.dll is in PyInstaller's list and not in the program"):
+        inside.parts([Piece("libssl-3.dll", "C:/py/libssl-3.dll", "BINARY")], packages, ABOUT, packages)
 
 
 def test_gnu_readline_is_not_given_out() -> None:
@@ -94,14 +102,14 @@ def test_gnu_readline_is_not_given_out() -> None:
 def test_a_file_without_a_distribution_is_not_given_out(packages: Path) -> None:
     stray = Piece("stray", f"{packages.as_posix()}/stray/__init__.py", "PYMODULE-1")
     with pytest.raises(StepFailed, match="belongs to no distribution"):
-        inside.parts([stray], packages, ABOUT)
+        inside.parts([stray], packages, ABOUT, packages)
 
 
 def test_a_distribution_without_a_licence_is_not_given_out(packages: Path) -> None:
     distribution(packages, "secret", "1.0", "Summary: none", "secret.py")
     piece = Piece("secret", f"{packages.as_posix()}/secret.py", "PYMODULE-1")
     with pytest.raises(StepFailed, match="secret does not say"):
-        inside.parts([piece], packages, ABOUT)
+        inside.parts([piece], packages, ABOUT, packages)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +153,14 @@ def test_the_list_of_parts_is_one_of_cyclonedx(tmp_path: Path) -> None:
     archives.write_zip(archive, {"a": b"a"}, EPOCH)
     parts = [
         Part("h2", "4.4.1", "MIT", "pkg:pypi/h2@4.4.1"),
-        Part("gcc-runtime", "", "GPL-3.0-or-later WITH GCC-exception-3.1", "pkg:generic/gcc-runtime", (), (("b", ""),)),
+        Part(
+            "gcc-runtime",
+            "",
+            "GPL-3.0-or-later WITH GCC-exception-3.1",
+            "pkg:generic/gcc-runtime",
+            (),
+            (("b", "1" * 64),),
+        ),
         Part("odd", "1", "BSD License", "pkg:pypi/odd@1", (), (("c.so", "0" * 64),)),
         Part("ms", "", "LicenseRef-Microsoft-Runtime", "pkg:generic/ms"),
         Part(facts.distribution(), "1", "MIT", "pkg:pypi/itself@1"),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from pack import artifacts, checks, chocolatey, facts, manifests, scoop, winget
+from pack import archives, artifacts, checks, chocolatey, facts, manifests, scoop, winget
 from pack.checks import chocolatey_package, scoop_manifest, winget_manifests
 from pack.steps import StepFailed
 from packs import PROGRAM, needs_libraries, needs_programs, release, windows_zip
@@ -103,3 +107,31 @@ def test_scoop_makes_the_next_manifest_by_itself(tmp_path: Path) -> None:
     later = told["autoupdate"]["architecture"]["64bit"]["url"].replace("$version", "9.8.7")
     assert later == facts.release_url("9.8.7", artifacts.archive_name("9.8.7", "windows", "x64"))
     assert told["autoupdate"]["hash"] == {"url": "$baseurl/SHA256SUMS"}
+
+
+@pytest.mark.parametrize("given", ["soon", "-1", "99999999999", "4354819200"])
+def test_a_moment_that_no_zip_can_say_is_said(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", given)
+    with pytest.raises(ValueError, match="SOURCE_DATE_EPOCH is"):
+        artifacts.epoch()
+
+
+def test_no_package_is_made_of_an_archive_that_leads_out_of_it(tmp_path: Path) -> None:
+    path = tmp_path / artifacts.archive_name(VERSION, "windows", "x64")
+    for name in ("fastdl/../../evil.exe", "/evil.exe", "C:/evil.exe", "fastdl\\evil.exe"):
+        archives.write_zip(path, {name: b""}, 0)
+        with pytest.raises(ValueError, match="leads out of the archive"):
+            manifests.write(tmp_path)
+    path.write_bytes(b"no zip")
+    with pytest.raises(ValueError, match="cannot be read"):
+        manifests.write(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"), [("sums", "sums: .*nowhere.?: No such file"), ("manifests", "manifests: there is no fastdl-")]
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_1(tmp_path: Path, command: str, said: str) -> None:
+    words = [sys.executable, facts.ROOT / "packaging", command, "--dist", tmp_path / "nowhere"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert re.match(said, done.stderr) or os.name == "nt"

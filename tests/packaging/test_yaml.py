@@ -32,3 +32,8 @@ def test_it_looks_as_winget_s_own() -> None:
     told = {"Files": [{"Path": "a\\b.exe", "Alias": "b"}], "Tags": ["x"], "Version": "1.2.3", "On": True}
     lines = ["Files:", "- Path: a\\b.exe", "  Alias: b", "Tags:", "- x", "Version: 1.2.3", "On: true"]
     assert yaml.dump(told).splitlines() == lines
+
+
+def test_a_digest_stands_as_it_is() -> None:
+    assert yaml.scalar("85" + "0CD7E1" * 10 + "AB") == "85" + "0CD7E1" * 10 + "AB"
+    assert yaml.scalar("1" * 30 + "E" + "1" * 33).startswith("'")  # a number to some readers

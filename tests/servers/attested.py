@@ -73,8 +73,8 @@ class Attester:
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (x509.ExtendedKeyUsage([usage]), False),
             (x509.SubjectAlternativeName([x509.UniformResourceIdentifier(workflow)]), True),
-            (_text(ISSUER, issuer), False),
-            (_text(RUNNER, runner), False),
+            (extension(ISSUER, issuer), False),
+            (extension(RUNNER, runner), False),
             *(more or []),
         ]
         made = self._issue(key.public_key(), x509.Name([]), begins, MINUTES, extensions)
@@ -108,7 +108,8 @@ def _usage(*, issues: bool) -> x509.KeyUsage:
     return x509.KeyUsage(not issues, False, False, False, False, issues, issues, False, False)
 
 
-def _text(identifier: str, text: str) -> x509.UnrecognizedExtension:
+def extension(identifier: str, text: str) -> x509.UnrecognizedExtension:
+    """What the authority writes down of a workflow: a text."""
     data = text.encode()
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(identifier), b"\x0c" + bytes([len(data)]) + data)
 

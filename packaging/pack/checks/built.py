@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-import tarfile
-import zipfile
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from pack import artifacts, facts
+from pack import archives, artifacts, chocolatey, facts
 from pack.checks import tools
 
 MOST_ZIP = 30 * 1024 * 1024  # bytes
@@ -19,64 +20,76 @@ def check(dist: Path, version: str) -> list[str]:
     """Complaints about the archives, the lists of their parts, and SHA256SUMS; there has to be an archive for Windows
     x64. What is not there and need not be is no complaint. Raises Missing."""
     found = []
+    entire = whole(dist, version)
     if not (dist / artifacts.archive_name(version, "windows", "x64")).is_file():
         found.append(f"{artifacts.archive_name(version, 'windows', 'x64')}: is not there")
     for system in artifacts.ENDINGS:
         for machine in artifacts.MACHINES:
             path = dist / artifacts.archive_name(version, system, machine)
             if path.is_file():
-                found += [f"{path.name}: {line}" for line in archive(path)]
-                found += bill(dist / artifacts.sbom_name(path.name), path, version)
+                found += archive(path, entire)
+                if entire:
+                    found += bill(dist / artifacts.sbom_name(path.name), path, version)
     if dist.is_dir():
         found += versions(dist, version)
+    if entire:
         found += sums(dist)
     return found
 
 
-def archive(path: Path) -> list[str]:
-    """What is wrong with an archive for people to unpack."""
+def whole(dist: Path, version: str) -> bool:
+    """Whether `dist` holds more than what manifests are made of and the manifests: a release, of which nothing may be
+    missing."""
+    if not dist.is_dir():
+        return False
+    few = {artifacts.archive_name(version, "windows", machine) for machine in artifacts.MACHINES}
+    few.add(chocolatey.file_name(version))
+    return (dist / artifacts.SUMS).exists() or not {path.name for path in artifacts.released(dist)} <= few
+
+
+def archive(path: Path, entire: bool) -> list[str]:
+    """What is wrong with an archive for people to unpack; with `entire`, of a release."""
     try:
-        names = _names(path)
-    except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError) as error:
-        return [f"cannot be read: {error}"]
+        names = list(_read(path))
+    except ValueError as error:
+        return [str(error)]
     program = f"{facts.NAME}.exe" if path.suffix == ".zip" else facts.NAME
-    found = [f"there is no {facts.NAME}/{name}" for name in (program, *NEEDED) if f"{facts.NAME}/{name}" not in names]
-    if not any(name.startswith(f"{facts.NAME}/_internal/") for name in names):
+    needed = (program, *NEEDED) if entire else (program,)
+    found = [f"there is no {facts.NAME}/{name}" for name in needed if f"{facts.NAME}/{name}" not in names]
+    if entire and not any(name.startswith(f"{facts.NAME}/_internal/") for name in names):
         found.append(f"there is no {facts.NAME}/_internal")
     found += [f"{name} is not in the one folder {facts.NAME}" for name in names if not _is_inside(name)]
+    if path.suffix == ".zip":
+        alike = Counter(name.lower() for name in names)
+        found += [f"{name} is one file with another on Windows" for name in names if alike[name.lower()] > 1]
     if path.suffix == ".zip" and path.stat().st_size > MOST_ZIP:
         found.append(f"is {path.stat().st_size / (1 << 20):.1f} MiB, more than {MOST_ZIP >> 20}")
-    return found
+    return [f"{path.name}: {line}" for line in found]
 
 
-def _names(path: Path) -> list[str]:
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as file:
-            bad = file.testzip()
-            if bad is not None:
-                raise zipfile.BadZipFile(f"{bad} is damaged")
-            return file.namelist()
-    with tarfile.open(path) as tar:
-        return [entry.name for entry in tar]
+def _read(path: Path) -> dict[str, bytes]:
+    return archives.read_zip(path) if path.suffix == ".zip" else archives.read_tar(path)
 
 
 def _is_inside(name: str) -> bool:
-    parts = name.split("/")
-    return parts[0] == facts.NAME and ".." not in parts and "\\" not in name and ":" not in name
+    return name.split("/")[0] == facts.NAME and not archives.climbs(name)
 
 
 def bill(path: Path, archived: Path, version: str) -> list[str]:
     """What is wrong with the list of an archive's parts."""
     if not path.is_file():
         return [f"{path.name}: is not there, beside {archived.name}"]
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError) as wrong:
+        return [f"{path.name}: is no JSON: {wrong}"]
     validation = tools.library("cyclonedx.validation.json")
     schema = tools.library("cyclonedx.schema")
     error = validation.JsonStrictValidator(schema.SchemaVersion.V1_6).validate_str(text)
     if error is not None:
-        return [f"{path.name}: is no list of CycloneDX: {' '.join(str(error).split())[:300]}"]
-    told = json.loads(text)
-    root = told["metadata"]["component"]
+        return [f"{path.name}: is no list of CycloneDX: {tools.short(error)}"]
+    root = (told.get("metadata") or {}).get("component") or {}
     found = []
     if root.get("version") != version:
         found.append(f"{path.name}: is of version {root.get('version')}")
@@ -84,9 +97,26 @@ def bill(path: Path, archived: Path, version: str) -> list[str]:
         found.append(f"{path.name}: the digest is not that of {archived.name}")
     if not told.get("components"):
         found.append(f"{path.name}: names no parts")
+    found += [f"{path.name}: {line}" for line in _libraries(told, archived)]
     for part in told.get("components", []):
         if not part.get("licenses"):
             found.append(f"{path.name}: {part['name']} has no licence")
+    return found
+
+
+def _libraries(told: dict[str, Any], archived: Path) -> list[str]:
+    """The native libraries that the list names, which have to be those of the archive."""
+    try:
+        inside = _read(archived)
+    except ValueError:
+        return []  # `archive` says so
+    found = []
+    for part in told.get("components", []):
+        for file in part.get("components", []):
+            data = inside.get(f"{facts.NAME}/_internal/{file['name']}")
+            right = None if data is None else [{"alg": "SHA-256", "content": hashlib.sha256(data).hexdigest()}]
+            if right is None or file.get("hashes") != right:
+                found.append(f"{file['name']} of {part['name']} is not that of {archived.name}")
     return found
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from pack import archives as packed
 from pack import artifacts, chocolatey, facts
 from pack.checks import tools
 
@@ -24,18 +24,31 @@ def check(path: Path, version: str, archives: Mapping[str, Path]) -> list[str]:
     if not path.is_file():
         return [f"{path.name}: is not there"]
     try:
-        with zipfile.ZipFile(path) as file:
-            inside = {entry.filename: file.read(entry) for entry in file.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        return [f"{path.name}: is no package: {error}"]
-    found = _nuspec(inside.get(chocolatey.NUSPEC), version)
+        inside = packed.read_zip(path)
+    except ValueError as error:
+        return [str(error)]
+    found = [f"{name} leads out of the package" for name in inside if packed.climbs(unquote(name))]
+    found += _nuspec(inside.get(chocolatey.NUSPEC), version)
     found += _parts(inside)
     if path.stat().st_size > MOST_PACKAGE:
         found.append("is larger than Chocolatey takes")
     if "x64" in archives:
-        found += _legal(inside, version, archives["x64"])
-        found += _program(inside, archives["x64"])
+        found += _against(inside, version, archives["x64"])
     return [f"{path.name}: {line}" for line in found]
+
+
+def _against(inside: Mapping[str, bytes], version: str, archive: Path) -> list[str]:
+    """What is not as the archive for Windows x64 has it, or as the package around it has to be."""
+    try:
+        wanted = chocolatey.parts(version, archive)
+        found = [*_legal(inside, version, archive), *_program(inside, archive)]
+    except ValueError as error:
+        return [str(error)]
+    found += [f"{name} is no part of this package" for name in inside if name not in wanted]
+    found += [f"{name} is not in it" for name in wanted if name not in inside]
+    if not found:
+        found += [line for name, right in wanted.items() for line in tools.same(name, inside[name], right)]
+    return found
 
 
 def _nuspec(data: bytes | None, version: str) -> list[str]:
@@ -68,8 +81,8 @@ def _nuspec(data: bytes | None, version: str) -> list[str]:
 
 def _parts(inside: Mapping[str, bytes]) -> list[str]:
     """That every part has a content type, and that the relationships lead to parts."""
-    types = inside.get("[Content_Types].xml")
-    relations = inside.get("_rels/.rels")
+    types = inside.get(chocolatey.TYPES)
+    relations = inside.get(chocolatey.RELATIONS)
     if types is None or relations is None:
         return ["has no [Content_Types].xml or no _rels/.rels"]
     try:
@@ -81,7 +94,7 @@ def _parts(inside: Mapping[str, bytes]) -> list[str]:
     found = []
     for name in inside:
         ending = name.rsplit("/", 1)[-1].rpartition(".")[2].lower() if "." in name.rsplit("/", 1)[-1] else ""
-        if name != "[Content_Types].xml" and ending not in endings and f"/{name}" not in names:
+        if name != chocolatey.TYPES and ending not in endings and f"/{name}" not in names:
             found.append(f"{name} has no content type")
     targets = [element.get("Target", "").lstrip("/") for element in related]
     if chocolatey.NUSPEC not in targets:
@@ -104,12 +117,9 @@ def _legal(inside: Mapping[str, bytes], version: str, archive: Path) -> list[str
 
 def _program(inside: Mapping[str, bytes], archive: Path) -> list[str]:
     tools_inside = {unquote(name): data for name, data in inside.items() if name.startswith("tools/")}
-    with zipfile.ZipFile(archive) as file:
-        wanted = {f"tools/{entry.filename}": file.read(entry) for entry in file.infolist() if not entry.is_dir()}
+    wanted = {f"tools/{name}": data for name, data in packed.read_zip(archive).items()}
     found = [f"{name} is not that of {archive.name}" for name in wanted if tools_inside.get(name) != wanted[name]]
     for name in tools_inside:
-        if name not in wanted and not name.endswith(".exe.ignore"):
-            found.append(f"{name} is not in {archive.name}")
         inner = name.lower().endswith(".exe") and name != f"tools/{facts.NAME}/{facts.NAME}.exe"
         if inner and f"{name}.ignore" not in tools_inside:
             found.append(f"{name} would become a command: {name}.ignore is missing")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pack import archives as packed
 from pack import artifacts, facts, scoop
 from pack.checks import tools
 
@@ -17,13 +17,17 @@ def check(path: Path, version: str, archives: Mapping[str, Path]) -> list[str]:
     """Complaints about a manifest that is to fit these archives. Raises Missing."""
     if not path.is_file():
         return [f"{path.name}: is not there"]
+    data = path.read_bytes()
     found = tools.text(path, b"\r\n")
     try:
-        told = json.loads(path.read_bytes().decode("utf-8-sig", "replace"), object_pairs_hook=_once)
-    except ValueError as error:
+        told = json.loads(data.decode("utf-8-sig", "replace"), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         return [*found, f"{path.name}: is no JSON: {error}"]
-    found += tools.against(told, tools.schema("scoop/schema.json"), path.name)
-    return found if found else [f"{path.name}: {line}" for line in _facts(told, version, archives)]
+    broken = list(tools.against(told, tools.schema("scoop/schema.json"), path.name))
+    if broken:
+        return [*found, *broken]
+    found += [f"{path.name}: {line}" for line in _facts(told, version, archives)]
+    return found or tools.same(path.name, data, scoop.encode(scoop.manifest(version, archives)))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,10 +56,10 @@ def _facts(told: Mapping[str, Any], version: str, archives: Mapping[str, Path]) 
 
 def _architecture(entry: Mapping[str, Any], version: str, archive: Path) -> list[str]:
     found = []
-    if entry.get("url") != facts.release_url(version, archive.name):
-        found.append(f"url of {archive.name} is {entry.get('url')}")
-    if entry.get("hash") != artifacts.sha256(archive):
-        found.append(f"hash of {archive.name} is {entry.get('hash')}")
+    wanted = {"url": facts.release_url(version, archive.name), "hash": artifacts.sha256(archive)}
+    for key, value in wanted.items():
+        if entry.get(key) != value:
+            found.append(f"{key} of {archive.name} is {entry.get(key)} and not {value}")
     return found
 
 
@@ -63,8 +67,10 @@ def _inside(told: Mapping[str, Any], archive: Path) -> list[str]:
     commands = told.get("bin")
     folder = told.get("extract_dir", "")
     listed = commands if isinstance(commands, list) else [commands]
-    with zipfile.ZipFile(archive) as file:
-        names = set(file.namelist())
+    try:
+        names = packed.read_zip(archive)
+    except ValueError as error:
+        return [str(error)]
     missing = [name for name in listed if f"{folder}/{name}".replace("\\", "/") not in names]
     return [f"bin: there is no {folder}/{name} in {archive.name}" for name in missing]
 
@@ -78,7 +84,7 @@ def _later(told: Mapping[str, Any], version: str) -> list[str]:
     if (update.get("hash") or {}).get("url") != f"$baseurl/{artifacts.SUMS}":
         found.append(f"autoupdate: its hash does not come from $baseurl/{artifacts.SUMS}")
     for name, entry in (told.get("architecture") or {}).items():
-        later = ((update.get("architecture") or {}).get(name) or {}).get("url", "")
+        later = str(((update.get("architecture") or {}).get(name) or {}).get("url", ""))
         if later.replace("$version", version) != entry.get("url") or "$version" not in later:
             found.append(f"autoupdate: {name}: {later or 'nothing'} with {version} is not {entry.get('url')}")
     return found

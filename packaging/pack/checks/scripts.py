@@ -36,25 +36,35 @@ def file(path: Path) -> list[str]:
 
 def workflow(path: Path) -> list[str]:
     """What is wrong with the steps of a workflow that PowerShell runs."""
-    told = tools.library("yaml").safe_load(path.read_text(encoding="utf-8"))
+    try:
+        told = tools.load_yaml(path.read_text(encoding="utf-8", errors="replace"))
+    except ValueError as error:
+        return [str(error)]
     found = []
-    for name, text in steps(told if isinstance(told, dict) else {}):
+    for name, text in steps(_map(told)):
         found += [f"{name}: {line}" for line in parse(_EXPRESSION.sub("EXPRESSION", text))]
     return found
 
 
 def steps(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(name, script) of each step of a workflow that PowerShell runs: it is Windows' shell where none is named."""
-    for key, job in (told.get("jobs") or {}).items():
+    for key, job in _map(told.get("jobs")).items():
+        job = _map(job)
         windows = "windows" in str(job.get("runs-on", ""))
         usual = _shell(job) or _shell(told) or ("pwsh" if windows else "bash")
-        for number, entry in enumerate(job.get("steps") or [], 1):
+        listed = job.get("steps")
+        for number, entry in enumerate(map(_map, listed if isinstance(listed, list) else []), 1):
             if "run" in entry and entry.get("shell", usual) in SHELLS:
                 yield f"{key}, {entry.get('name') or f'step {number}'}", str(entry["run"])
 
 
 def _shell(told: dict[str, Any]) -> str:
-    return str(((told.get("defaults") or {}).get("run") or {}).get("shell") or "")
+    return str(_map(_map(told.get("defaults")).get("run")).get("shell") or "")
+
+
+def _map(value: Any) -> dict[str, Any]:
+    """A map, or an empty one where something else stands: what belongs there is for the workflows' schema to say."""
+    return value if isinstance(value, dict) else {}
 
 
 def parse(text: str) -> list[str]:

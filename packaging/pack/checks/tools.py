@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pack import facts
 
 SCHEMAS = facts.ROOT / "packaging/schemas"
 INSTALL = "pip install -r packaging/check.txt"
-
+MOST = 300  # characters of what a tool says about one thing: some repeat the whole value
 
 LIBRARIES = ("jsonschema", "yaml", "yamllint", "cyclonedx.validation.json", "tree_sitter", "tree_sitter_powershell")
 PROGRAMS = ("actionlint", "check-jsonschema", "zizmor")
@@ -50,11 +51,11 @@ def program(name: str, hint: str = INSTALL) -> str:
     return found
 
 
-def run(command: Sequence[str | Path]) -> tuple[int, str]:
-    """The exit code of a command, and what it wrote."""
+def run(command: Sequence[str | Path], folder: Path | None = None) -> tuple[int, str]:
+    """The exit code of a command that runs in `folder`, and what it wrote."""
     words = [str(word) for word in command]
     done = subprocess.run(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     return done.returncode, done.stdout.decode("utf-8", "replace").strip()
 
@@ -71,13 +72,32 @@ def against(told: object, rules: dict[str, Any], name: str) -> Iterator[str]:
     checker = jsonschema.Draft7Validator(rules, format_checker=jsonschema.FormatChecker())
     for error in sorted(checker.iter_errors(told), key=lambda error: list(map(str, error.path))):
         place = "/".join(map(str, error.path)) or "the whole"
-        yield f"{name}: {place}: {error.message}"
+        yield f"{name}: {place}: {short(error.message)}"
+
+
+def short(said: object) -> str:
+    """What a tool said, on one line of a length that people read."""
+    line = " ".join(str(said).split())
+    return line if len(line) <= MOST else f"{line[:MOST]}..."
+
+
+def load_yaml(text: str) -> Any:
+    """What a text says as YAML. Raises ValueError for one that is none, and Missing."""
+    yaml = library("yaml")
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that no calendar has
+        raise ValueError(f"is no YAML: {short(error)}") from None
 
 
 def lint(path: Path, rules: str) -> list[str]:
     """What yamllint has to say of a file. Raises Missing."""
     linter, config = library("yamllint.linter"), library("yamllint.config")
-    problems = linter.run(path.read_text(encoding="utf-8", errors="replace"), config.YamlLintConfig(rules))
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        problems = list(linter.run(text, config.YamlLintConfig(rules)))
+    except (library("yaml").YAMLError, RecursionError) as error:  # for signs that no YAML may hold
+        return [f"{path.name}: {short(error)}"]
     return [f"{path.name}: line {problem.line}: {problem.desc} ({problem.rule or 'syntax'})" for problem in problems]
 
 
@@ -99,3 +119,14 @@ def text(path: Path, line_end: bytes) -> list[str]:
     if not data.endswith(line_end) or data.endswith(line_end * 2):
         found.append(f"{path.name}: does not end with one line end")
     return found
+
+
+def same(name: str, data: bytes, wanted: bytes) -> list[str]:
+    """The first line in which a text is not what `python packaging manifests` writes: the last of the checks, for what
+    is right by every schema and wrong all the same."""
+    pairs = zip_longest(*(text.decode("utf-8", "replace").split("\n") for text in (data, wanted)))
+    for number, (line, right) in enumerate(pairs, 1):
+        if line != right:
+            told = "nothing" if line is None else repr(line)
+            return [f"{name}: line {number} is {told}, and 'python packaging manifests' writes {right or 'nothing'!r}"]
+    return []

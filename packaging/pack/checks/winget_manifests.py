@@ -3,11 +3,11 @@ cannot know: that the three agree, and that names and digests are those of the a
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pack import archives as packed
 from pack import artifacts, facts, winget
 from pack.checks import tools
 
@@ -20,32 +20,45 @@ def check(folder: Path, form: str, version: str, archives: Mapping[str, Path]) -
     """Complaints about the manifests in a folder, which are to fit these archives. Raises Missing."""
     wanted = {winget.file_name(kind): kind for kind in winget.KINDS}
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    found = [f"{name}: is not there" for name in sorted(set(wanted) - there)]
+    found = [f"{name}: is not there" for name in sorted(wanted) if not (folder / name).is_file()]
     found += [f"{name}: is none of winget's three manifests" for name in sorted(there - set(wanted))]
     if found:
         return found
     told: dict[str, Any] = {}
+    broken: list[str] = []
     for name, kind in wanted.items():
-        path = folder / name
-        found += [*tools.text(path, b"\n"), *tools.lint(path, LINT)]
-        told[kind] = _read(path, found)
-        rules = tools.schema(f"winget/manifest.{kind}.{form}.json")
-        found += tools.against(told[kind], rules, name)
-        found += [f"{name}: the schema knows no {key}" for key in unknown(told[kind], rules, rules)]
-        if f"winget-manifest.{kind}.{form}.schema.json" not in path.read_text("utf-8", "replace").split("\n")[0]:
-            found.append(f"{name}: its first line does not name the schema of {form}")
-    if found:
-        return found
-    return [*_agree(told, version, form), *_installers(told["installer"], version, archives)]
+        found += [*tools.text(folder / name, b"\n"), *tools.lint(folder / name, LINT)]
+        told[kind], wrong = _read(folder / name, kind, form)
+        broken += wrong
+    if broken:
+        return [*found, *broken]
+    found += [*_agree(told, version, form), *_installers(told["installer"], version, archives)]
+    return found or _same(folder, told, version, archives)
 
 
-def _read(path: Path, found: list[str]) -> Any:
-    yaml = tools.library("yaml")
+def _read(path: Path, kind: str, form: str) -> tuple[Any, list[str]]:
+    """What a manifest says, and what is wrong with it as one of its kind."""
+    text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8", errors="replace"))
-    except yaml.YAMLError as error:
-        found.append(f"{path.name}: is no YAML: {' '.join(str(error).split())}")
-        return {}
+        told = tools.load_yaml(text)
+    except ValueError as error:
+        return {}, [f"{path.name}: {error}"]
+    rules = tools.schema(f"winget/manifest.{kind}.{form}.json")
+    found = list(tools.against(told, rules, path.name))
+    found += [f"{path.name}: the schema knows no {key}" for key in unknown(told, rules, rules)]
+    if f"winget-manifest.{kind}.{form}.schema.json" not in text.split("\n")[0]:
+        found.append(f"{path.name}: its first line does not name the schema of {form}")
+    return told, found
+
+
+def _same(folder: Path, told: Mapping[str, Any], version: str, archives: Mapping[str, Path]) -> list[str]:
+    wanted = winget.manifests(version, archives, 0)
+    wanted["installer"]["ReleaseDate"] = told["installer"]["ReleaseDate"]  # whichever day that was
+    found = []
+    for kind, right in wanted.items():
+        name = winget.file_name(kind)
+        found += tools.same(name, (folder / name).read_bytes(), winget.encode(kind, right))
+    return found
 
 
 def unknown(told: object, rules: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[str]:
@@ -89,6 +102,8 @@ def _installers(told: Mapping[str, Any], version: str, archives: Mapping[str, Pa
     found = [] if kind == ("zip", "portable") else [f"{name}: the installer is {kind}, not a portable in a zip"]
     if told.get("ArchiveBinariesDependOnPath") is not True:
         found.append(f"{name}: ArchiveBinariesDependOnPath is not true, and the program needs the folder beside it")
+    if not told.get("ReleaseDate"):
+        found.append(f"{name}: has no ReleaseDate")
     machines = [entry["Architecture"] for entry in told["Installers"]]
     if sorted(machines) != sorted(archives):
         found.append(f"{name}: Installers are for {', '.join(machines)}, built are {', '.join(archives)}")
@@ -96,17 +111,20 @@ def _installers(told: Mapping[str, Any], version: str, archives: Mapping[str, Pa
         archive = archives.get(entry["Architecture"])
         if archive is None:
             continue
-        if entry["InstallerUrl"] != facts.release_url(version, archive.name):
-            found.append(f"{name}: InstallerUrl of {archive.name} is {entry['InstallerUrl']}")
-        if entry["InstallerSha256"] != artifacts.sha256(archive).upper():
-            found.append(f"{name}: InstallerSha256 of {archive.name} is {entry['InstallerSha256']}")
+        wanted = {"InstallerUrl": facts.release_url(version, archive.name)}
+        wanted["InstallerSha256"] = artifacts.sha256(archive).upper()
+        for key, value in wanted.items():
+            if entry[key] != value:
+                found.append(f"{name}: {key} of {archive.name} is {entry[key]} and not {value}")
         found += [f"{name}: {line}" for line in _nested(told.get("NestedInstallerFiles") or [], archive)]
     return found
 
 
 def _nested(files: list[dict[str, Any]], archive: Path) -> list[str]:
-    with zipfile.ZipFile(archive) as file:
-        names = set(file.namelist())
+    try:
+        names = packed.read_zip(archive)
+    except ValueError as error:
+        return [str(error)]
     found = [] if files else ["NestedInstallerFiles names none"]
     for entry in files:
         path = entry["RelativeFilePath"]

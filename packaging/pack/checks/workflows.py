@@ -20,10 +20,10 @@ def check(folder: Path) -> list[str]:
         return ["there are no workflows"]
     found = []
     for line in [*schema(paths), *actionlint(paths), *zizmor(paths)]:
-        found.append(line.replace(f"{folder}/", ""))
+        found.append(tools.short(line.replace(f"{paths[0].parent}/", "")))
     for path in paths:
-        found += tools.lint(path, LINT)
-        found += [f"{path.name}: {line}" for line in pins(path.read_text(encoding="utf-8"))]
+        found += [*tools.text(path, b"\n"), *tools.lint(path, LINT)]
+        found += [f"{path.name}: {line}" for line in pins(path.read_text(encoding="utf-8", errors="replace"))]
     return found
 
 
@@ -31,12 +31,18 @@ def schema(paths: list[Path]) -> list[str]:
     """What GitHub's own schema says. Raises Missing."""
     program = tools.program("check-jsonschema")
     code, said = tools.run([program, "--builtin-schema", "vendor.github-workflows", *paths])
-    return [line.strip() for line in said.splitlines() if "::" in line] or [said] if code else []
+    if not code:
+        return []
+    # Of a whole job it says no more than that it fits nowhere; what is in it would drown that.
+    lines = [
+        re.sub(r"(::\S+: )\{.*\} (is not)", r"\1this \2", line.strip()) for line in said.splitlines() if "::" in line
+    ]
+    return lines or [said]
 
 
 def actionlint(paths: list[Path]) -> list[str]:
     """What actionlint says: expressions, names of jobs and runners, shell scripts. Raises Missing."""
-    code, said = tools.run([tools.program("actionlint"), "-no-color", "-oneline", *paths])
+    code, said = tools.run([tools.program("actionlint"), "-no-color", "-oneline", *paths], paths[0].parent)
     return said.splitlines() if code else []
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import b64decode
 
 from fastdl.core import ecdsa
@@ -30,9 +31,11 @@ MEDIA = "application/vnd.dev.sigstore.bundle"
 
 # What Sigstore's authority writes down of a GitHub workflow, by its identifiers (1.3.6.1.4.1.57264.1.N).
 _ARC = bytes.fromhex("2b0601040183bf3001")
-_ISSUER, _RUNNER = _ARC + b"\x08", _ARC + b"\x0b"
+_ISSUER, _RUNNER, _REPOSITORY = _ARC + b"\x08", _ARC + b"\x0b", _ARC + b"\x0c"
 GITHUB = "https://token.actions.githubusercontent.com"
 HOSTED = "github-hosted"
+MOST = 100  # bundles, since each takes two signatures to check, whoever sent it
+_BLANKS = re.compile(r"\s*")
 
 SIGSTORE = (
     # CN=sigstore-intermediate, O=sigstore.dev: from 2022-04-13 to 2031-10-05; the one that issues since then.
@@ -77,14 +80,24 @@ def attested(text: str, authorities: Sequence[Signer], workflow: str) -> Atteste
 
 
 def _bundles(text: str) -> Iterator[Any]:
-    decoder, at = json.JSONDecoder(), 0
-    while text[at:].strip():
-        at += len(text[at:]) - len(text[at:].lstrip())
+    decoder = json.JSONDecoder()
+    at = _behind_blanks(text, 0)
+    for _ in range(MOST):
+        if at == len(text):
+            return
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
             raise ValueError("it is no JSON") from None
         yield value
+        at = _behind_blanks(text, at)
+    if at < len(text):
+        raise ValueError(f"it holds more than {MOST} bundles")
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
 
 
 def _digests(bundle: Any, authorities: Sequence[Signer], workflow: str) -> dict[str, str]:
@@ -139,6 +152,10 @@ def _check_signer(signer: Signer, authorities: Sequence[Signer], workflow: str) 
         raise ValueError("it was not built on GitHub's machines")
     if signer.address() != workflow:
         raise ValueError(f"it was built by {signer.address() or 'something else'}")
+    # Another repository can call a workflow as one of its own; the address is that of the called one then.
+    source = signer.text(_REPOSITORY)
+    if source and not workflow.startswith(f"{source}/.github/"):
+        raise ValueError(f"it was built for {source}")
 
 
 def _subjects(payload: bytes, kind: str) -> dict[str, str]:
@@ -146,6 +163,10 @@ def _subjects(payload: bytes, kind: str) -> dict[str, str]:
         told = json.loads(payload)
         if kind != KIND or told["_type"] not in STATEMENTS or not told["predicateType"].startswith(PROVENANCE):
             raise ValueError("it attests something else than a build")
-        return {str(each["name"]): str(each["digest"]["sha256"]).lower() for each in told["subject"]}
+        pairs = {(str(each["name"]), str(each["digest"]["sha256"]).lower()) for each in told["subject"]}
     except (KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("it does not say what was built") from None
+    digests = dict(pairs)
+    if len(digests) != len(pairs):
+        raise ValueError("it says two things of one file")
+    return digests

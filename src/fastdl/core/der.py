@@ -1,6 +1,6 @@
 """DER, the encoding of certificates and signatures (X.690): elements with their contents, and what is read from them.
 
-Only what stands in certificates is known; lengths have to be as short as they can be, as DER demands.
+Only what stands in certificates is known; lengths and numbers have to be as short as they can be, as DER demands.
 """
 
 from __future__ import annotations
@@ -43,6 +43,13 @@ def only(data: bytes, tag: int) -> bytes:
     if found != tag or rest:
         raise ValueError("another element was expected")
     return contents
+
+
+def integer(contents: bytes) -> int:
+    """The number that an INTEGER holds. Raises ValueError where it takes more octets than it has to, or none."""
+    if not contents or (len(contents) > 1 and (contents[0], contents[1] >> 7) in ((0, 0), (0xFF, 1))):
+        raise ValueError("a number that is not as long as it has to be")
+    return int.from_bytes(contents, "big", signed=True)
 
 
 def moment(tag: int, value: bytes) -> float:

@@ -65,9 +65,9 @@ def is_signed(key: Key, signature: bytes, digest: bytes) -> bool:
     curve = key.curve
     try:
         (tag_r, r_bytes), (tag_s, s_bytes) = der.items(der.only(signature, der.SEQUENCE))
+        r, s = der.integer(r_bytes), der.integer(s_bytes)
     except ValueError:
         return False
-    r, s = int.from_bytes(r_bytes, "big", signed=True), int.from_bytes(s_bytes, "big", signed=True)
     if (tag_r, tag_s) != (der.INTEGER, der.INTEGER) or not (0 < r < curve.n and 0 < s < curve.n):
         return False
     e = int.from_bytes(digest[: curve.size], "big")

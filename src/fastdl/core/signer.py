@@ -97,8 +97,10 @@ def _extensions(data: bytes) -> dict[bytes, tuple[bool, bytes]]:
         (_, identifier), *more = der.items(extension)
         if identifier in found:
             raise ValueError("an extension stands twice in a certificate")
-        critical = len(more) == 2 and more[0] == (der.BOOLEAN, b"\xff")
-        found[identifier] = (critical, more[-1][1])
+        *critical, (tag, value) = more
+        if tag != der.OCTETS or critical not in ([], [(der.BOOLEAN, b"\xff")]):
+            raise ValueError("an extension of an unknown form")
+        found[identifier] = (bool(critical), value)
     return found
 
 
@@ -123,7 +125,8 @@ def check_issued(signer: Signer, authority: Signer) -> None:
 
 def _may(signer: Signer, bit: int) -> bool:
     usage = signer.extensions.get(KEY_USAGE)
-    return usage is not None and bool(der.only(usage[1], der.BITS)[1] & bit)
+    octets = der.only(usage[1], der.BITS)[1:] if usage else b""
+    return bool(octets) and bool(octets[0] & bit)
 
 
 def _issues(signer: Signer) -> bool:

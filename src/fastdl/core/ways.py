@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ARCHIVE, SOURCE, SYSTEM = "archive", "source", "system"
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")  # needs no quotes in a POSIX shell
 
+_UV_CACHE = re.compile(r"(archive|builds|environments)-v\d+")  # its folders for what runs once
+
 
 class Facts(Record):
     """What is known of the running fastdl. Paths are absolute and without links.
@@ -168,9 +170,15 @@ def _by_tool(facts: Facts) -> Way | None:
     name = facts.name
     if not name:
         return None
+    parts = _parts(facts.prefix)
     if "pipx_metadata.json" in facts.marks:
-        parts = _parts(facts.prefix)
-        return Way("pipx", f"pipx upgrade {parts[-1] if parts else name}")
+        if parts[-2:-1] != ["venvs"]:
+            advice = f"It is in pipx's cache: 'pipx run --no-cache --spec {name} fastdl' takes the newest."
+            return Way("pipx run", advice=advice)
+        return Way("pipx", f"pipx upgrade {parts[-1]}")
+    if any(_UV_CACHE.fullmatch(part) for part in parts):
+        advice = f"It is in uv's cache: 'uvx --refresh-package {name} --from {name} fastdl' takes the newest."
+        return Way("uvx", advice=advice)
     if "uv-receipt.toml" in facts.marks:
         return Way("uv tool", f"uv tool upgrade {name}")
     if "conda-meta" in facts.marks and facts.installer.lower() == "conda":

@@ -21,7 +21,7 @@ from fastdl.core.record import Record
 from fastdl.core.signer import read_signer
 from fastdl.core.urls import join, parse_url
 from fastdl.core.versions import parse_version
-from fastdl.errors import IntegrityError, ProtocolViolation, Refused, UsageError
+from fastdl.errors import IntegrityError, NoSpace, ProtocolViolation, Refused, TooLarge, UnsafeArchive, UsageError
 from fastdl.home import AUTHORITY_VARIABLE, RELEASES, RELEASES_VARIABLE, WORKFLOW
 from fastdl.io.disk import disk_error
 from fastdl.settings import Settings
@@ -43,6 +43,11 @@ TAKEN = (
 )
 SYSTEMS = {"win32": "windows", "darwin": "macos", "linux": "linux"}
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----([\sA-Za-z0-9+/=]+)-----END CERTIFICATE-----")
+_LATER = f"Try again later; {RELEASES_VARIABLE} names another address."
+_ADVICE = (  # in place of what names the options of a download, and a file that is not kept
+    (NoSpace, "Free some space and run the same command again."),
+    (UnsafeArchive, "Nothing was replaced; tell the project if this goes on."),
+)
 MACHINES = {"amd64": "x64", "x86_64": "x64", "arm64": "arm64", "aarch64": "arm64"}
 
 
@@ -79,7 +84,9 @@ def newest(settings: Settings, environ: Mapping[str, str]) -> Release:
     """The newest release, as its server says. Raises UsageError, NetworkErrors, Refused; ProtocolViolation for an
     answer that describes no release."""
     url = environ.get(RELEASES_VARIABLE) or RELEASES
-    _check_way(url, RELEASES_VARIABLE)
+    if not _is_safe(url):
+        why = "what comes over plain HTTP can be altered"
+        raise UsageError(f"{RELEASES_VARIABLE}: {url} cannot be used", why, "Use https.")
     return read_release(_text(settings, url), url)
 
 
@@ -99,8 +106,7 @@ def read_release(text: str, url: str) -> Release:
 
 
 def _no_release(url: str, why: str) -> ProtocolViolation:
-    hint = f"Try again later; {RELEASES_VARIABLE} names another address."
-    return ProtocolViolation(f"the answer of {parse_url(url).netloc} describes no release", why, hint)
+    return ProtocolViolation(f"the answer of {parse_url(url).netloc} describes no release", why, _LATER)
 
 
 def _asset(entry: Mapping[str, Any], url: str) -> Asset:
@@ -110,11 +116,15 @@ def _asset(entry: Mapping[str, Any], url: str) -> Asset:
     return Asset(name, join(parse_url(url), place).text)
 
 
-def _check_way(url: str, where: str) -> None:
-    """Raises UsageError for an address whose answers others could change."""
+def _is_safe(url: str) -> bool:
+    """Whether nobody on the way can change what comes from there."""
     parsed = parse_url(url)
-    if parsed.scheme != "https" and parsed.host not in ("127.0.0.1", "::1", "localhost"):
-        raise UsageError(f"{where}: {url} cannot be used", "what comes over plain HTTP can be altered", "Use https.")
+    return parsed.scheme == "https" or parsed.host in ("127.0.0.1", "::1", "localhost")
+
+
+def _check_place(release: Release, asset: Asset) -> None:
+    if not _is_safe(asset.url):
+        raise _unproved(release, f"its {asset.name} comes over plain HTTP, and can be altered on the way")
 
 
 def package_of(release: Release, platform: str, machine: str) -> Asset:
@@ -135,8 +145,8 @@ def download(settings: Settings, release: Release, package: Asset, folder: str, 
     sums = next((asset for asset in release.assets if asset.name in SUMS), None)
     if sums is None:
         raise _unproved(release, f"it has no {SUMS[0]}")
-    _check_way(sums.url, sums.name)
-    _check_way(package.url, package.name)
+    _check_place(release, sums)
+    _check_place(release, package)
     digest = digest_in(_text(settings, sums.url), package.name)
     if digest is None:
         raise _unproved(release, f"{sums.name} does not name {package.name}")
@@ -169,7 +179,7 @@ def _check_built(settings: Settings, release: Release, package: Asset, digest: s
     asset = next((asset for asset in release.assets if asset.name == name), None)
     if asset is None:
         raise _unproved(release, f"it has no {name}")
-    _check_way(asset.url, asset.name)
+    _check_place(release, asset)
     try:
         built = attested(_text(settings, asset.url), known, f"{WORKFLOW}@refs/tags/v{release.version}")
     except ValueError as error:
@@ -219,7 +229,11 @@ def _text(settings: Settings, url: str) -> str:
     with tempfile.TemporaryDirectory(prefix="fastdl-", ignore_cleanup_errors=True) as folder:
         own = _own(settings, folder, MOST_TEXT)
         own.output = "answer"
-        _run(own, url)
+        try:
+            _run(own, url)
+        except TooLarge:
+            what = f"the answer of {parse_url(url).netloc} is too long"
+            raise ProtocolViolation(what, f"the limit is {MOST_TEXT} bytes", _LATER) from None
         with open(os.path.join(folder, "answer"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
@@ -235,6 +249,7 @@ def _run(settings: Settings, url: str, observer: Observer | None = None) -> None
     """One download. Raises its error."""
     (result,) = batch.run(settings, [url], observer or _unwatched)
     if result.error is not None:
+        result.error.hint = next((hint for kind, hint in _ADVICE if isinstance(result.error, kind)), result.error.hint)
         raise result.error
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
 from fastdl.core.archive import RATIO
-from fastdl.errors import UnsafeArchive, UsageError
+from fastdl.errors import FastdlError, UnsafeArchive, UsageError
 
 CHUNK = 256 * 1024  # bytes that come out at a time
 _INPUT = 32 * 1024  # bytes that go in at a time: what is left of it is copied at each step
@@ -109,6 +109,8 @@ def decoded(decoder: Decoder, read: Callable[[int], bytes]) -> Iterator[bytes]:
 def _step(decoder: Decoder, data: bytes) -> bytes:
     try:
         return decoder.decompress(data, CHUNK)
+    except FastdlError:  # a signal came just now: the archive is not to blame
+        raise
     except MemoryError:
         reason = "it asks for too much memory"
     except Exception as error:  # zlib.error, LZMAError, OSError, ZstdError

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from fastdl.core.record import Record
 from fastdl.core.versions import parse_version
-from fastdl.errors import BadName, DiskError, IntegrityError
+from fastdl.errors import BadName, DiskError, IntegrityError, Terminated
 from fastdl.io.disk import disk_error
 from fastdl.io.files import exchange, long_path, patiently
 
@@ -164,10 +164,19 @@ def _move(source: str, target: str) -> None:
 
 def _take_back(done: list[Move], folder: str, workshop: str) -> None:
     """Undoes the moves, last first. Raises NotTakenBack where the old program could not be put back."""
-    left = [move for move in reversed(done) if not move.undone()]
+    left = [move for move in reversed(done) if not _to_its_end(move.undone)]
     if left:
         hint = f"Its files are in {workshop}: move them back by hand."
         raise NotTakenBack(f"cannot put the old fastdl back into {folder}", f"{len(left)} names are in the way", hint)
+
+
+def _to_its_end(undo: Callable[[], bool]) -> bool:
+    """Undoes a move, however often Ctrl-C is pressed meanwhile: half a program is worse than a moment's wait."""
+    while True:
+        try:
+            return undo()
+        except (KeyboardInterrupt, Terminated):
+            continue
 
 
 def clear(folder: str) -> None:

@@ -96,6 +96,7 @@ def unpacked(machine: Machine, folder: Path) -> Path:
             packed.extractall(folder)
     else:
         with tarfile.open(archive) as packed:
+            packed.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)  # Python 3.12 asks for one
             packed.extractall(folder)
     return folder / "fastdl" / ("fastdl.exe" if machine.windows else "fastdl")
 
