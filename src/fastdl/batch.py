@@ -61,7 +61,7 @@ def run_list(settings: Settings, files: Iterable[File], observer: Observer, watc
     with _session(settings, many=True) as session:
 
         def make(job: int, file: File) -> Download:
-            return _of_list(session, file, settings, observer, job)
+            return of_list(session, file, settings, observer, job)
 
         def ended(_: int, result: Result) -> None:
             tally.add(result)
@@ -75,7 +75,7 @@ def _ran(download: Download, watcher: Watcher | None) -> Result:
     return download.run() if watcher is None else watcher.run(download)
 
 
-def _of_list(run: Session, file: File, settings: Settings, observer: Observer, job: int) -> Download:
+def of_list(run: Session, file: File, settings: Settings, observer: Observer, job: int) -> Download:
     """The download of a file of a list. Raises FastdlErrors that name the place in it."""
     if file.error is not None:
         raise file.error

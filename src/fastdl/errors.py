@@ -21,9 +21,18 @@ class FastdlError(Exception):
         if hint is not None:
             self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel between processes as they are, whatever the arguments of a leaf's own `__init__` are."""
+        return _again, (type(self), self.args), dict(self.__dict__)
+
     def __str__(self) -> str:
         text = f"{self.what} ({self.why})." if self.why else f"{self.what}."
         return f"{text} {self.hint}".rstrip()
+
+
+def _again(kind: type[FastdlError], args: tuple[object, ...]) -> FastdlError:
+    """An error that was pickled; what it knows is put into it afterwards."""
+    return kind.__new__(kind, *args)
 
 
 class UsageError(FastdlError):
@@ -87,6 +96,13 @@ class ProxyFailed(NetworkError):
     """The proxy refused or broke the connection."""
 
     hint = "Check --proxy and the proxy variables; --no-proxy goes without."
+
+
+class ClusterLost(NetworkError):
+    """--cluster or an executor: the scheduler is gone, or all workers are."""
+
+    hint = "Start the cluster again and run the same command again; it goes on from where it stopped."
+    retryable = False
 
 
 # --- the server refused: exit 4 --------------------------------------------------------------------------

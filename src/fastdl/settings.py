@@ -33,6 +33,7 @@ class Settings:
     max_size: int | None = None
     # what
     input_file: str | None = None  # "-": stdin
+    from_curl: str | None = None  # "-": stdin
     mirrors: list[str] = field(default_factory=list)
     checksum: str | None = None
     checksum_by: str = "user"  # or who gave it to an earlier run, which `resume` goes on from
@@ -59,6 +60,7 @@ class Settings:
     netrc_file: str | None = None
     bearer_env: str | None = None
     cookies: str | None = None
+    secrets: Any = field(default=None, repr=False)  # io/secrets.Secrets, where somebody else has read them already
     # by which way
     proxy: str | None = None
     use_proxy: bool = True  # --no-proxy turns the environment's off too

@@ -63,10 +63,23 @@ class ConnectionPool:
                 return
         channel.close()
 
+    def drop_idle(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            channels = [channel for waiting in self._idle.values() for channel in waiting]
+            self._idle.clear()
+        for channel in channels:
+            channel.close()
+
     def in_use(self) -> dict[str, int]:
         """Open connections by host, idle ones too."""
         with self._lock:
             return {host: count for host, count in self._open.items() if count > 0}
+
+    def open(self) -> None:
+        """Keep idle connections again, after `close`."""
+        with self._lock:
+            self._closed = False
 
     def close(self) -> None:
         """Close the idle connections; none is kept from now on."""

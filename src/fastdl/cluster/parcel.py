@@ -1,0 +1,79 @@
+"""What a file needs on its way to another process or machine.
+
+Paths are made absolute and secrets are read here, where the user is: the worker's machine has neither his working
+folder nor his netrc file, cookie file and variables.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+from fastdl.core.hints import Any
+from fastdl.core.plain import replace
+from fastdl.errors import FastdlError
+from fastdl.io.secrets import Secrets, read_secrets
+from fastdl.listing import File, at_place
+from fastdl.settings import Settings
+
+PATHS = ("dir", "cacert", "cert", "key")
+_NAMES = ("bearer_env", "netrc", "netrc_file", "cookies")
+_MOST = 64  # secrets that are kept: lists repeat theirs
+
+
+class Packer:
+    """Makes settings and files of one run fit to travel. Not thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises UsageError for secrets that cannot be read."""
+        self._given = settings
+        self._secrets: dict[tuple[object, ...], Secrets] = {}
+        self.settings = self._portable(settings)
+
+    def pack(self, file: File) -> File:
+        """The file as a worker can use it; one whose secrets cannot be read comes back with that as its error."""
+        if file.error is not None:
+            return replace(file, settings=self.settings)
+        if file.settings is self._given:
+            return replace(file, settings=self.settings)
+        try:
+            return replace(file, settings=self._portable(file.settings))
+        except FastdlError as error:
+            told = at_place(file.place, error) if file.place else error
+            return replace(file, settings=self.settings, error=told)
+
+    def _portable(self, settings: Settings) -> Settings:
+        made = replace(settings)
+        for name in PATHS:
+            path = getattr(settings, name)
+            if path is not None:
+                setattr(made, name, os.path.abspath(os.path.expanduser(path)))
+        if settings.secrets is None:
+            made.secrets = self._read(settings)
+        return made
+
+    def _read(self, settings: Settings) -> Secrets:
+        named = tuple(getattr(settings, name) for name in _NAMES)
+        secrets = self._secrets.get(named)
+        if secrets is None:
+            if len(self._secrets) >= _MOST:
+                self._secrets.clear()
+            secrets = self._secrets[named] = read_secrets(settings)
+        return secrets
+
+
+class Sealed:
+    """Anything, pickled, that shows nothing of itself: what goes through other people's queues, logs and dashboards
+    is neither read nor printed there."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, content: Any) -> None:
+        self._data = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+
+    def open(self) -> Any:
+        """The content, made anew."""
+        return pickle.loads(self._data)
+
+    def __repr__(self) -> str:
+        return "Sealed(***)"
