@@ -80,7 +80,7 @@ def of_list(run: Session, file: File, settings: Settings, observer: Observer, jo
     if file.error is not None:
         raise file.error
     if file.settings is settings:
-        return Download(run, file.url, settings, observer, job)
+        return Download(run, file.url, settings, observer, job, file.listed)
     from fastdl.io.view import FileSession
     from fastdl.listing import at_place
 

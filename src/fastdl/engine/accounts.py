@@ -34,8 +34,15 @@ def keep(download: Download, kept: target.AlreadyThere, embedded: Callable[[], D
     digest(download, verified=kept.verified)
     if result.digest is None and kept.verified and (own := embedded()) is not None:
         result.digest = DigestReport(own.algorithm, own.hex, "url", verified=True)
-    if download.settings.json and result.size is not None:
-        result.sha256 = target.file_digest(kept.path, "sha256").hex()
+    asked = download.settings.json or (download.settings.lock is not None and kept.why != target.EXISTS)
+    if asked and result.size is not None:
+        result.sha256 = _proved(download, kept) or target.file_digest(kept.path, "sha256").hex()
+
+
+def _proved(download: Download, kept: target.AlreadyThere) -> str | None:
+    """The sha256 that the file was just found to have."""
+    listed = download.listed
+    return listed.hold.digest.hex if kept.verified and listed is not None and listed.hold is not None else None
 
 
 def digest(download: Download, *, verified: bool) -> None:

@@ -29,10 +29,12 @@ from fastdl.io.writers import Kind
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
+    from fastdl.core.lists.entry import Hold
     from fastdl.io.store import Store
 
 _BLOCK = 1024 * 1024
 SAMPLE = 64 * 1024  # bytes of an existing file that are compared with the server's
+UNLOCK = "Nothing of it was kept; if the file is meant to change, remove its line from the lock."
 
 
 class AskAgain(Exception):
@@ -53,12 +55,13 @@ class Landing:
         embedded: Callable[[], Digest | None] = lambda: None,
         scanned: target.Scanned | None = None,
         settled: Callable[[str], None] = lambda path: None,
+        hold: Hold | None = None,
     ) -> None:
         """`url` is the text as given, `places` are all sources with the origin first (more may join), `expected` are
         the digests that are known by now; `tell` takes sentences for -v; `store` gives the state of earlier runs;
         `embedded` is the URL's own digest, asked for only where a file stands in the way;
         `scanned`: what this run has seen of folders (see target.unfinished); `settled` returns when no other download
-        of this run is about to give a file that path."""
+        of this run is about to give a file that path; `hold`: what a lock says of the file, one of `expected` too."""
         self.path = target.stream_path(settings)
         self.in_order = self.path is not None  # stdout, a pipe or a device such as /dev/null
         self.size: int | None = None  # bytes, as far as the servers have said it
@@ -69,7 +72,8 @@ class Landing:
         self._url = url
         self._key = url_key(url)
         self._places = places
-        self.proof = Proof(expected, sha256=settings.json or settings.tells_sha256)
+        self.proof = Proof(expected, sha256=settings.tells_sha256)
+        self._hold = hold
         self._embedded = embedded
         self._settled = settled
         self._free = ""  # a path that nothing had when it was looked at
@@ -102,7 +106,7 @@ class Landing:
                 self._settled(files.long_path(path))
                 self._free = "" if os.path.lexists(path) else path
             if not self._free:
-                target.settle_before(settings, path, self._proof(path))
+                target.settle_before(settings, path, self._proof(path), self._hold)
         partial = self.partial
         if found is None or partial is None:
             return None
@@ -199,6 +203,7 @@ class Landing:
         limit = self._settings.max_size
         if limit is not None and verdict.size is not None and verdict.size > limit:
             raise TooLarge(f"the file is larger than --max-size: {verdict.size} bytes", f"the limit is {limit}")
+        self._hold_to(verdict.size)
         self.size = verdict.size if verdict.size is not None else self.size
         self._foreign = place.mapped
         if place.mapped:  # what a stranger calls the file, and when it got it, is of no interest
@@ -208,6 +213,12 @@ class Landing:
         sink = self._to_stream(front_moved) if self.in_order else self._to_file(answer, found, resumed)
         self.validators = found
         return sink
+
+    def _hold_to(self, size: int | None) -> None:
+        """Raises SizeMismatch where the lock has another size."""
+        hold = self._hold
+        if hold is not None and size is not None and size != hold.size:
+            raise SizeMismatch(f"the file has {size} bytes", f"expected were {hold.size}, as {hold.who} says", UNLOCK)
 
     def _to_stream(self, front_moved: Callable[[int], None]) -> Sink:
         origin = self._places[0]
@@ -312,7 +323,13 @@ class Landing:
         remote = target.Remote(self.size, found, target.modified_time(found))
         remembered = self._store().etag(self._key, path) if settings.newer and os.path.isfile(path) else None
         return target.settle(
-            settings, path, self._proof(path), remote, remembered, lambda: self._same_start(path, answer.channel)
+            settings,
+            path,
+            self._proof(path),
+            remote,
+            remembered,
+            lambda: self._same_start(path, answer.channel),
+            self._hold,
         )
 
     def _same_start(self, path: str, channel: Channel) -> bool:
@@ -375,6 +392,12 @@ class Landing:
             self.stream.flush()
             if self.stream.front != size:
                 raise SizeMismatch("not all bytes came", f"{self.stream.front} of {size}")
+        try:
+            self._hold_to(size)
+        except SizeMismatch:
+            if self.partial is not None:
+                self.partial.discard()
+            raise
         return self.proof.values(size)
 
     def reject(self, wanted: Expected, evidence: str) -> None:
@@ -386,6 +409,8 @@ class Landing:
         if self.partial is not None:
             self.partial.discard()
             hint = "Nothing of it was kept; check that the digest is of this version, or tell the publisher."
+        if wanted.source == "lock":
+            hint = UNLOCK
         what = f"the {wanted.digest.algorithm} does not match: the file has {found.hex()}"
         given = f", as {wanted.who} says" if wanted.who else ""
         why = f"expected was {wanted.digest.hex}{given}{'; ' + evidence if evidence else ''}"

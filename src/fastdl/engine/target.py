@@ -8,20 +8,27 @@ import sys
 from collections.abc import Callable
 
 from fastdl.core.dates import http_date
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, decode_header
 from fastdl.core.naming import SafeName, choose_name, renamed
 from fastdl.core.plain import dataclass
 from fastdl.core.response import Validators
 from fastdl.core.urls import Url, mask
 from fastdl.core.verify import Digest, new_hasher
-from fastdl.errors import BadName, DiskError, TargetExists
+from fastdl.errors import BadName, DigestMismatch, DiskError, TargetExists
 from fastdl.io import files
 from fastdl.io.disk import disk_error
 from fastdl.io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
 from fastdl.settings import Settings
 
+if TYPE_CHECKING:
+    from fastdl.core.lists.entry import Hold
+
 WINDOWS = sys.platform == "win32"
 _MOST_RENAMES = 10_000
+EXISTS = "it exists"
+"""Why a file is kept that nobody has looked at (--skip-existing)."""
+_REPLACE = "Use --overwrite or -N to fetch it again; if it is meant to be so, remove its line from the lock."
 
 
 Scanned = dict[str, dict[str, str]]  # folder to URL's key to final path
@@ -89,16 +96,28 @@ def free_path(path: str) -> str:
     raise TargetExists(f"{path} and ten thousand names beside it exist")
 
 
-def settle_before(settings: Settings, path: str, digest: Digest | None) -> None:
-    """What can be decided about an existing file without asking the server.
+def settle_before(settings: Settings, path: str, digest: Digest | None, hold: Hold | None = None) -> None:
+    """What can be decided about an existing file without asking the server; `hold` is what a lock says of it.
 
-    Raises AlreadyThere if it may stay as it is."""
+    Raises AlreadyThere if it may stay as it is, DigestMismatch if it is not what the lock says and nothing allows to
+    replace it."""
     if not os.path.lexists(path):
         return
+    if hold is not None:
+        _hold_to(settings, path, hold)
     if settings.skip_existing:
-        raise AlreadyThere(path, "it exists")
+        raise AlreadyThere(path, EXISTS)
     if digest is not None and _has_digest(path, digest):
         raise AlreadyThere(path, f"its {digest.algorithm} is the expected one", verified=True)
+
+
+def _hold_to(settings: Settings, path: str, hold: Hold) -> None:
+    there = _stat(path)
+    if there is not None and there.st_size == hold.size and _has_digest(path, hold.digest):
+        raise AlreadyThere(path, f"its size and {hold.digest.algorithm} are those of the lock", verified=True)
+    if not (settings.overwrite or settings.newer or settings.auto_rename):
+        what = f"{path} is there and is not the file that is locked"
+        raise DigestMismatch(what, f"{hold.who} has another size or {hold.digest.algorithm}", _REPLACE)
 
 
 def settle(
@@ -108,12 +127,13 @@ def settle(
     remote: Remote,
     remembered: str | None,
     same_start: Callable[[], bool],
+    hold: Hold | None = None,
 ) -> str:
     """What becomes of an existing file now that the server has answered; returns the path to use.
 
     `remembered` is the ETag that -N noted for the file; `same_start` compares its first bytes with the server's, which
     uses the response up if they differ. Raises AlreadyThere, TargetExists."""
-    settle_before(settings, path, digest)
+    settle_before(settings, path, digest, hold)
     if not os.path.lexists(path):
         return path
     if os.path.isdir(path):
