@@ -85,15 +85,17 @@ def load(
     path: str | None = None,
     *,
     ask: Ask | None = None,
+    beneath: Layer | None = None,
 ) -> Settings:
     """The settings of one run. `cli_values`: option key to text, True/False or list of texts; None is not given.
     `path`: the config file (default: where `config_path` says; missing is fine there, unless FASTDL_CONFIG names
-    it). `ask` gets the password that -u left out. Raises UsageError."""
+    it). `ask` gets the password that -u left out. `beneath` is a layer right below the command line. Raises
+    UsageError."""
     required = path is not None or bool(environ.get("FASTDL_CONFIG"))
     path = path or config_path(environ)
     merged: Layer = {}
     command_line, variables = from_command_line(cli_values), from_environment(environ)
-    for layer in (from_file(path, required=required), variables, command_line):
+    for layer in (from_file(path, required=required), variables, beneath or {}, command_line):
         lay(merged, layer)
 
     def named(key: str) -> str:
@@ -103,8 +105,9 @@ def load(
 
         return place_of(read(path, required=False), path, key)
 
-    _check_together(merged, environ, named)
+    check_together(merged, environ, named)
     _without_a_file(merged, command_line)
+    _without_a_list(merged, command_line)
     return settings_of(merged, ask)
 
 
@@ -196,7 +199,8 @@ def lay(merged: Layer, layer: Layer) -> None:
 # --- what must hold between options ----------------------------------------------------------------------
 
 
-def _check_together(merged: Layer, environ: Mapping[str, str], named: Named) -> None:
+def check_together(merged: Layer, environ: Mapping[str, str], named: Named) -> None:
+    """As `check_pairs`, and what must hold between options and the environment. Raises UsageError."""
     check_pairs(merged, named)
     variable = merged.get("bearer_env")
     if variable and not re.fullmatch(r"[\x21-\x7e]+", environ.get(variable, "")):
@@ -216,6 +220,15 @@ def _without_a_file(merged: Layer, command_line: Layer) -> None:
             name = "--" + BY_KEY[key].name
             raise UsageError(f"-o - and {name} exclude each other", "there is no file then", "Give a name with -o.")
         merged.pop(key, None)
+
+
+def _without_a_list(merged: Layer, command_line: Layer) -> None:
+    """A lock is that of a list: one that the config file names is for the runs that have one. Raises UsageError."""
+    if merged.get("input_file"):
+        return
+    if command_line.get("lock"):
+        raise UsageError("--lock is for a list", "none is given", "Give a list with -i.")
+    merged.pop("lock", None)
 
 
 def check_pairs(merged: Layer, named: Named) -> None:

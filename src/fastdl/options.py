@@ -95,6 +95,22 @@ OPTIONS: tuple[Option, ...] = (
         "none",
     ),
     Option(
+        "from-curl",
+        "path",
+        "Read the request from a browser's 'Copy as cURL' instead of a URL; '-' is stdin.",
+        WHAT,
+        metavar="FILE",
+        default="none",
+    ),
+    Option(
+        "lock",
+        "path",
+        "With a list: write url, size and sha256 of each file here on the first run, and enforce them later.",
+        WHAT,
+        metavar="FILE",
+        default="none",
+    ),
+    Option(
         "mirror",
         "list",
         "One more source of the same file, trusted as the URL itself. Repeatable.",

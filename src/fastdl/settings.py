@@ -33,6 +33,7 @@ class Settings:
     max_size: int | None = None
     # what
     input_file: str | None = None  # "-": stdin
+    lock: str | None = None  # of the list
     from_curl: str | None = None  # "-": stdin
     mirrors: list[str] = field(default_factory=list)
     checksum: str | None = None
@@ -96,5 +97,6 @@ class Settings:
 
     @property
     def tells_sha256(self) -> bool:
-        """Whether the command that follows has to be told the digest."""
-        return self.on_complete is not None and "{sha256}" in self.on_complete
+        """Whether somebody has to be told the digest: --json, the lock, the command that follows."""
+        asked = self.json or self.lock is not None
+        return asked or (self.on_complete is not None and "{sha256}" in self.on_complete)
