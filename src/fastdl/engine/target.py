@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastdl.core.dates import http_date
 from fastdl.core.hints import TYPE_CHECKING
@@ -23,6 +23,7 @@ from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from fastdl.core.lists.entry import Hold
+    from fastdl.io.store import Kept
 
 WINDOWS = sys.platform == "win32"
 _MOST_RENAMES = 10_000
@@ -51,6 +52,68 @@ class Remote:
     size: int | None
     validators: Validators
     modified: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A file of an earlier run, or whatever else has its name. `path` is None where nothing is there; `altered`: it is
+    not any more what came from the server then. `etag` and `modified` are the server's words of that time."""
+
+    path: str | None = None
+    known: bool = False
+    altered: bool = False
+    etag: str | None = None
+    modified: str | None = None
+
+    def names(self, path: str) -> bool:
+        """Whether it is the file at `path`."""
+        return self.path is not None and os.path.abspath(self.path) == os.path.abspath(path)
+
+    def conditions(self, *, newer: bool) -> tuple[tuple[str, str], ...]:
+        """The fields of a request for what is not this file. `newer`: its time alone may decide too."""
+        if self.path is None or self.altered:
+            return ()
+        if self.etag is not None:
+            return (("If-None-Match", self.etag),)
+        if self.modified is not None:
+            return (("If-Modified-Since", self.modified),)
+        if self.known or not newer:
+            return ()
+        from email.utils import formatdate
+
+        there = _stat(self.path)
+        return (("If-Modified-Since", formatdate(there.st_mtime, usegmt=True)),) if there is not None else ()
+
+
+def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Before:
+    """What is known of the file at `path`; where that is None, of one that has got its name from the server, in the
+    folder of the settings. `noted`: all that was noted of its URL."""
+    from fastdl.io.store import stored_path
+
+    if path is None:
+        folder = stored_path(settings.dir)
+        there = [each for each in noted if os.path.dirname(each.path) == folder and os.path.isfile(each.path)]
+        if len(there) != 1 or settings.output is not None:
+            return Before()
+        path = _in_folder(settings, os.path.basename(there[0].path))
+    wanted = stored_path(path)
+    kept = next((each for each in noted if each.path == wanted), None)
+    state = _stat(path)
+    if kept is None or state is None:
+        return Before(path)
+    altered = state.st_size != kept.size or kept.mtime not in (None, state.st_mtime_ns)
+    return Before(path, True, altered, None if altered else kept.etag, None if altered else kept.modified)
+
+
+def kept(key: str, path: str, found: Validators) -> Kept | None:
+    """What is to be noted of a file; None where it is none, or the server's words fit into no request."""
+    from fastdl.io.store import Kept, is_field, stored_path
+
+    state = _stat(path)
+    etag, modified = (value if is_field(value) else None for value in (found.etag, found.last_modified))
+    if state is None or not stat.S_ISREG(state.st_mode) or etag is modified is None:
+        return None
+    return Kept(key, stored_path(path), etag, modified, state.st_size, state.st_mtime_ns)
 
 
 def modified_time(validators: Validators) -> float | None:
@@ -140,7 +203,7 @@ def settle(
         raise BadName(f"{path} is a folder")
     if settings.newer:
         # A file with another digest than the expected one is wrong, however new it is.
-        if digest is None and not _is_newer(path, remote, remembered):
+        if digest is None and not is_newer(path, remote, remembered):
             raise AlreadyThere(path, "the server's file is not newer")
         return path
     if settings.overwrite:
@@ -175,7 +238,8 @@ def is_this_file(path: str, remote: Remote) -> bool:
     return remote.size == there.st_size and remote.modified is not None and int(there.st_mtime) == int(remote.modified)
 
 
-def _is_newer(path: str, remote: Remote, remembered: str | None) -> bool:
+def is_newer(path: str, remote: Remote, remembered: str | None) -> bool:
+    """Whether the server's file is newer than the one at `path`, or another one than that of the ETag `remembered`."""
     there = _stat(path)
     if there is None:
         return True
