@@ -6,6 +6,10 @@ The shell maps foreign exceptions (OSError, httpx, ssl) to these at its boundary
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # typing's own costs an import
+if TYPE_CHECKING:
+    from fastdl.result import Result
+
 
 class FastdlError(Exception):
     """A failure that a user can act on: WHAT happened, WHY, and a HINT. All three are plain sentences
@@ -13,6 +17,7 @@ class FastdlError(Exception):
 
     code = 1
     hint = ""
+    result: Result | None = None  # where a call of the API raised it: how far the file came
 
     def __init__(self, what: str, why: str = "", hint: str | None = None) -> None:
         super().__init__(what)
@@ -245,3 +250,9 @@ class Terminated(FastdlError):
 
     code = 143
     hint = "Run the same command again to go on."
+
+
+class Cancelled(Interrupted):
+    """The program that asked for the download has called it off."""
+
+    hint = "Ask for it again to go on from where it stopped."

@@ -57,7 +57,7 @@ class Result:
     settled. `kept` says in a few words why nothing was fetched though all is well ("it is there already"), `unproved`
     why there was no digest to compare the file with ("no digest published").
     `plan` is filled by --dry-run: the object of `explain --json`. `unpacked` is how many files --extract has put into
-    the folder `unpacked_into`, None without it."""
+    the folder `unpacked_into`, None without it. `job` is the file's number in its run, from 0."""
 
     url: str
     final_url: str | None = None
@@ -76,6 +76,7 @@ class Result:
     plan: dict[str, Any] | None = None
     unpacked: int | None = None
     unpacked_into: str = ""
+    job: int = 0
 
     @property
     def exit_code(self) -> int:

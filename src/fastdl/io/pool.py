@@ -47,6 +47,14 @@ class ConnectionPool:
         channel.close()
         return self.admit(host)
 
+    def most(self, host: str) -> int:
+        """How many connections to `host` there may be."""
+        return self._per_host
+
+    def scarce(self, takers: int) -> bool:
+        """Whether so many takers may find too few connections at one host."""
+        return takers > self._per_host
+
     def leave(self, host: str) -> None:
         """Give a place back: a connection was closed."""
         with self._lock:
