@@ -66,14 +66,19 @@ class Sealed:
     """Anything, pickled, that shows nothing of itself: what goes through other people's queues, logs and dashboards
     is neither read nor printed there."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("data",)
 
     def __init__(self, content: Any) -> None:
-        self._data = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+        self.data = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
 
     def open(self) -> Any:
         """The content, made anew."""
-        return pickle.loads(self._data)
+        return pickle.loads(self.data)
 
     def __repr__(self) -> str:
         return "Sealed(***)"
+
+
+def opened(data: bytes) -> Any:
+    """What was sealed; None for nothing."""
+    return pickle.loads(data) if data else None

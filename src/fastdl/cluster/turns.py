@@ -20,12 +20,13 @@ class Turns:
         self._files: Iterator[Job] = iter(enumerate(files))
         self._behind: dict[str, deque[Job]] = {}  # of each URL that is being fetched, who waits for it
         self._due: deque[Job] = deque()
+        self._held = 0  # in `_behind`
         self.exhausted = False  # the list has ended
 
     @property
-    def over(self) -> bool:
-        """Whether none is left: neither in the list nor waiting for its turn."""
-        return self.exhausted and not self._due and not any(self._behind.values())
+    def waiting(self) -> int:
+        """Files that were asked for and may not begin yet."""
+        return len(self._due) + self._held
 
     def next(self) -> Job | None:
         """The next file that may be begun now, None if there is none."""
@@ -45,6 +46,7 @@ class Turns:
         waiting = self._behind.get(job[1].url)
         if waiting is not None:
             waiting.append(job)
+            self._held += 1
             return None
         self._behind[job[1].url] = deque()
         return job
@@ -53,6 +55,7 @@ class Turns:
         """The file of this URL that was begun has ended: the next one has its turn."""
         waiting = self._behind.get(url)
         if waiting:
+            self._held -= 1
             self._due.append(waiting.popleft())
         else:
             self._behind.pop(url, None)
