@@ -131,7 +131,7 @@ def small(download: Download, landing: Landing, sourcing: Sourcing, first: First
         landing.not_modified()
     verdict = judge(WHOLE, answer.head, Known(None, None, None, own_codings(answer.url.path)), time.time())
     most = SMALL if settings.max_size is None else min(SMALL, settings.max_size)
-    whole = _is_whole(verdict, most) and verdict.size is not None
+    whole = _is_whole(verdict, most) and landing.is_held(verdict.size)
     path = landing.unoccupied(answer, verdict.size or 0) if whole else None
     if path is None or verdict.size is None:
         return None

@@ -240,10 +240,14 @@ class Landing:
         self.validators = found
         return sink
 
+    def is_held(self, size: int | None) -> bool:
+        """Whether a lock allows a file of `size` bytes, None where that is not known yet."""
+        return self._hold is None or size in (None, self._hold.size)
+
     def _hold_to(self, size: int | None) -> None:
         """Raises SizeMismatch where the lock has another size."""
         hold = self._hold
-        if hold is not None and size is not None and size != hold.size:
+        if hold is not None and not self.is_held(size):
             raise SizeMismatch(f"the file has {size} bytes", f"expected were {hold.size}, as {hold.who} says", UNLOCK)
 
     def _to_stream(self, front_moved: Callable[[int], None]) -> Sink:
