@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from fastdl.api import settings
@@ -20,7 +20,6 @@ from fastdl.api.run import Run
 from fastdl.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from concurrent.futures import Executor
     from types import TracebackType
 
@@ -245,7 +244,7 @@ def download_each(
     executor: Executor | None = None,
     on_event: Observer | None = None,
     **options: Unpack[Options],
-) -> AsyncIterator[Result]:
+) -> AsyncGenerator[Result, None]:
     """The twin of [`fastdl.download_each`][]: an asynchronous iterator of results in the order in which files end.
 
     ```python

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from fastdl.api.download import Download
@@ -100,7 +100,7 @@ def download_each(
     executor: Executor | None = None,
     on_event: Observer | None = None,
     **options: Unpack[Options],
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """The same as [`download_many`][fastdl.download_many], but give each result when its file has ended.
 
     ```python
@@ -131,6 +131,6 @@ def download_each(
     return _results(Many(jobs, settings_for(options, several=True), executor, on_event))
 
 
-def _results(many: Many) -> Iterator[Result]:
+def _results(many: Many) -> Generator[Result, None, None]:
     for _, result in many.results():
         yield result
