@@ -108,6 +108,7 @@ def load(
     check_together(merged, environ, named)
     _without_a_file(merged, command_line)
     _without_a_list(merged, command_line)
+    _on_a_cluster(merged, command_line)
     return settings_of(merged, ask)
 
 
@@ -223,12 +224,28 @@ def _without_a_file(merged: Layer, command_line: Layer) -> None:
 
 
 def _without_a_list(merged: Layer, command_line: Layer) -> None:
-    """A lock is that of a list: one that the config file names is for the runs that have one. Raises UsageError."""
+    """A lock and a cluster are for lists: those that the config file names are for the runs that have one. Raises
+    UsageError."""
     if merged.get("input_file"):
         return
-    if command_line.get("lock"):
-        raise UsageError("--lock is for a list", "none is given", "Give a list with -i.")
-    merged.pop("lock", None)
+    for key in ("lock", "cluster"):
+        if command_line.get(key):
+            raise UsageError(f"--{key} is for a list", "none is given", "Give a list with -i.")
+        merged.pop(key, None)
+
+
+def _on_a_cluster(merged: Layer, command_line: Layer) -> None:
+    """What is only to be had where the bytes arrive is not for a run whose bytes arrive elsewhere: what the config file
+    says for the other runs does not count, and who asks for both is told. Raises UsageError."""
+    if not merged.get("cluster") or merged.get("dry_run"):
+        return
+    if merged.get("output") == "-":
+        raise UsageError("-o - and --cluster exclude each other", "the files arrive at the workers", "Use -d.")
+    for key in ("profile", "metrics"):
+        if command_line.get(key):
+            why = "the bytes arrive at the workers, and it would tell nothing of them"
+            raise UsageError(f"--{key} and --cluster exclude each other", why, "--json tells of each file.")
+        merged.pop(key, None)
 
 
 def check_pairs(merged: Layer, named: Named) -> None:

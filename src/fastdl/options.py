@@ -142,6 +142,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("per-host", "count", "At most N connections to one host.", HOW, metavar="N", default="8", least=1, most=256),
     Option("jobs", "count", "Files at once.", HOW, "j", "N", "4", least=1, most=256),
+    Option(
+        "cluster",
+        "text",
+        "With a list: hand its files to the workers of a Dask cluster, by the address of its scheduler. They share --dir.",
+        HOW,
+        metavar="ADDRESS",
+        default="none",
+    ),
     Option("min-split", "size", "Never split a range below this.", HOW, "k", "SIZE", "1M", least=1),
     Option(
         "limit-rate",

@@ -46,6 +46,7 @@ class Settings:
     connections: int | None = None  # None: auto
     per_host: int = 8
     jobs: int = 4
+    cluster: str | None = None  # the address of Dask's scheduler, for a list
     min_split: int | None = None  # None: 1 MiB to begin with, finer near the end
     limit_rate: int | str | None = None  # bytes a second, "auto", or None
     timeout: float = 30.0

@@ -22,6 +22,7 @@ SHA = "sha256:" + "0a" * 32
 SAMPLES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "output": ("a.bin", '"a.bin"', {"output": "a.bin"}),
     "input-file": ("l.txt", '"l.txt"', {"input_file": "l.txt"}),
+    "cluster": ("tcp://h:1", '"tcp://h:1"', {"cluster": "tcp://h:1"}),
     "from-curl": ("c.txt", '"c.txt"', {"from_curl": "c.txt"}),
     "dir": ("some/where", '"some/where"', {"dir": "some/where"}),
     "overwrite": (True, "true", {"overwrite": True}),

@@ -50,12 +50,15 @@ def _run(
     from fastdl.listing import files_of
 
     files = files_of(settings, urls)
+    run_list = batch.run_list
+    if settings.cluster is not None and not settings.dry_run:
+        from fastdl.cli.clustering import run_list
     if settings.lock is None:
-        return batch.run_list(settings, files, session.handle, watcher)
+        return run_list(settings, files, session.handle, watcher)
     from fastdl.locking import Locking
 
     with Locking(settings, session.handle, session.say) as lock:
-        return batch.run_list(settings, lock.files(files), lock.handle, watcher)
+        return run_list(settings, lock.files(files), lock.handle, watcher)
 
 
 def _get_copied(values: Mapping[str, Any], settings: Settings, urls: Sequence[str]) -> int:

@@ -117,7 +117,7 @@ class _Run:
         folder = ""
         try:
             for job, file in enumerate(self._files):
-                packed = self._packer.pack(file)
+                packed = self._packer.pack(job, file)
                 if packed.error is None and packed.settings.dir != folder:
                     folder = packed.settings.dir
                     with contextlib.suppress(FastdlError):  # its worker will say so
@@ -194,7 +194,7 @@ class _Run:
         now = time.monotonic()
         for lane in list(self._head.lanes.values()):
             due = lane.dirty or now - self._spoke.get(lane.number, 0.0) > BEAT
-            if due and lane.number not in self._sending:
+            if due and lane.reachable and lane.number not in self._sending:
                 self._spoke[lane.number] = now
                 self._sending[lane.number] = asyncio.ensure_future(self._send(lane))
 
@@ -232,7 +232,7 @@ class _Run:
             self._lose(report.lane)
             return
         for event in self._head.heard(report):
-            self._told.put(event)
+            self._told.put(self._packer.unpack(event))
         if report.unfit is not None and lane is not None:
             self._shun(lane.name, report.unfit)
 
@@ -285,6 +285,9 @@ class _Run:
         """The lane at a worker, from its beginning to its end."""
         try:
             await self._client.scheduler.queue_create(name=self._down(number))
+            if number in self._head.lanes:
+                self._head.lanes[number].reachable = True
+                self._changed.set()
             future = self._futures[number] = self._client.submit(
                 _task(number, self._up, self._down(number), __version__),
                 key=f"{self._up}-{number}",

@@ -37,6 +37,7 @@ class Lane:
     begun: bool = False  # it has reported
     recall: bool = False  # to be sent
     recalled: int = 0  # the serial of the orders that say so, 0: none is under way
+    reachable: bool = False  # there is a way to tell it anything
     dirty: bool = True  # there is something to tell it
 
 
@@ -95,7 +96,7 @@ class Head:
         lane = self.lanes.pop(number, None)
         if lane is None:
             return
-        for job in reversed(lane.todo):
+        for job in reversed(list(lane.todo)):
             self._give_back(lane, job, again=True)
         self.all_dirty()
 

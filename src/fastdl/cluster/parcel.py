@@ -12,6 +12,7 @@ import pickle
 from fastdl.core.hints import Any
 from fastdl.core.plain import replace
 from fastdl.errors import FastdlError
+from fastdl.events import Ended, Event, Named
 from fastdl.io.secrets import Secrets, read_secrets
 from fastdl.listing import File, at_place
 from fastdl.settings import Settings
@@ -22,16 +23,20 @@ _MOST = 64  # secrets that are kept: lists repeat theirs
 
 
 class Packer:
-    """Makes settings and files of one run fit to travel. Not thread-safe."""
+    """Makes settings and files of one run fit to travel. `pack` is for one thread at a time."""
 
     def __init__(self, settings: Settings) -> None:
         """Raises UsageError for secrets that cannot be read."""
         self._given = settings
         self._secrets: dict[tuple[object, ...], Secrets] = {}
+        self._folders: dict[int, str] = {}  # as they were given, of files on their way
         self.settings = self._portable(settings)
 
-    def pack(self, file: File) -> File:
+    def pack(self, job: int, file: File) -> File:
         """The file as a worker can use it; one whose secrets cannot be read comes back with that as its error."""
+        folder = file.settings.dir
+        if not os.path.isabs(folder):
+            self._folders[job] = folder
         if file.error is not None:
             return replace(file, settings=self.settings)
         if file.settings is self._given:
@@ -41,6 +46,29 @@ class Packer:
         except FastdlError as error:
             told = at_place(file.place, error) if file.place else error
             return replace(file, settings=self.settings, error=told)
+
+    def unpack(self, event: Event) -> Event:
+        """What a worker tells of a file, with its paths as the user writes them."""
+        if isinstance(event, Named) and event.job in self._folders:
+            return replace(event, path=self._as_given(event.job, event.path))
+        if isinstance(event, Ended):
+            result = event.result
+            result.job = event.job
+            if event.job in self._folders:
+                if result.path is not None:
+                    result.path = self._as_given(event.job, result.path)
+                if result.unpacked_into:
+                    result.unpacked_into = self._as_given(event.job, result.unpacked_into)
+                self._folders.pop(event.job, None)
+        return event
+
+    def _as_given(self, job: int, path: str) -> str:
+        folder = self._folders[job]
+        whole = os.path.abspath(folder)
+        if path == whole:
+            return folder
+        inside = path[len(whole) :].lstrip(os.sep) if path.startswith(whole + os.sep) else ""
+        return os.path.join("" if folder == "." else folder, inside) if inside else path
 
     def _portable(self, settings: Settings) -> Settings:
         made = replace(settings)

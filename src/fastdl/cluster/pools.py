@@ -76,10 +76,10 @@ def _by_others(
     shared = Sealed((uuid.uuid4().hex, _share(packer.settings, workers)))
 
     def submit(job: int, file: File) -> Future[Any]:
-        return executor.submit(process.run_one, shared, job, Sealed(packer.pack(file)), alone=alone)
+        return executor.submit(process.run_one, shared, job, Sealed(packer.pack(job, file)), alone=alone)
 
     for job, file, future in _spread(files, submit, settings.per_host if alone else AHEAD * workers):
-        yield job, _replayed(future, job, file.url, observer)
+        yield job, _replayed(future, job, file.url, lambda event: observer(packer.unpack(event)))
 
 
 def _share(settings: Settings, workers: int) -> Settings:
