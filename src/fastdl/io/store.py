@@ -33,7 +33,8 @@ MOST_LIES = 1_000
 MOST_HISTORY = 10_000
 MOST_NOTED = 500  # reports and downloads that wait to be written
 NOTED_SECONDS = 2.0  # for so long at most, where others come
-KEPT_SECONDS = 0.2  # the same for ETags: after a kill, files without them may have to be asked for again
+MOST_KEPT = 32  # the same for ETags: after a kill, files without them are sent once more
+KEPT_SECONDS = 0.2
 _LONGEST_HOST = 300  # characters: a name of 253, a port
 _LONGEST_TEXT = 4_000
 _LONGEST_FIELD = 1_000
@@ -209,7 +210,8 @@ class Store:
         with self._guard:
             if kept is not None:
                 self._kept[kept.url_key, kept.path] = kept
-            overdue = bool(self._kept) and time.monotonic() - self._kept_flushed > KEPT_SECONDS
+            waited = time.monotonic() - self._kept_flushed > KEPT_SECONDS
+            overdue = len(self._kept) >= MOST_KEPT or (bool(self._kept) and waited)
             self._reports += reports
             self._ended += [entry] if entry is not None else []
             full = len(self._reports) + len(self._ended) >= MOST_NOTED
