@@ -12,8 +12,16 @@ if TYPE_CHECKING:
 
 
 class FastdlError(Exception):
-    """A failure that a user can act on: WHAT happened, WHY, and a HINT. All three are plain sentences
-    without secrets; control characters are taken out where the line is printed."""
+    """A failure that a user can act on. `str` gives it in one line: WHAT (WHY). HINT
+
+    Attributes:
+        code: The command's exit code: one for each branch of the tree.
+        what: What happened: a plain sentence without secrets, beginning lower-case. Control characters that a server
+            sent are taken out where it is printed.
+        why: Half a sentence; empty where there is nothing more to say.
+        hint: What to do next.
+        result: Of an error that a call of the API raised: what is known of the file; else None.
+    """
 
     code = 1
     hint = ""
@@ -57,7 +65,9 @@ class BadEntry(UsageError):
 class NetworkError(FastdlError):
     """A connection could not be made or did not last; it may work later.
 
-    `retryable` is false where trying again cannot help (an untrusted certificate)."""
+    Attributes:
+        retryable: False where trying again cannot help (an untrusted certificate).
+    """
 
     code = 3
     hint = "Check the connection and run the same command again; it goes on from where it stopped."
@@ -140,7 +150,11 @@ def status_hint(status: int) -> str:
 
 
 class HttpStatus(Refused):
-    """A final 4xx or 5xx answer."""
+    """A final 4xx or 5xx answer.
+
+    Attributes:
+        status: The answer's status.
+    """
 
     def __init__(self, what: str, why: str = "", hint: str | None = None, *, status: int = 0) -> None:
         super().__init__(what, why, status_hint(status) if hint is None else hint)
