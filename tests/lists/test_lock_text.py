@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -74,6 +76,13 @@ def test_what_is_wrong_with_an_entry(changed: dict[str, object]) -> None:
     parse_line(json.dumps(fields).encode(), 3)
     with pytest.raises(UsageError, match=r"^line 3: "):
         parse_line(json.dumps(fields | changed).encode(), 3)
+
+
+def test_the_example_of_the_documentation() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/lists.md").read_text(encoding="utf-8")
+    header, *entries = re.search(r"```\n(\{\"fastdl-lock.*?)```", text, re.DOTALL)[1].splitlines(keepends=True)  # type: ignore[index]
+    check_header(header.encode())
+    assert [line_of(parse_line(line.encode(), 2)) for line in entries] == entries
 
 
 def test_a_key_twice() -> None:
