@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from fastdl import config
+from fastdl.cli.session import is_terminal
 from fastdl.core.curl.request import Request, requests_of
 from fastdl.core.curl.words import commands_of
 from fastdl.core.hints import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from fastdl.core.urls import parse_url
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY
 from fastdl.settings import Settings
+from fastdl.ui.progress import emit
 from fastdl.values import value_of
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST = 16 * 1024 * 1024  # bytes
 STDIN = "-"
+END = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _LOGINS = ("user", "bearer_env", "netrc", "netrc_file")
 
@@ -47,6 +50,8 @@ def files_of(
     if values.get("user") and settings.user is not None:
         password = settings.user[1]  # it may have been asked for already
         ask = lambda prompt: password  # noqa: E731
+    if path == STDIN and not settings.quiet and is_terminal(sys.stdin):
+        emit(sys.stderr, "fastdl: paste the curl command, then end it with " + END)
     requests = read(path)
     layers = [_layer(request, path) for request in requests]
     run = _run_settings(values, layers, ask)
@@ -84,7 +89,7 @@ def _content(path: str) -> bytes:
         if path == STDIN:
             if sys.stdin is None:
                 raise UsageError("--from-curl: stdin cannot be read", "it is closed", "Name a file.")
-            data = sys.stdin.buffer.read(MOST + 1)
+            data = sys.stdin.buffer.read(MOST + 1) or b""
         else:
             with open(path, "rb") as file:
                 data = file.read(MOST + 1)
@@ -116,6 +121,12 @@ def _layer(request: Request, path: str) -> config.Layer:
         option = BY_KEY[key]
         if raw is None or (option.kind == "seconds" and key != "max_time" and raw.strip("0.") == ""):
             continue  # curl's 0 means: not given
+        if key == "output":
+            raw = os.path.expanduser(raw)  # as the shell would have done
+        elif key == "cookies" and not os.path.isfile(os.path.expanduser(raw)):
+            # It may be a cookie without a name: it is not repeated.
+            why = "a text with cookies holds a '='"
+            raise UsageError(f"{name_of(path)}, line {request.line}: the file of curl's --cookie is missing", why, "")
         try:
             layer[key] = value_of(option, raw, f"curl's option for --{option.name}")
         except UsageError as error:
