@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,18 +57,16 @@ class Synced:
             assert self.path(path[1:]).read_bytes() == app.bytes(), path
 
 
-def apps(count: int, size: int = 2_000, **more: object) -> dict[str, FileApp]:
-    return {f"/{at:03}.bin": FileApp(size=size + at, seed=at + 1, **more) for at in range(count)}  # type: ignore[arg-type]
+def apps(count: int, size: int = 2_000, **more: Any) -> dict[str, FileApp]:
+    return {f"/{at:03}.bin": FileApp(size=size + at, seed=at + 1, **more) for at in range(count)}
 
 
 @pytest.mark.parametrize("validators", [{}, {"etag": None}, {"last_modified": None}, {"etag": 'W/"weak"'}])
 @pytest.mark.parametrize("option", ["", "-N"])
-def test_an_unchanged_list_costs_no_body(
-    fastdl: Runner, serve: Serve, option: str, validators: dict[str, str | None]
-) -> None:
+def test_an_unchanged_list_costs_no_body(fastdl: Runner, serve: Serve, option: str, validators: dict[str, Any]) -> None:
     synced = Synced(
         fastdl, serve, apps(30, **validators) | {"/large.bin": FileApp(size=700_000, seed=77, **validators)}
-    )  # type: ignore[arg-type]
+    )
     options = [option] if option else []
     assert synced.run(*options).result.code == 0
     for _ in range(2):

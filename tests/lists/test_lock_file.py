@@ -10,7 +10,7 @@ import pytest
 
 from fastdl.core.lists.lock import HEADER, Locked, Wanted, line_of
 from fastdl.errors import BadName, DiskError, TargetBusy, UsageError
-from fastdl.io import lock_file
+from fastdl.io import disk
 from fastdl.io.lock_file import LockFile
 
 
@@ -179,7 +179,7 @@ def test_a_disk_that_is_full_at_the_end(path: Path, monkeypatch: pytest.MonkeyPa
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(lock_file.disk, "flush_data", full)
+    monkeypatch.setattr(disk, "flush_data", full)
     with pytest.raises(DiskError):
         lock.finish(drop=True)
     lock.close()
