@@ -7,6 +7,7 @@ the task that waits cancels the download.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -299,9 +300,11 @@ async def _each(
     finally:
         many.cancel()
         wanted.release()
-        while not over and thread.is_alive():  # a few tenths of a second
-            over = isinstance(await asyncio.wait_for(ended.get(), PARTING), _End)
-            wanted.release()
+        until = loop.time() + PARTING
+        while not over and loop.time() < until:  # some tenths of a second
+            with contextlib.suppress(asyncio.TimeoutError):
+                over = isinstance(await asyncio.wait_for(ended.get(), 1.0), _End)
+                wanted.release()
 
 
 class _End:

@@ -7,6 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,7 +91,6 @@ def test_cancelling_the_task_cancels_the_download(serve: Serve) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert own_threads() == []
         await still(server)
 
     run(main())
@@ -272,3 +272,48 @@ def test_what_the_jobs_raise(serve: Serve) -> None:
             await aio.download_many(jobs())
 
     run(main())
+
+
+@pytest.mark.parametrize("early", ["cancelled", "raised"])
+def test_an_executors_downloads_end_too(serve: Serve, early: str) -> None:
+    app = FileApp(size=SIZE, rate=50_000)  # a minute for each
+    server = serve(app)
+    flows = asyncio.Event()
+
+    def on_event(event: fastdl.Event) -> None:
+        if isinstance(event, Progressed) and event.done:
+            flows.set()
+            if early == "raised":
+                raise OfTheCallback
+
+    async def main() -> None:
+        with ThreadPoolExecutor(2) as executor:
+            urls = (server.url(f"/{number}.bin") for number in itertools.count())
+            task = asyncio.create_task(aio.download_many(urls, executor=executor, on_event=on_event, connections=1))
+            await asyncio.wait_for(flows.wait(), 30)
+            if early == "cancelled":
+                task.cancel()
+            with pytest.raises(asyncio.CancelledError if early == "cancelled" else OfTheCallback):
+                await task
+            await still(server)
+
+    run(main())
+    app.rate = None
+    assert all(name.endswith((".fastdl", ".journal")) for name in os.listdir())
+
+
+def test_an_executor_gives_the_same_results(serve: Serve) -> None:
+    app = FileApp(size=SIZE)
+    server = serve(app)
+
+    async def main() -> None:
+        jobs: list[fastdl.Job | str] = [
+            server.url("/0.bin"), fastdl.Job("x", max_size="?"), fastdl.Job(server.url("/y"), output="2.bin")
+        ]  # fmt: skip
+        with ThreadPoolExecutor(2) as executor:
+            results = await aio.download_many(jobs, executor=executor)
+        assert [result.exit_code for result in results] == [0, 2, 0]
+        assert [result.job for result in results] == [0, 1, 2]
+
+    run(main())
+    assert Path("2.bin").read_bytes() == app.bytes()

@@ -103,13 +103,11 @@ class Many:
     def _by_executor(self, executor: Executor) -> Iterator[tuple[int, Result]]:
         from fastdl.cluster import spread
 
-        found = spread.each(self._files(), self._settings, executor, self._tell)
+        found = spread.each(self._files(), self._settings, executor, self._tell, lambda: self._brake.error is not None)
         try:
             for job, result in found:
                 result.job = job
                 yield job, result
-                if self._brake.error is not None:
-                    return
         finally:
             close = getattr(found, "close", None)
             if close is not None:

@@ -35,12 +35,18 @@ PARTING = 4.0  # seconds that lanes have to write down how far they are
 MOST_UNTOLD = 2000  # events that the caller has not taken; with more, no file is handed out
 
 
-def each(files: Iterable[File], settings: Settings, client: Any, observer: Observer) -> Iterator[tuple[int, Result]]:
+def each(
+    files: Iterable[File],
+    settings: Settings,
+    client: Any,
+    observer: Observer,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[int, Result]]:
     """See spread.each. `client`: of Dask, connected; it stays so."""
     run = _Run(client, settings, files)
     run.start()
     try:
-        for event in run.events():
+        for event in run.events(stopped):
             observer(event)
             if isinstance(event, Ended):
                 yield event.job, event.result
@@ -82,12 +88,14 @@ class _Run:
         self._main = asyncio.run_coroutine_threadsafe(self._work(), self._loop)
         threading.Thread(target=self._feed, name="fastdl-list", daemon=True).start()
 
-    def events(self) -> Iterator[Event]:
-        """What there is to tell, until all is over. Raises what has ended the run."""
+    def events(self, stopped: Callable[[], bool]) -> Iterator[Event]:
+        """What there is to tell, until all is over or `stopped` says so. Raises what has ended the run."""
         while True:
             try:
                 told = self._told.get(timeout=0.2)  # with a bound, so that Ctrl-C gets through on Windows too
             except queue.Empty:
+                if stopped():
+                    return
                 continue
             if told is None:
                 return
@@ -382,8 +390,8 @@ def _task(number: int, up: str, down: str, version: str) -> Callable[[], tuple[s
             return "absent", ""
         try:
             from fastdl.cluster import dask_worker
-        except ImportError:
-            return "other", fastdl.__version__
+        except ImportError as error:
+            return ("broken", str(error)) if fastdl.__version__ == version else ("other", fastdl.__version__)
         return dask_worker.work(number, up, down, version)
 
     return fastdl_lane
@@ -396,6 +404,8 @@ def _unfit(address: str, kind: str, text: str) -> FastdlError:
         return UsageError(f"the worker {address} has no fastdl", "it cannot be imported there", hint)
     if kind == "other":
         return UsageError(f"the worker {address} has fastdl {text}", f"this is fastdl {__version__}", hint)
+    if kind == "broken":
+        return UsageError(f"the worker {address} cannot use its fastdl", text, hint)
     return ClusterLost(f"the worker {address} has failed", text, "Its log says more.")
 
 

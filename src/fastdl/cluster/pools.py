@@ -24,6 +24,7 @@ from fastdl.settings import Settings
 
 AHEAD = 2  # futures for each worker: while one is told about, the next one runs
 UNKNOWN = 8  # workers, where the executor does not say how many it has
+LOOK = 0.2  # seconds between looks at whether all is called off
 PARTING = 2.0  # seconds that downloads have to write down how far they are
 
 Submit = Callable[[int, File], "Future[Any]"]
@@ -31,11 +32,15 @@ Done = tuple[int, File, "Future[Any]"]
 
 
 def each(
-    files: Iterable[File], settings: Settings, executor: Executor, observer: Observer
+    files: Iterable[File],
+    settings: Settings,
+    executor: Executor,
+    observer: Observer,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[int, Result]]:
     """See spread.each."""
     by = _by_threads if isinstance(executor, ThreadPoolExecutor) else _by_others
-    return by(files, settings, executor, observer)
+    return by(files, settings, executor, observer, stopped)
 
 
 def workers_of(executor: Executor) -> int:
@@ -45,7 +50,7 @@ def workers_of(executor: Executor) -> int:
 
 
 def _by_threads(
-    files: Iterable[File], settings: Settings, executor: Executor, observer: Observer
+    files: Iterable[File], settings: Settings, executor: Executor, observer: Observer, stopped: Callable[[], bool]
 ) -> Iterator[tuple[int, Result]]:
     session = Session(settings)
     session.many = True
@@ -55,7 +60,7 @@ def _by_threads(
         return executor.submit(process.fetched, session, file, settings, observer, job, running)
 
     try:
-        for job, file, future in _spread(files, submit, AHEAD * workers_of(executor)):
+        for job, file, future in _spread(files, submit, AHEAD * workers_of(executor), stopped):
             try:
                 yield job, future.result()
             except CancelledError:
@@ -67,7 +72,7 @@ def _by_threads(
 
 
 def _by_others(
-    files: Iterable[File], settings: Settings, executor: Executor, observer: Observer
+    files: Iterable[File], settings: Settings, executor: Executor, observer: Observer, stopped: Callable[[], bool]
 ) -> Iterator[tuple[int, Result]]:
     packer = Packer(settings)
     workers = workers_of(executor)
@@ -78,7 +83,7 @@ def _by_others(
     def submit(job: int, file: File) -> Future[Any]:
         return executor.submit(process.run_one, shared, job, Sealed(packer.pack(job, file)), alone=alone)
 
-    for job, file, future in _spread(files, submit, settings.per_host if alone else AHEAD * workers):
+    for job, file, future in _spread(files, submit, settings.per_host if alone else AHEAD * workers, stopped):
         yield job, _replayed(future, job, file.url, lambda event: observer(packer.unpack(event)))
 
 
@@ -89,7 +94,7 @@ def _share(settings: Settings, workers: int) -> Settings:
     return replace(settings, per_host=max(1, settings.per_host // workers), limit_rate=share)
 
 
-def _spread(files: Iterable[File], submit: Submit, most: int) -> Iterator[Done]:
+def _spread(files: Iterable[File], submit: Submit, most: int, stopped: Callable[[], bool]) -> Iterator[Done]:
     """Hand files out, at most so many at once, and give back what has ended. What was not begun is cancelled when the
     caller has had enough. Raises ClusterLost where the executor takes no more."""
     turns = Turns(files)
@@ -104,7 +109,11 @@ def _spread(files: Iterable[File], submit: Submit, most: int) -> Iterator[Done]:
                     refused = error
             if not out:
                 break
-            for future in wait(out, return_when=FIRST_COMPLETED).done:
+            # With a bound, so that Ctrl-C gets through on Windows too.
+            done = wait(out, timeout=LOOK, return_when=FIRST_COMPLETED).done
+            if stopped():
+                return
+            for future in done:
                 job, file = out.pop(future)
                 turns.ended(file.url)
                 yield job, file, future

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 
 from fastdl.core.hints import Any
@@ -14,13 +14,18 @@ from fastdl.settings import Settings
 
 
 def each(
-    jobs: Iterable[File], settings: Settings, executor: Executor, observer: Observer
+    jobs: Iterable[File],
+    settings: Settings,
+    executor: Executor,
+    observer: Observer,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[int, Result]]:
     """Download `jobs`, numbered from 0, by the workers of `executor`, and give each one's number and result as it ends.
     They are taken as the workers need them, so there may be any number of them; closing the iterator ends all.
 
     `settings` are those of the whole run: its rate and its connections to a host hold for all workers together. The
-    observer gets the events of all files, from this thread, or where the workers are threads from theirs.
+    observer gets the events of all files, from this thread, or where the workers are threads from theirs. `stopped` is
+    asked some times a second: where it says so, all is ended as if the iterator had been closed.
 
     Raises UsageError if the settings cannot work, ClusterLost if the workers or what leads to them are gone: then the
     files that were not told of are not done."""
@@ -28,10 +33,10 @@ def each(
     if client is not None:
         from fastdl.cluster import dask
 
-        return dask.each(jobs, settings, client, observer)
+        return dask.each(jobs, settings, client, observer, stopped)
     from fastdl.cluster import pools
 
-    return pools.each(jobs, settings, executor, observer)
+    return pools.each(jobs, settings, executor, observer, stopped)
 
 
 def _dask_client(executor: Executor) -> Any:
