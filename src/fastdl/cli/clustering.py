@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
+import threading
+import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from fastdl.core.hints import TYPE_CHECKING, Any
@@ -50,17 +53,40 @@ def _connected(address: str, seconds: float) -> Iterator[Any]:
     except ImportError:
         why = "the package distributed, which is Dask, cannot be imported"
         raise UsageError("--cluster needs an extra", why, "Install fastdl[cluster].") from None
-    try:
-        client = Client(address, timeout=seconds, set_as_default=False, name="fastdl")
-    except (OSError, asyncio.TimeoutError):
-        why = f"no answer within {seconds:g} s"
-        hint = "Check the address and that the scheduler is running there, and run the same command again."
-        raise ConnectFailed(f"the scheduler {address} cannot be reached", why, hint) from None
-    except (ValueError, TypeError, ImportError) as error:
-        why = " ".join(str(error).split()).rstrip(".")
-        raise UsageError(f"--cluster: '{address}' is no address of a scheduler", why, "Write tcp://HOST:8786.") from None
+    client = _connect(Client, address, seconds)
     try:
         yield client
     finally:
         with suppress(Exception):
             client.close(timeout=CLOSING)
+
+
+def _connect(make: Callable[..., Any], address: str, seconds: float) -> Any:
+    """A client, within so many seconds: Dask itself waits for ever for somebody who takes the connection and says
+    nothing. Raises ConnectFailed, UsageError."""
+    outcome: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def connect() -> None:
+        try:
+            outcome.put(make(address, timeout=seconds, set_as_default=False, name="fastdl"))
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=connect, name="fastdl-connect", daemon=True).start()
+    until = time.monotonic() + seconds
+    made: Any = None
+    while made is None:
+        left = until - time.monotonic()
+        try:
+            made = outcome.get(timeout=max(0.0, min(left, 0.2)))  # with a bound, so that Ctrl-C gets through on Windows
+        except queue.Empty:
+            if left <= 0:
+                made = TimeoutError()
+    if not isinstance(made, Exception):
+        return made
+    if isinstance(made, (OSError, asyncio.TimeoutError)):
+        why = f"no answer within {seconds:g} s"
+        hint = "Check the address and that the scheduler is running there, and run the same command again."
+        raise ConnectFailed(f"the scheduler {address} cannot be reached", why, hint)
+    why = " ".join(str(made).split()).rstrip(".")
+    raise UsageError(f"--cluster: '{address}' is no address of a scheduler", why, "Write tcp://HOST:8786.")

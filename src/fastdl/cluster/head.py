@@ -78,8 +78,11 @@ class Head:
     @property
     def done(self) -> bool:
         """Whether every file has ended."""
-        return self.listed and not self._ready and not self.turns.waiting and not any(
-            lane.todo for lane in self.lanes.values()
+        return (
+            self.listed
+            and not self._ready
+            and not self.turns.waiting
+            and not any(lane.todo for lane in self.lanes.values())
         )
 
     # --- lanes -------------------------------------------------------------------------------------------
@@ -223,4 +226,3 @@ class Head:
         """All lanes are to end."""
         self.stopped = self.stopped or error
         self.all_dirty()
-

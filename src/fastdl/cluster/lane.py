@@ -23,7 +23,6 @@ from fastdl.events import Ended, Event, Progressed, Started
 from fastdl.io.partial import DATA_SUFFIX
 from fastdl.io.session import Session, Witness
 from fastdl.listing import File
-from fastdl.result import Result
 from fastdl.settings import Settings
 
 BEAT = 0.25  # seconds between reports where nothing happens

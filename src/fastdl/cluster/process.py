@@ -145,7 +145,14 @@ class _Kept:
 
 
 _kept = _Kept()
-atexit.register(_kept.end)
+
+
+def end() -> None:
+    """Close what a run has left open in this process."""
+    _kept.end()
+
+
+atexit.register(end)
 
 
 def run_one(shared: Sealed, job: int, sealed: Sealed, *, alone: bool) -> Sealed:

@@ -166,6 +166,8 @@ class Download:
         except KeyboardInterrupt:
             result.error = Interrupted("interrupted")
         finally:
+            if result.error is not None and self._first is not None:
+                self._first.contact.drop()
             if self._sourcing is not None:
                 self._sourcing.close()
             if self.landing is not None:
@@ -392,6 +394,8 @@ class Download:
         try:
             if self.stopped is None:
                 attempt.run(begin, self.deadline, sourcing.begin if asked is None else lambda: None)
+            elif asked is not None:
+                asked.contact.drop()
         except AskAgain:
             return Restart("")
         finally:
