@@ -260,7 +260,7 @@ def check_pairs(merged: Layer, named: Named) -> None:
 
 def check_urls(settings: Settings, urls: list[str]) -> None:
     """What must hold between settings and the URLs of `get`, before anything is contacted. Raises UsageError."""
-    if not urls and settings.input_file is None:
+    if not urls and settings.input_file is None and settings.from_curl is None:
         raise UsageError("no URL is given", "", "Try 'fastdl get --help'.")
     for url in urls:
         parse_url(url)

@@ -142,7 +142,7 @@ class _PowerShell:
         self._words = []
 
     def _backtick(self) -> None:
-        goes_on = re.compile(r"`[ \t]*\n").match(self._text, self._at)
+        goes_on = re.compile(r"`[ \t]*(?:\n|\Z)").match(self._text, self._at)
         if goes_on:
             self._end_word()
             self._at = goes_on.end()

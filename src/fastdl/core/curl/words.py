@@ -19,6 +19,7 @@ HINT = "Choose 'Copy as cURL' in the browser's developer tools, for bash or for 
 _NAME = re.compile(r"curl(?:\.exe)?", re.IGNORECASE)
 _OTHERS = re.compile(r"\s*(?:\$session\b|invoke-(?:webrequest|restmethod)\b|(?:await )?fetch\()", re.IGNORECASE)
 _GOES_ON: dict[Shell, str] = {"bash": r"\\", "cmd": r"\^", "powershell": "`"}
+_BLANKS = " \t\r\xa0"  # web pages and chats make hard blanks of some
 _PROMPTS = ("$", "%", ">")
 _SIMPLE = {"a": 7, "b": 8, "e": 27, "E": 27, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34}
 _SIMPLE["?"] = 63
@@ -26,7 +27,7 @@ _NUMBER = re.compile(
     r"x(?P<byte>[0-9A-Fa-f]{1,2})|u(?P<unit>[0-9A-Fa-f]{1,4})|U(?P<point>[0-9A-Fa-f]{1,8})|(?P<octal>[0-7]{1,3})"
 )
 _VARIABLE = re.compile(r"\$[A-Za-z0-9_{(@*#?$!-]")
-_BREAK = re.compile(r"\\[ \t]*\r?\n")
+_BREAK = re.compile(r"\\[ \t\xa0]*\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class _Bash:
             self._add(self._double())
         elif char == "$":
             self._dollar()
-        elif char in " \t\r":
+        elif char in _BLANKS:
             self._end_word()
             self._at += 1
         elif char == "#" and self._word is None:
@@ -163,7 +164,9 @@ class _Bash:
                 self._end_word()
             self._at = broken.end()
             return
-        self._add(self._text[self._at + 1 : self._at + 2])
+        taken = self._text[self._at + 1 : self._at + 2]
+        if taken:  # else the copy ends where another line would have begun
+            self._add(taken)
         self._at += 2
 
     def _until_quote(self) -> str:
