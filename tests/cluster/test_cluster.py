@@ -32,9 +32,7 @@ def _left_at_the_scheduler(cluster: Cluster) -> tuple[int, int]:
         return counts
 
 
-def test_a_list_by_a_cluster_is_told_like_one_of_this_process(
-    cluster: Cluster, fastdl: Runner, serve: Serve
-) -> None:
+def test_a_list_by_a_cluster_is_told_like_one_of_this_process(cluster: Cluster, fastdl: Runner, serve: Serve) -> None:
     crowd = Crowd()
     server = serve(crowd.handle)  # type: ignore[arg-type]
     names = [Crowd.name(n, 1000 * n) for n in range(40)] + [Crowd.name(99, 4_000_000)]
@@ -48,7 +46,9 @@ def test_a_list_by_a_cluster_is_told_like_one_of_this_process(
     assert again.code == 8
     told = {entry["url"]: entry for entry in again.json}
     assert len(again.json) == len(told) == 42
-    assert all(told[url]["path"] == str(Path("out") / name) for url, name in zip(_urls(server, names), names, strict=True))
+    assert all(
+        told[url]["path"] == str(Path("out") / name) for url, name in zip(_urls(server, names), names, strict=True)
+    )
     assert _left_at_the_scheduler(cluster) == (0, 0)
     assert crowd.most[f"127.0.0.1:{server.port}"] <= 8
 

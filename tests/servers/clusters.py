@@ -167,6 +167,14 @@ class Cluster:
         with Client(self.address, set_as_default=False, timeout=START) as client:
             client.wait_for_workers(workers, timeout=START)
 
+    def at_least(self, workers: int) -> None:
+        """Until so many are there, started anew where a test has ended some."""
+        for process in [each for each in self.workers if each.poll() is not None]:
+            self.workers.remove(process)
+        for _ in range(workers - len(self.workers)):
+            self.add()
+        self.wait(workers)
+
     @property
     def logs(self) -> str:
         """Everything that the processes have written."""
@@ -176,14 +184,9 @@ class Cluster:
         """End every process."""
         started = [*self.workers, *([self.scheduler] if self.scheduler is not None else [])]
         for process in started:
-            if process.poll() is None:
-                process.terminate()
+            process.kill()  # in order they would wait for each other
         for process in started:
-            try:
-                process.wait(END)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(END)
 
 
 def fill(path: Path, urls: Sequence[str]) -> Path:
