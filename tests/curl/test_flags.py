@@ -23,7 +23,8 @@ def test_every_option_of_the_installed_curl_is_known() -> None:
     for match in found:
         known = find(match["name"])
         right = known is not None and known[0].takes_value is bool(match["value"])
-        if not right or (match["letter"] and LETTERS.get(match["letter"]) is not known[0]):
+        short = LETTERS.get(match["letter"] or "")
+        if not right or (match["letter"] and (short is None or short[1:] != known[0][1:])):  # all but the name
             wrong.append(match[0].strip())
     assert wrong == []
 

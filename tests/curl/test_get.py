@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from curl import quoting
+from pages.sandbox import needs_bash
 from servers.files import FileApp
 from servers.raw import RawServer, Request, Serve
 from servers.real import find as find_program
@@ -64,6 +65,7 @@ STYLES = {
 }
 
 
+@needs_bash
 @pytest.mark.parametrize("style", STYLES)
 def test_the_same_request_as_curls(style: str, fastdl: Runner, server: RawServer) -> None:
     url = server.url("/file.bin?a=1&b=%20%41!")
@@ -81,6 +83,7 @@ def test_the_same_request_as_curls(style: str, fastdl: Runner, server: RawServer
     assert ours.range == (0, None)
 
 
+@needs_bash
 @pytest.mark.parametrize(
     "options",
     [

@@ -15,7 +15,7 @@ from pages.blocks import text_of
 from servers.files import FileApp
 from servers.raw import Serve
 from servers.real import find
-from servers.run import Runner
+from servers.run import Runner, environment
 
 DOCUMENT = "docs/recipes-flags.md"
 HELP = {"curl": ("curl", "--help", "all"), "aria2": ("aria2c", "--help=#all"), "wget": ("wget", "--help")}
@@ -99,7 +99,7 @@ def test_the_same_file_under_the_same_name(
         (folder / "list").write_text(listed, encoding="utf-8")
         (folder / "jar").write_text(jar, encoding="utf-8")
     command = [re.sub("URL|HOST", lambda found: place[found[0]], word) for word in theirs]
-    environ = {"PATH": "/usr/bin:/bin:/usr/local/bin", "HOME": str(tmp_path / "empty")}
+    environ = environment(tmp_path / "empty", {})
     subprocess.run([find(command[0]), *command[1:]], cwd=other, env=environ, check=True, timeout=60)
     asked = len(server.log)
     arguments = [re.sub("URL|HOST", lambda found: place[found[0]], word) for word in ours]

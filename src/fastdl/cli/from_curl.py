@@ -51,7 +51,7 @@ def files_of(
         password = settings.user[1]  # it may have been asked for already
         ask = lambda prompt: password  # noqa: E731
     if path == STDIN and not settings.quiet and is_terminal(sys.stdin):
-        emit(sys.stderr, "fastdl: paste the curl command, then end it with " + END)
+        emit(sys.stderr, f"fastdl: paste the curl command, then {END}:")
     requests = read(path)
     layers = [_layer(request, path) for request in requests]
     run = _run_settings(values, layers, ask)

@@ -76,6 +76,7 @@ _LEFT = {
     "=ech": "TLS goes without it",
     "netrc-optional": "fastdl's --netrc reads that file",
     "i:include": "a file holds no headers",
+    "show-headers": "a file holds no headers",
     "location-trusted": "secrets stay with the host that they were given for",
     "http3-only": "HTTP/1.1 or HTTP/2 is spoken",
     "ignore-content-length": "sizes are always checked",
@@ -89,12 +90,12 @@ aws-sigv4 request-target unix-socket abstract-unix-socket pinnedpubkey crlfile p
 socks4a proxy1.0 proxy-header proxy-cacert proxy-capath proxy-cert proxy-cert-type proxy-crlfile proxy-key
 proxy-key-type proxy-pass proxy-pinnedpubkey proxy-tlsauthtype proxy-tlspassword proxy-tlsuser tlsauthtype tlspassword
 tlsuser login-options sasl-authzid socks5-gssapi-service haproxy-clientip ipfs-gateway krb hostpubmd5 hostpubsha256
-pubkey ftp-account ftp-alternative-to-user ftp-ssl-ccc-mode P:ftp-port Q:quote t:telnet-option upload-flags mail-auth
-mail-from mail-rcpt
+pubkey ftp-account ftp-alternative-to-user ftp-ssl-ccc-mode P:ftp-port Q:quote t:telnet-option upload-flags knownhosts
+mail-auth mail-from mail-rcpt
 """
 _REFUSED_FLAGS = """
 ntlm ntlm-wb negotiate proxy-ntlm proxy-negotiate proxy-insecure socks5-gssapi haproxy-protocol cert-status
-doh-cert-status 2:sslv2 3:sslv3 metalink V:version h:help M:manual
+doh-cert-status out-null 2:sslv2 3:sslv3 metalink V:version h:help M:manual
 """
 
 
