@@ -8,6 +8,7 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -174,7 +175,8 @@ def test_what_the_jobs_raise_comes_out_when_the_others_have_ended(serve: Serve) 
         fastdl.download_many(jobs(), overwrite=True)
 
 
-def test_what_the_callback_raises_ends_all(serve: Serve) -> None:
+@pytest.mark.parametrize("pool", [False, True])
+def test_what_the_callback_raises_ends_all(serve: Serve, pool: bool) -> None:
     server = serve(FileApp(size=LARGE, rate=500_000))
     raised = OfTheProgram()
     seen = []
@@ -184,8 +186,9 @@ def test_what_the_callback_raises_ends_all(serve: Serve) -> None:
         if isinstance(event, Progressed) and event.job == 2:
             raise raised
 
-    with pytest.raises(OfTheProgram) as caught:
-        fastdl.download_many((server.url(f"/{n}.bin") for n in itertools.count()), on_event=on_event, connections=1)
+    urls = (server.url(f"/{number}.bin") for number in itertools.count())
+    with ThreadPoolExecutor(3) as threads, pytest.raises(OfTheProgram) as caught:
+        fastdl.download_many(urls, executor=threads if pool else None, on_event=on_event, connections=1)
     assert caught.value is raised
     assert isinstance(seen[-1], Progressed)
     wait_for(lambda: server.active == 0, 20)
@@ -267,3 +270,36 @@ def test_memory_does_not_grow_with_the_number_of_jobs(serve: Serve, tmp_path: Pa
     count, held, threads = json.loads(done.stdout)
     assert (count, threads) == (5000, 1)
     assert held[-1] - held[0] < 200_000, held  # of what is kept for each job, 50 bytes would be too many
+
+
+# --- locks -----------------------------------------------------------------------------------------------
+
+
+def test_a_set_of_files_is_locked(serve: Serve) -> None:
+    app = FileApp(size=SMALL)
+    server = serve(app)
+    jobs: list[fastdl.Job | str] = [server.url("/a.bin"), fastdl.Job(server.url("/b"), output="b.bin")]
+    assert [result.error for result in fastdl.download_many(jobs, dir="one", lock="set.lock")] == [None, None]
+    assert app.sha256() in Path("set.lock").read_text(encoding="utf-8")
+    app.change()
+    results = fastdl.download_many(jobs, dir="two", lock=Path("set.lock"))
+    assert [type(result.error) for result in results] == [errors.DigestMismatch] * 2
+
+
+def test_a_list_that_was_left_early_drops_nothing_from_its_lock(serve: Serve) -> None:
+    server = serve(FileApp(size=SMALL))
+    urls = [server.url(f"/{number}.bin") for number in range(50)]
+    fastdl.download_many(urls, lock="set.lock")
+    before = Path("set.lock").read_text(encoding="utf-8")
+    found = fastdl.download_each(iter(urls), lock="set.lock", overwrite=True)
+    next(found)
+    found.close()
+    assert Path("set.lock").read_text(encoding="utf-8") == before
+
+
+def test_a_lock_is_for_several_files() -> None:
+    with pytest.raises(errors.UsageError):
+        fastdl.download("http://127.0.0.1:9/f", lock="set.lock")
+    Path("broken.lock").write_text("nonsense", encoding="utf-8")
+    with pytest.raises(errors.UsageError):
+        fastdl.download_many([], lock="broken.lock")

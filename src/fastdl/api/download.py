@@ -150,9 +150,9 @@ def progress_of(run: Run) -> Progressed:
     result = run.result
     if result is not None and result.error is None and result.size is not None:
         return Progressed(0, result.size, result.size, 0.0, 0, 0)
-    if run.over or run.state == "paused":
+    if run.over:
         return replace(run.progress, speed=0.0, connections=0, sources=0)
-    return run.progress
+    return run.at_rest() or run.progress
 
 
 def outcome(run: Run) -> Result:

@@ -99,6 +99,8 @@ class Options(JobOptions, total=False):
 
     jobs: int | None
     """Files at once, of several."""
+    lock: StrPath | None
+    """Of several files: url, size (bytes) and SHA-256 of each are written here the first time, and enforced later."""
     limit_rate: Size | None
     """Bytes a second for all files together; `"auto"` leaves room for others; 0 is no limit."""
     timeout: float | str | None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 
 from fastdl import batch
 from fastdl.api.jobs import Job
 from fastdl.api.settings import file_of
 from fastdl.errors import Cancelled
-from fastdl.events import Ended, Event, Observer
+from fastdl.events import Ended, Event, Note, Observer
 from fastdl.listing import File
 from fastdl.result import Result
 from fastdl.settings import Settings
@@ -76,7 +77,8 @@ class Many:
 
     def _work(self) -> None:
         try:
-            batch.run_list(self._settings, self._in_time(), self._observe, brake=self._brake)
+            with self._locked(self._observe) as (files, observe):
+                batch.run_list(self._settings, files(self._in_time()), observe, brake=self._brake)
         except BaseException as error:
             self._failure = self._failure or error
         finally:
@@ -85,12 +87,18 @@ class Many:
     def _in_time(self) -> Iterator[File]:
         """The files, not too far ahead of whoever takes the results."""
         files = self._files()
-        while self._brake.error is None:
-            if self._ahead.acquire(timeout=LOOK):
-                file = next(files, None)
-                if file is None:
-                    return
-                yield file
+        while True:
+            while not self._ahead.acquire(timeout=LOOK):
+                self._check()
+            self._check()  # a list that was left is not one that has ended
+            file = next(files, None)
+            if file is None:
+                return
+            yield file
+
+    def _check(self) -> None:
+        if self._brake.error is not None:
+            raise self._brake.error
 
     def _observe(self, event: Event) -> None:
         self._tell(event)
@@ -103,17 +111,37 @@ class Many:
     def _by_executor(self, executor: Executor) -> Iterator[tuple[int, Result]]:
         from fastdl.cluster import spread
 
-        found = spread.each(self._files(), self._settings, executor, self._tell, lambda: self._brake.error is not None)
-        try:
-            for job, result in found:
-                result.job = job
-                yield job, result
-        finally:
-            close = getattr(found, "close", None)
-            if close is not None:
-                close()
+        with self._locked(self._tell) as (files, observe):
+            found = spread.each(
+                files(self._files()), self._settings, executor, observe, lambda: self._brake.error is not None
+            )
+            try:
+                for job, result in found:
+                    result.job = job
+                    yield job, result
+                if self._brake.error is not None:
+                    raise self._failure or self._brake.error
+            finally:
+                close = getattr(found, "close", None)
+                if close is not None:
+                    close()
 
     # --- both --------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _locked(self, observer: Observer) -> Iterator[tuple[Callable[[Iterable[File]], Iterator[File]], Observer]]:
+        """What the files and their events go through: the lock, if there is one. Raises UsageError, TargetBusy,
+        DiskError."""
+        if self._settings.lock is None:
+            yield iter, observer
+            return
+        from fastdl.locking import Locking
+
+        def say(text: str) -> None:
+            self._tell(Note(None, "info", text))
+
+        with Locking(self._settings, observer, say) as lock:
+            yield lock.files, lock.handle
 
     def _files(self) -> Iterator[File]:
         """The jobs as files, one by one as they are asked for."""

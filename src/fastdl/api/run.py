@@ -114,6 +114,17 @@ class Run:
             return "running"
         return "pausing" if session is None or session.pool.in_use() else "paused"
 
+    def at_rest(self) -> Progressed | None:
+        """How far it has come, if it rests."""
+        engine = self._engine
+        attempt = engine.attempt if engine is not None and self._resting else None
+        if attempt is None:
+            return None
+        done, size, connections, sources, _ = attempt.facts()
+        if not connections and not done:  # the newest attempt has not begun
+            return replace(self.progress, speed=0.0, connections=0, sources=0)
+        return Progressed(0, done, size, 0.0, connections, sources)
+
     @property
     def over(self) -> bool:
         """Whether it has ended."""
@@ -147,6 +158,7 @@ class Run:
     def _work(self) -> None:
         result = Result(self.url)
         session: Session | None = None
+        engine: Engine | None = None
         try:
             session = Session(self._settings)
             session.steerable()
@@ -163,6 +175,8 @@ class Run:
                     session.close()
             finally:
                 self._end(result)
+                if engine is not None:
+                    engine.let_go()
 
     def _engage(self, session: Session, engine: Engine) -> None:
         """Make up for what was asked before there was anybody to ask."""

@@ -26,10 +26,8 @@ LEFT_OUT = {
     "metrics": "it is the command's",
     "progress": "events say it",
     "json": "a result has it",
-    "lock": "it is the command's",
     "from_curl": "it is the command's",
     "cluster": "a program gives an executor",
-    "sync": "it is the command's",
 }
 """Options of `get` that a program does not have, and why."""
 TABLE: dict[str, Option] = BY_KEY | {option.key: option for option in SETTINGS}
@@ -45,6 +43,8 @@ def settings_for(options: Mapping[str, Any], *, several: bool = False) -> Settin
     for key in ONE_FILE_ONLY if several else ():
         if layer.get(key):
             raise UsageError(f"{key} is for one file", "there may be several", "Give it to the Job.")
+    if layer.get("lock") and not several:
+        raise UsageError("lock is for several files", "this call is for one", "Use download_many.")
     config.agreeing(layer, "", "{}")
     config.check_together(layer, os.environ, str)
     settings = config.settings_of(layer, None)
