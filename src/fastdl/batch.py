@@ -243,6 +243,7 @@ class Crew:
             self._running.discard(download)
             self._changed.notify_all()
         self._end_turn(download.url)
+        download.let_go()
 
     def _begin_turn(self, url: str) -> None:
         """A URL that was given twice is fetched once: the second time its file is found to be there."""

@@ -174,6 +174,11 @@ class Attempt:
             thread.inbox.put(None)
         return threads
 
+    def let_go(self) -> None:
+        """It is over: part what knows each other in a circle (see Download.let_go)."""
+        with self._lock:
+            self._threads.clear()
+
     def rest(self) -> None:
         """From any thread: end all connections soon and ask for nothing until `wake`. What has come is kept."""
         with self._lock:

@@ -88,13 +88,23 @@ class Download:
     def stop(self, error: FastdlError) -> None:
         """From any thread: end soon, with `error` as the outcome; the partial download stays."""
         self.stopped = error
-        first, attempt = self._first, self.attempt
+        first, attempt, landing = self._first, self.attempt, self.landing
         if first is not None:
             first.contact.abort()
         if attempt is not None:
             attempt.halt()
-        if self.landing is not None:
-            self.landing.stop()
+        if landing is not None:
+            landing.stop()
+
+    def let_go(self) -> None:
+        """It has ended, and its result was taken. Its parts know each other in circles: unless they are parted here,
+        they stay, the bytes of small files among them, until Python looks for garbage, which may be thousands of files
+        later."""
+        for attempt in (self.attempt, self.main):
+            if attempt is not None:
+                attempt.let_go()
+        self._sourcing = self.landing = self.attempt = self.main = self._first = self.stored = None
+        vars(self).pop("_blame", None)
 
     def _wanted(self) -> bool:
         if self.forsaken and self.stopped is None:

@@ -44,6 +44,10 @@ class DifferentBytes(ObjectChanged):
     """Bytes that came a second time are not those that came first."""
 
 
+def _ended() -> bool:
+    return True
+
+
 class WorkerThread(threading.Thread):
     """Carries out the scheduler's orders for one connection slot; ends when it is handed None."""
 
@@ -85,6 +89,7 @@ class WorkerThread(threading.Thread):
             self._attempt.crash(error)
         self._contact.drop()
         self._intake.drop()
+        self._contact.obey(self._attempt.session, _ended)  # it does not know this thread any more
 
     def _obey(self, order: Fetch | Read) -> None:
         try:
