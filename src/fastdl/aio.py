@@ -46,8 +46,8 @@ async def download(url: str, *, on_event: Observer | None = None, **options: Unp
 
     Args:
         url: What to download.
-        on_event: Gets each [event](#events) in the thread of the event loop; all of them before this returns. What it
-            raises ends the download, and comes out of this call.
+        on_event: Gets each [event][fastdl.events.Event] in the thread of the event loop; all of them before this
+            returns. What it raises ends the download, and comes out of this call.
         **options: See [`Options`][fastdl.Options]; times are seconds, sizes bytes.
 
     Returns:
@@ -55,7 +55,7 @@ async def download(url: str, *, on_event: Observer | None = None, **options: Unp
 
     Raises:
         UsageError: The URL or an option is wrong; nothing was contacted.
-        FastdlError: The download failed: one of the [errors](#errors).
+        FastdlError: The download failed: one of the [errors][fastdl.errors.FastdlError].
         asyncio.CancelledError: The task was cancelled; the download has ended by then.
     """
     async with Download(url, on_event=on_event, **options) as running:
@@ -220,7 +220,7 @@ async def download_many(
     Args:
         jobs: URLs and [`Job`][fastdl.Job]s.
         executor: Runs the downloads, as in [`fastdl.download_many`][].
-        on_event: Gets each [event](#events) of all files in the thread of the event loop. What it raises ends all
+        on_event: Gets each [event][fastdl.events.Event] of all files in the thread of the event loop. What it raises ends all
             downloads, and comes out of this call.
         **options: See [`Options`][fastdl.Options]; times are seconds, sizes bytes.
 
@@ -260,7 +260,7 @@ def download_each(
     Args:
         jobs: URLs and [`Job`][fastdl.Job]s.
         executor: Runs the downloads, as in [`fastdl.download_many`][].
-        on_event: Gets each [event](#events) of all files in the thread of the event loop.
+        on_event: Gets each [event][fastdl.events.Event] of all files in the thread of the event loop.
         **options: See [`Options`][fastdl.Options]; times are seconds, sizes bytes.
 
     Returns:

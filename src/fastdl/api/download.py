@@ -40,7 +40,7 @@ class Download:
 
         Args:
             url: What to download.
-            on_event: Gets each [event](#events), one at a time, from threads of the download; see
+            on_event: Gets each [event][fastdl.events.Event], one at a time, from threads of the download; see
                 [`download`][fastdl.download].
             **options: See [`Options`][fastdl.Options].
 
