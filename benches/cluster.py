@@ -21,11 +21,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benches.files import check_many, make_many, serving
+from benches.machine import memory_folder
 from benches.peers import SOURCE
 from benches.text import KIB
 
 FILES = 400
-SIZE = 512 * KIB
+SIZE = 1024 * KIB
 RATE = 50_000_000 // 8  # bytes a second of one worker
 GOAL = 3.6  # times one worker
 START = 60.0  # seconds that a process may take to be there
@@ -90,7 +91,7 @@ def cluster(folder: Path, workers: int, rate: int | None) -> Iterator[str]:
                 "worker", "--scheduler-file", str(address), "--no-nanny", "--nthreads", "1",
                 "--local-directory", str(folder / f"worker{number}"),
             )  # fmt: skip
-        with Client(scheduler_file=str(address), set_as_default=False) as client:
+        with Client(scheduler_file=str(address), set_as_default=False) as client:  # type: ignore[no-untyped-call]
             client.wait_for_workers(workers, timeout=START)
             found = client.scheduler.address
         yield found
@@ -146,7 +147,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_argument("--quick", action="store_true", help="a quarter of the files: a look")
     chosen = options.parse_args(argv)
     files = FILES // 4 if chosen.quick else FILES
-    with tempfile.TemporaryDirectory(prefix="fastdl-bench-") as name, serving(Path(name)) as (server, root):
+    # In memory where there is some: what a device makes of many flushes at once is no matter of the cluster.
+    with (
+        tempfile.TemporaryDirectory(prefix="fastdl-bench-", dir=memory_folder()) as name,
+        serving(Path(name)) as (server, root),
+    ):
         folder = Path(name) / "run"
         folder.mkdir()
         bench = Bench(root / "n", server.url("n"), folder, files)

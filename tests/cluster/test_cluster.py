@@ -59,7 +59,7 @@ def test_secrets_come_from_the_user_and_are_shown_nowhere(
     crowd = Crowd()
     server = serve(crowd.handle)  # type: ignore[arg-type]
     (fastdl.cwd / "n.netrc").write_text("machine 127.0.0.1 login anna password n3trcs3cret\n")
-    (fastdl.cwd / "c.txt").write_text(f"127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tc00kies3cret\n")
+    (fastdl.cwd / "c.txt").write_text("127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tc00kies3cret\n")
     first, second, third = (Crowd.name(n, 100) for n in range(3))
     lines = [
         server.url(f"/{first}"),

@@ -36,11 +36,12 @@ class Worker:
 
 @given(per_host=st.integers(1, 12), script=steps)
 def test_all_together_never_have_too_many(per_host: int, script: list[tuple]) -> None:  # type: ignore[type-arg]
-    shares, workers, serial = Shares(per_host), {}, 0
-    for step in script:
+    shares = Shares(per_host)
+    workers: dict[int, Worker] = {}
+    for serial, step in enumerate(script, 1):
         names = sorted(workers)
         if step[0] == "join":
-            workers[len(workers) + serial] = Worker()
+            workers[serial] = Worker()
             shares.join(max(workers))
         elif names:
             name = names[step[1] % len(names)]
@@ -60,7 +61,6 @@ def test_all_together_never_have_too_many(per_host: int, script: list[tuple]) ->
                 shares.heard(name, worker.seen, dict(worker.open))
             elif step[0] == "idle":
                 shares.idle ^= {name}
-        serial += 1
         for name in shares.review(serial):
             if name in workers:
                 workers[name].told.append((serial, shares.of(name)))

@@ -1,4 +1,4 @@
-"""Workers that die, leave and come while a list is on its way: nothing lost, nothing twice, never too many connections."""
+"""Workers that die, leave and come while a list is on its way: nothing lost, nothing twice, no connection too many."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from servers.clusters import Cluster, Crowd, fill
 from servers.raw import RawServer, Serve
-from servers.run import Runner, check
 from servers.run import Result as Run
+from servers.run import Runner, check
 from waiting import wait_for
 
 pytest.importorskip("distributed")

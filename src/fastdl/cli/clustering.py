@@ -11,21 +11,18 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from fastdl.core.hints import TYPE_CHECKING, Any
+from fastdl.core.hints import Any
 from fastdl.errors import ConnectFailed, FastdlError, Interrupted, UsageError
 from fastdl.events import Observer
 from fastdl.listing import File
 from fastdl.result import Tally
 from fastdl.settings import Settings
 
-if TYPE_CHECKING:
-    from fastdl.batch import Watcher
-
 CLOSING = 2.0  # seconds that saying goodbye to the scheduler may take
 
 
-def run_list(settings: Settings, files: Iterable[File], observer: Observer, watcher: Watcher | None = None) -> Tally:
-    """See batch.run_list. Nothing is watched here: see config. Raises ConnectFailed where no scheduler answers within
+def run_list(settings: Settings, files: Iterable[File], observer: Observer) -> Tally:
+    """See batch.run_list. Raises ConnectFailed where no scheduler answers within
     --connect-timeout, ClusterLost where it is gone later."""
     tally = Tally()
     with _connected(settings.cluster or "", settings.connect_timeout) as client:

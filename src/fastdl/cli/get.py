@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fastdl import config
 from fastdl.cli.parse import COMMANDS, parse
@@ -18,6 +18,8 @@ GET_HELP = "Download files: fast, verified, resumable."
 
 if TYPE_CHECKING:
     from fastdl.batch import Watcher
+    from fastdl.events import Observer
+    from fastdl.listing import File
 
 
 def main(args: Sequence[str]) -> int:
@@ -50,15 +52,22 @@ def _run(
     from fastdl.listing import files_of
 
     files = files_of(settings, urls)
-    run_list = batch.run_list
-    if settings.cluster is not None and not settings.dry_run:
-        from fastdl.cli.clustering import run_list
     if settings.lock is None:
-        return run_list(settings, files, session.handle, watcher)
+        return _run_list(settings, files, session.handle, watcher)
     from fastdl.locking import Locking
 
     with Locking(settings, session.handle, session.say) as lock:
-        return run_list(settings, lock.files(files), lock.handle, watcher)
+        return _run_list(settings, lock.files(files), lock.handle, watcher)
+
+
+def _run_list(settings: Settings, files: Iterable[File], observer: Observer, watcher: Watcher | None) -> Tally:
+    if settings.cluster is not None and not settings.dry_run:
+        from fastdl.cli import clustering
+
+        return clustering.run_list(settings, files, observer)
+    from fastdl import batch
+
+    return batch.run_list(settings, files, observer, watcher)
 
 
 def _get_copied(values: Mapping[str, Any], settings: Settings, urls: Sequence[str]) -> int:

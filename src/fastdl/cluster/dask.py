@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 
 from fastdl import __version__
 from fastdl.cluster.head import Head, Lane
@@ -72,6 +72,7 @@ class _Run:
         self._workers: dict[str, int] = {}  # the lane at each address
         self._shunned: dict[str, FastdlError | None] = {}  # workers that get nothing, and why
         self._sending: dict[int, asyncio.Task[None]] = {}
+        self._works: set[asyncio.Task[None]] = set()
         self._spoke: dict[int, float] = {}
         self._count = 0
         self._waiting = False  # it was said that no worker is there
@@ -287,7 +288,12 @@ class _Run:
         self._workers[address] = number
         self._head.join(number, address)
         self._futures[number] = None
-        asyncio.ensure_future(self._follow(number, address))
+        self._begin(self._follow(number, address))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._works.add(task)  # else nobody would hold it
+        task.add_done_callback(self._works.discard)
 
     async def _follow(self, number: int, address: str) -> None:
         """The lane at a worker, from its beginning to its end."""
@@ -331,7 +337,7 @@ class _Run:
             del self._workers[address]
         self._head.lose(number)
         self._loop.call_later(GRACE, self._forget, number)
-        asyncio.ensure_future(self._release(number))
+        self._begin(self._release(number))
         self._changed.set()
 
     def _forget(self, number: int) -> None:
@@ -380,8 +386,8 @@ class _Run:
 
 
 def _task(number: int, up: str, down: str, version: str) -> Callable[[], tuple[str, str]]:
-    """What a worker is to do. A function inside a function goes to it by value: where there is no fastdl, at a scheduler
-    say, it can be passed on all the same, and at a worker it says so."""
+    """What a worker is to do. A function inside a function goes there by value: a scheduler without fastdl passes it on
+    all the same, and a worker without it says so."""
 
     def fastdl_lane() -> tuple[str, str]:
         try:

@@ -58,7 +58,8 @@ class LanePool(ConnectionPool):
             return takers > min((self._per_host, *self._shares.values()))
 
     def take_idle(self, origin: Origin) -> WireChannel | None:
-        host, until = origin[2 - 1], time.monotonic() + PATIENCE
+        host = origin[1]
+        until = time.monotonic() + PATIENCE
         self._meet(host)
         while (channel := super().take_idle(origin)) is None:
             with self._turn:
