@@ -220,8 +220,8 @@ async def download_many(
     Args:
         jobs: URLs and [`Job`][fastdl.Job]s.
         executor: Runs the downloads, as in [`fastdl.download_many`][].
-        on_event: Gets each [event][fastdl.events.Event] of all files in the thread of the event loop. What it raises ends all
-            downloads, and comes out of this call.
+        on_event: Gets each [event][fastdl.events.Event] of all files in the thread of the event loop. What it raises
+            ends all downloads, and comes out of this call.
         **options: See [`Options`][fastdl.Options]; times are seconds, sizes bytes.
 
     Returns:

@@ -117,8 +117,8 @@ class Result:
 
     @property
     def bytes_per_second(self) -> float:
-        """Bytes a second of this run: what it fetched, not what lay there before; 0 where nothing was fetched. Where the
-        sources were not counted, the file itself tells."""
+        """Bytes a second of this run: what it fetched, not what lay there before; 0 where nothing was fetched. Where
+        the sources were not counted, the file itself tells."""
         fetched = sum(source.bytes for source in self.sources) - self.wasted_bytes
         if fetched <= 0 and self.error is None and not self.kept and self.size is not None:
             fetched = self.size - self.resumed_bytes

@@ -34,8 +34,8 @@ def download(url: str, *, on_event: Observer | None = None, **options: Unpack[Op
 
     Args:
         url: What to download.
-        on_event: Gets each [event][fastdl.events.Event], one at a time, from threads of the download: be quick, for the download
-            waits. What it raises ends the download, and comes out of this call.
+        on_event: Gets each [event][fastdl.events.Event], one at a time, from threads of the download: be quick, for the
+            download waits. What it raises ends the download, and comes out of this call.
         **options: See [`Options`][fastdl.Options].
 
     Returns:
@@ -43,7 +43,8 @@ def download(url: str, *, on_event: Observer | None = None, **options: Unpack[Op
 
     Raises:
         UsageError: The URL or an option is wrong; nothing was contacted.
-        FastdlError: The download failed: one of the [errors][fastdl.errors.FastdlError]. Its `result` says how far it came.
+        FastdlError: The download failed: one of the [errors][fastdl.errors.FastdlError]. Its `result` says how far it
+            came.
         KeyboardInterrupt: Ctrl-C; the download has ended by then.
     """
     with Download(url, on_event=on_event, **options) as running:
@@ -75,8 +76,8 @@ def download_many(
             need not be yours.
         executor: Runs the downloads: threads, processes, or a cluster's (`Client.get_executor()` of Dask). None:
             threads of this process.
-        on_event: Gets each [event][fastdl.events.Event] of all files, one at a time; `event.job` is the number of the job, from 0.
-            What it raises ends all downloads, and comes out of this call.
+        on_event: Gets each [event][fastdl.events.Event] of all files, one at a time; `event.job` is the number of the
+            job, from 0. What it raises ends all downloads, and comes out of this call.
         **options: See [`Options`][fastdl.Options]; those of a job win. `output`, `checksum` and `mirror` belong to
             jobs.
 

@@ -52,8 +52,8 @@ class Scheduler(Dispatch):
         return self.expand(now) if self.confirmed else []
 
     def wake(self, overlap: int, now: float) -> list[Instruction]:
-        """Whoever was `resting` goes on. `overlap` is 0 where a strong validator tells whether it is still the same file;
-        else so many bytes before each gap come again, and have to be those that are stored."""
+        """Whoever was `resting` goes on. `overlap` is 0 where a strong validator tells whether it is still the same
+        file; else so many bytes before each gap come again, and have to be those that are stored."""
         self.resting = False
         self.overlap = overlap
         self.doubtful = RangeSet(self.done) if overlap else RangeSet()
