@@ -170,6 +170,15 @@ def test_names_that_the_server_chose(fastdl: Runner, serve: Serve) -> None:
     assert synced.path("real4.bin").exists()
 
 
+def test_a_name_that_the_list_gave_is_not_the_servers(fastdl: Runner, serve: Serve) -> None:
+    synced = Synced(fastdl, serve, apps(1))
+    url = synced.server.url("/000.bin")
+    for text, name in ((f"{url}\n out=mine.bin\n", "mine.bin"), (f"{url}\n", "000.bin")):
+        synced.list.write_text(text, "utf-8")
+        assert synced.run().result.code == 0
+        assert synced.path(name).exists()
+
+
 def test_another_folder_is_another_file(fastdl: Runner, serve: Serve) -> None:
     synced = Synced(fastdl, serve, apps(4))
     synced.run()

@@ -478,7 +478,7 @@ class Landing:
             return None
         if not fetched and not target.is_this_file(path, target.Remote(self.size, found, target.modified_time(found))):
             return None
-        return target.kept(self._key, path, found)
+        return target.kept(self._key, path, found, chosen=self._settings.output is None)
 
     def stop(self) -> None:
         """From any thread: a digest that is being waited for ends at once, with Interrupted."""

@@ -92,7 +92,8 @@ def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Befor
 
     if path is None:
         folder = stored_path(settings.dir)
-        there = [each for each in noted if os.path.dirname(each.path) == folder and os.path.isfile(each.path)]
+        named = [each for each in noted if each.chosen and os.path.dirname(each.path) == folder]
+        there = [each for each in named if os.path.isfile(each.path)]
         if len(there) != 1 or settings.output is not None:
             return Before()
         path = _in_folder(settings, os.path.basename(there[0].path))
@@ -105,15 +106,15 @@ def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Befor
     return Before(path, True, altered, None if altered else kept.etag, None if altered else kept.modified)
 
 
-def kept(key: str, path: str, found: Validators) -> Kept | None:
-    """What is to be noted of a file; None where it is none, or the server's words fit into no request."""
+def kept(key: str, path: str, found: Validators, *, chosen: bool) -> Kept | None:
+    """What is to be noted of a file (see Kept); None where it is none, or the server's words fit into no request."""
     from fastdl.io.store import Kept, is_field, stored_path
 
     state = _stat(path)
     etag, modified = (value if is_field(value) else None for value in (found.etag, found.last_modified))
     if state is None or not stat.S_ISREG(state.st_mode) or etag is modified is None:
         return None
-    return Kept(key, stored_path(path), etag, modified, state.st_size, state.st_mtime_ns)
+    return Kept(key, stored_path(path), etag, modified, state.st_size, state.st_mtime_ns, int(chosen))
 
 
 def modified_time(validators: Validators) -> float | None:

@@ -43,11 +43,11 @@ VERSION = 4
 _SCHEMA = (
     # what a file was when it was fetched, and the server's validators of it
     """create table if not exists validators (url_key text, path text, etag text, modified text, size integer,
-    mtime integer, seen real, primary key (url_key, path)) without rowid""",
+    mtime integer, chosen integer, seen real, primary key (url_key, path)) without rowid""",
     # before version 4 there were ETags alone
     """create table if not exists etags (url_key text, path text, etag text not null, size integer, seen real,
     primary key (url_key, path)) without rowid""",
-    "insert or ignore into validators select url_key, path, etag, null, size, null, seen from etags",
+    "insert or ignore into validators select url_key, path, etag, null, size, null, 0, seen from etags",
     "drop table etags",
     """create table if not exists servers (host text primary key, rate real, rate_weight real, latency real,
     latency_weight real, connections real, busy real, errors real, ranges integer, ranges_seen real,
@@ -77,7 +77,8 @@ class Info(Record):
 
 class Kept(Record):
     """A file when it was fetched: what the server said of it, and what it was on the disk. `path` is as the store has
-    it (see `stored_path`), `size` in bytes, `mtime` in nanoseconds (None: an earlier fastdl did not note it)."""
+    it (see `stored_path`), `size` in bytes, `mtime` in nanoseconds (None: an earlier fastdl did not note it);
+    `chosen`: 1 if the name is the server's or the URL's, and nobody else gave it."""
 
     url_key: str
     path: str
@@ -85,6 +86,7 @@ class Kept(Record):
     modified: str | None
     size: int
     mtime: int | None
+    chosen: int = 0
 
 
 def ignore(text: str) -> None:
@@ -133,7 +135,7 @@ class Store:
             found = {kept.path: kept for kept in self._kept.values() if kept.url_key == url_key} if self._kept else {}
 
         def find(db: sqlite3.Connection) -> list[Kept]:
-            sql = "select url_key, path, etag, modified, size, mtime from validators where url_key = ? limit 16"
+            sql = "select url_key, path, etag, modified, size, mtime, chosen from validators where url_key = ? limit 16"
             return [kept for kept in map(_kept, db.execute(sql, (url_key,))) if kept is not None]
 
         none: list[Kept] = []
@@ -407,7 +409,7 @@ def _sources(entry: Entry) -> list[list[Any]]:
 
 def _keep(db: sqlite3.Connection, kept: Sequence[Kept]) -> None:
     now = time.time()
-    db.executemany("insert or replace into validators values (?, ?, ?, ?, ?, ?, ?)", [(*each, now) for each in kept])
+    db.executemany("insert or replace into validators values (?, ?, ?, ?, ?, ?, ?, ?)", [(*each, now) for each in kept])
 
 
 def _kept(row: Sequence[Any]) -> Kept | None:
