@@ -37,8 +37,7 @@ async def download(url: str, *, on_event: Observer | None = None, **options: Unp
     """Download one file, as [`fastdl.download`][] does, without holding up the event loop.
 
     ```python
-    async with asyncio.timeout(60):
-        result = await fastdl.aio.download("https://example.org/data.csv", dir="in")
+    result = await asyncio.wait_for(fastdl.aio.download("https://example.org/data.csv", dir="in"), timeout=60)
     ```
 
     Cancelling the task (`asyncio.wait_for`, `asyncio.timeout`, `task.cancel()`) cancels the download; what has come of
@@ -270,17 +269,15 @@ def download_each(
         UsageError: An option of the call is wrong; at once.
         BaseException: Whatever `jobs` or `on_event` raised; from the iterator.
     """
-    return _each(jobs, settings.settings_for(options, several=True), executor, on_event)
-
-
-async def _each(
-    jobs: Iterable[Job | str], options: Any, executor: Executor | None, on_event: Observer | None
-) -> AsyncGenerator[Result, None]:
-    loop = asyncio.get_running_loop()
     bridge = _Bridge(on_event)
-    bridge.loop = loop
-    many = Many(jobs, options, executor, bridge.tell if on_event is not None else None)
+    tell = bridge.tell if on_event is not None else None
+    many = Many(jobs, settings.settings_for(options, several=True), executor, tell)
     bridge.stop = lambda: many.cancel
+    return _each(many, bridge)
+
+
+async def _each(many: Many, bridge: _Bridge) -> AsyncGenerator[Result, None]:
+    bridge.loop = loop = asyncio.get_running_loop()
     ended: asyncio.Queue[Result | _End] = asyncio.Queue()
     wanted = threading.Semaphore(0)
     thread = threading.Thread(target=_pump, args=(many, loop, ended, wanted), name="fastdl-pump", daemon=True)

@@ -86,6 +86,13 @@ def test_what_belongs_to_one_file_belongs_to_its_job(options: dict[str, str]) ->
         assert "is for one file" in str(caught.value)
 
 
+@pytest.mark.parametrize("jobs", ["http://127.0.0.1:9/f", fastdl.Job("http://127.0.0.1:9/f"), b"http://127.0.0.1:9/"])
+def test_a_single_job_is_no_list(jobs: object) -> None:
+    for call in (fastdl.download_many, fastdl.download_each, fastdl.aio.download_each):
+        with pytest.raises(errors.UsageError):
+            call(jobs)  # type: ignore[arg-type, operator]
+
+
 def test_nothing_to_do_is_no_error() -> None:
     assert fastdl.download_many([]) == []
     assert list(fastdl.download_each(iter(()))) == []
@@ -220,6 +227,8 @@ def test_jobs_are_plain_data(tmp_path: Path) -> None:
     assert job != fastdl.Job("http://a.test/f")
     with pytest.raises(AttributeError):
         job.url = "http://b.test/"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        job.options["output"] = "y"  # type: ignore[index]
     with pytest.raises(AttributeError):
         del job.url  # type: ignore[misc]
 

@@ -77,7 +77,8 @@ def download_many(
         executor: Runs the downloads: threads, processes, or a cluster's (`Client.get_executor()` of Dask). None:
             threads of this process.
         on_event: Gets each [event][fastdl.events.Event] of all files, one at a time; `event.job` is the number of the
-            job, from 0. What it raises ends all downloads, and comes out of this call.
+            job, from 0. What it raises ends all downloads, and comes out of this call. From processes they come when
+            their file has ended.
         **options: See [`Options`][fastdl.Options]; those of a job win. `output`, `checksum` and `mirror` belong to
             jobs.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
 from fastdl.core.urls import mask
@@ -154,7 +155,7 @@ class Job:
     def __init__(self, url: str, **options: Unpack[JobOptions]) -> None:
         """`url` and options are taken as they are; nothing is checked and no error raised."""
         object.__setattr__(self, "url", url)
-        object.__setattr__(self, "options", options)
+        object.__setattr__(self, "options", MappingProxyType(dict(options)))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"cannot assign to field '{name}'")
@@ -163,7 +164,7 @@ class Job:
         raise AttributeError(f"cannot delete field '{name}'")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Job) and (self.url, self.options) == (other.url, other.options)
+        return isinstance(other, Job) and (self.url, dict(self.options)) == (other.url, dict(other.options))
 
     def __hash__(self) -> int:
         return hash(self.url)

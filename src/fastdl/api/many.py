@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from fastdl import batch
 from fastdl.api.jobs import Job
 from fastdl.api.settings import file_of
-from fastdl.errors import Cancelled
+from fastdl.errors import Cancelled, UsageError
 from fastdl.events import Ended, Event, Note, Observer
 from fastdl.listing import File
 from fastdl.result import Result
@@ -29,6 +29,9 @@ class Many:
     def __init__(
         self, jobs: Iterable[Job | str], settings: Settings, executor: Executor | None, on_event: Observer | None
     ) -> None:
+        """Raises UsageError where `jobs` is a single one."""
+        if isinstance(jobs, str | bytes | Job):
+            raise UsageError("jobs is a single one", "a list or another iterable is expected", "Give [job].")
         self._jobs = jobs
         self._settings = settings
         self._executor = executor

@@ -170,6 +170,8 @@ class Run:
         except BaseException as error:
             self.failure = self.failure or error
         finally:
+            with self._lock:  # nobody steers it from here on
+                self._session = self._engine = None
             try:
                 if session is not None:
                     session.close()
@@ -193,7 +195,6 @@ class Run:
     def _end(self, result: Result) -> None:
         with self._lock:
             self.result = result
-            self._engine = self._session = None
             self._over.set()
             watchers, self._watchers = self._watchers, []
         self._on_event = None
