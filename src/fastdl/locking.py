@@ -192,7 +192,7 @@ class Locking:
                 return None
             entry = Locked(pending.wanted, _name(pending, result), result.size, result.sha256)
             found = pending.found
-            if found is not None and found.own and found.entry == entry:
+            if self._file.frozen or (found is not None and found.own and found.entry == entry):
                 return None
             try:
                 self._file.add(entry, job)

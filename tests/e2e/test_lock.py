@@ -392,6 +392,8 @@ def test_a_read_only_lock(case: Case) -> None:
     before = case.lock.read_bytes()
     case.lock.chmod(0o444)
     assert case.run().code == 0
+    assert case.run("-d", "other").code == 0
+    assert not case.side.exists()
     with case.list.open("a", encoding="utf-8") as file:
         case.files["/new.bin"] = FileApp(size=10)
         file.write(case.url("/000.bin?new") + "\n out=new.bin\n")
@@ -399,7 +401,10 @@ def test_a_read_only_lock(case: Case) -> None:
     assert result.code == 8
     assert told(result, "?new")["exit_code"] == 6
     assert "read-only" in told(result, "?new")["error"]
+    case.write("/001.bin")
+    assert case.run().code == 0, "what was to be dropped stays"
     assert case.lock.read_bytes() == before
+    assert not case.side.exists()
 
 
 def test_a_folder_that_is_missing(case: Case) -> None:

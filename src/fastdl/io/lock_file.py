@@ -10,6 +10,7 @@ Lists may be long, so of an entry no more is kept in memory than where it stands
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -60,7 +61,7 @@ class LockFile:
         Raises UsageError for a lock that is broken or of a newer version, TargetBusy, DiskError."""
         self.name = path
         self.path = files.long_path(os.path.realpath(path))
-        self.frozen = looking
+        self.frozen = self._looking = looking
         self.side_path = self.path + SUFFIX
         self._state = _state_of(self.path, path)
         self._lock: BinaryIO | None = None  # LOCK
@@ -286,7 +287,8 @@ class LockFile:
         chosen = self._chosen(drop)
         changed = chosen != list(range(self._in_lock))
         if changed and self.frozen:
-            if chosen and chosen[-1] < self._in_lock:  # only the order differs, or something was to be dropped
+            if max(chosen, default=-1) < self._in_lock:  # only the order differs, or something was to be dropped
+                self._remove_side()
                 return False
             raise NoPermission(f"cannot write the lock {self.name}", "it is read-only", _HINT)
         if changed and (chosen or self.exists):
@@ -348,9 +350,10 @@ class LockFile:
     def _remove_side(self) -> None:
         """It is removed while it is locked: who waits for it sees that its name is gone."""
         side, self._side = self._side, None
-        if side is None or self.frozen:
-            if side is not None:
-                side.close()
+        if side is None:
+            return
+        if self._looking:
+            side.close()
             return
         if sys.platform == "win32":
             side.close()
@@ -360,7 +363,7 @@ class LockFile:
 
     def close(self) -> None:
         """Let go of it. What was added and not brought into LOCK stays beside it for the next run."""
-        if self._side is not None and not self.frozen and self._side_end == 0:
+        if self._side_end == 0:
             self._remove_side()
         for file in (self._lock, self._side):
             if file is not None:
@@ -368,7 +371,7 @@ class LockFile:
         self._side = None
 
 
-_REFUSED = frozenset({1, 13, 30})  # EPERM, EACCES, EROFS
+_REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
 
 
 def _several(hashes: array[int]) -> set[int]:
