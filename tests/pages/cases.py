@@ -51,6 +51,7 @@ NOT_RUN = (
         "CONTRIBUTING.md", ".venv/bin/python -m fastdl.manual", "writes into this tree: tests/project/test_manual.py"
     ),
     NotRun("README.md", "fastdl upgrade --check", "asks where releases lie: tests/cli/test_upgrade.py"),
+    NotRun("docs/cluster.md", "fastdl get -i list.txt", "needs a cluster: tests/cluster runs it", spelled=True),
     NotRun("README.md", "py -m venv .venv && ", _SETUP),
     NotRun("docs/index.md", "python3 -m venv .venv && ", _SETUP),
     NotRun(
