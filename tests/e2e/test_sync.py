@@ -206,11 +206,14 @@ def test_digests_need_no_request(fastdl: Runner, serve: Serve) -> None:
 
 
 def test_a_single_url_again(fastdl: Runner, serve: Serve) -> None:
+    """With -N; without, it is compared with what the server has now."""
     app = FileApp(size=400_000)
     server = serve(app)
-    for _ in range(3):
-        assert fastdl.get("--no-proxy", server.url()).code == 0
+    assert fastdl.get("--no-proxy", server.url()).code == 0
+    assert fastdl.get("--no-proxy", "-N", server.url()).code == 0
     assert server.body_sent == app.size
+    assert fastdl.get("--no-proxy", server.url()).code == 0
+    assert [each.status for each in server.log][-2:] in ([304, 206], [304, 200])
 
 
 def test_it_is_found_without_the_state_folder_too(fastdl: Runner, serve: Serve) -> None:

@@ -167,8 +167,12 @@ class Landing:
 
     def _look_back(self) -> None:
         """What is known of the file that this URL was fetched to, as far as it is there. Where many are fetched it may
-        have a name that the server chose. Raises target.AlreadyThere."""
-        settings, path = self._settings, self._expected_path()
+        have a name that the server chose. A single one is compared with what the server and its publisher say of it
+        now, unless -N is content with less. Raises target.AlreadyThere."""
+        settings = self._settings
+        if not (self._many or settings.newer):
+            return
+        path = self._expected_path()
         there = files.is_writable(path) and os.path.isfile(path)
         if (settings.overwrite and not settings.newer) or not (there or self._many):
             return
