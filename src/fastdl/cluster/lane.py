@@ -79,6 +79,7 @@ class Lane(Witness):
         self._own_rate: int | str | None = None
         self._rate: int | str | None = None
         self._jobs = 0
+        self._shares: dict[str, int] = {}
         self._unfit: FastdlError | None = None
 
     def run(self) -> bool:
@@ -125,6 +126,7 @@ class Lane(Witness):
         session.witness = self
         self._pool = pool = LanePool(own.per_host, self._told.set)
         session.pool = pool
+        pool.share(self._shares)
         with self._lock:
             self._session, self._rate, self._jobs = session, rate, own.jobs
         self._told.set()
@@ -260,6 +262,7 @@ class Lane(Witness):
                 self._todo.clear()
             self._heard = max(self._heard, orders.heard)
             self._over = orders.over
+            self._shares = orders.shares
             self._changed.notify_all()
         if pool is not None:
             pool.share(orders.shares)
