@@ -45,28 +45,34 @@ def run(settings: Settings, urls: Sequence[str], observer: Observer, watcher: Wa
         if len(urls) == 1:
             return [_ran(make(0, urls[0]), watcher)]
         results: dict[int, Result] = {}
-        crew = _Crew(session, urls, make, results.__setitem__, watcher=watcher)
+        crew = Crew(session, urls, make, results.__setitem__, watcher=watcher)
         stopped = crew.work(min(settings.jobs, len(urls)))
         for job, url in enumerate(urls if stopped is not None else ()):
             results.setdefault(job, Result(url, error=stopped))
         return [results[job] for job in range(len(urls))]
 
 
-def run_list(settings: Settings, files: Iterable[File], observer: Observer, watcher: Watcher | None = None) -> Tally:
+def run_list(
+    settings: Settings,
+    files: Iterable[File],
+    observer: Observer,
+    watcher: Watcher | None = None,
+    brake: Brake | None = None,
+) -> Tally:
     """Download `files` as they come; each result goes to the observer, and what is returned only counts them. A file
-    with an error ends with that; after Ctrl-C or a termination no new one is taken.
+    with an error ends with that; after Ctrl-C, a termination or a pull of the `brake` no new one is taken.
 
     Raises UsageError if the settings of the run cannot work."""
     tally = Tally()
     with _session(settings, many=True) as session:
 
         def make(job: int, file: File) -> Download:
-            return _of_list(session, file, settings, observer, job)
+            return of_list(session, file, settings, observer, job)
 
         def ended(_: int, result: Result) -> None:
             tally.add(result)
 
-        stopped = _Crew(session, files, make, ended, observer, watcher).work(settings.jobs)
+        stopped = Crew(session, files, make, ended, observer, watcher, brake).work(settings.jobs)
     tally.stopped = tally.stopped or stopped
     return tally
 
@@ -75,12 +81,12 @@ def _ran(download: Download, watcher: Watcher | None) -> Result:
     return download.run() if watcher is None else watcher.run(download)
 
 
-def _of_list(run: Session, file: File, settings: Settings, observer: Observer, job: int) -> Download:
+def of_list(run: Session, file: File, settings: Settings, observer: Observer, job: int) -> Download:
     """The download of a file of a list. Raises FastdlErrors that name the place in it."""
     if file.error is not None:
         raise file.error
     if file.settings is settings:
-        return Download(run, file.url, settings, observer, job)
+        return Download(run, file.url, settings, observer, job, file.listed)
     from fastdl.io.view import FileSession
     from fastdl.listing import at_place
 
@@ -101,7 +107,18 @@ def _session(settings: Settings, *, many: bool) -> Iterator[Session]:
         session.close()
 
 
-class _Crew:
+class Brake:
+    """Ends a run from outside."""
+
+    def __init__(self) -> None:
+        self.error: FastdlError | None = None
+
+    def pull(self, error: FastdlError) -> None:
+        """From any thread: no new file is begun, and those that run end soon with `error`. Takes no lock."""
+        self.error = self.error or error
+
+
+class Crew:
     """Threads that take one item after the other, make a download of it and run that. Nothing is kept of what has
     ended, so a list may be of any length."""
 
@@ -113,10 +130,12 @@ class _Crew:
         ended: Callable[[int, Result], None],
         observer: Observer | None = None,
         watcher: Watcher | None = None,
+        brake: Brake | None = None,
     ) -> None:
+        self._brake = brake
         self._settler = session.settler
-        self._per_host = session.settings.per_host
-        self._scarce = False  # there are more jobs than connections to a host: none keeps one for itself
+        self._pool = session.pool
+        self._jobs = 0
         self._worked = threading.Event()
         self._watcher = watcher
         self._items = enumerate(items)
@@ -135,7 +154,7 @@ class _Crew:
         """Do it all with `jobs` threads; what stopped it early, if anything did."""
         threads = [threading.Thread(target=self._work, name=f"fastdl-job-{n}", daemon=True) for n in range(jobs)]
         settling = threading.Thread(target=self._keep_settling, name="fastdl-settling", daemon=True)
-        self._scarce = jobs > self._per_host
+        self._jobs = jobs
         try:
             for thread in (*threads, settling):
                 thread.start()
@@ -144,8 +163,10 @@ class _Crew:
                     self._worked.set()
                 while thread.is_alive():
                     thread.join(0.1)  # with a bound, so that Ctrl-C gets through on Windows too
+                    if self._brake is not None and self._brake.error is not None:
+                        raise self._brake.error
         except (KeyboardInterrupt, FastdlError) as error:
-            self._stop(error if isinstance(error, FastdlError) else Interrupted("interrupted"))
+            self.stop(error if isinstance(error, FastdlError) else Interrupted("interrupted"))
         finally:
             self._worked.set()
         if self._crash is not None:
@@ -167,7 +188,7 @@ class _Crew:
         try:
             while (taken := self._next()) is not None:
                 self._run(*taken, desk)
-                if self._scarce:
+                if self._pool.scarce(self._jobs):  # more jobs than connections to a host: none keeps one for itself
                     desk.clear()
         except BaseException as error:
             self._crash = self._crash or error
@@ -222,6 +243,7 @@ class _Crew:
             self._running.discard(download)
             self._changed.notify_all()
         self._end_turn(download.url)
+        download.let_go()
 
     def _begin_turn(self, url: str) -> None:
         """A URL that was given twice is fetched once: the second time its file is found to be there."""
@@ -241,7 +263,8 @@ class _Crew:
                 self._turns[url] = lock, users - 1
         lock.release()
 
-    def _stop(self, error: FastdlError) -> None:
+    def stop(self, error: FastdlError) -> None:
+        """From any thread: end all soon, with `error`; the partial downloads stay."""
         with self._lock:
             self._stopped = error
             running = list(self._running)

@@ -85,15 +85,17 @@ def load(
     path: str | None = None,
     *,
     ask: Ask | None = None,
+    beneath: Layer | None = None,
 ) -> Settings:
     """The settings of one run. `cli_values`: option key to text, True/False or list of texts; None is not given.
     `path`: the config file (default: where `config_path` says; missing is fine there, unless FASTDL_CONFIG names
-    it). `ask` gets the password that -u left out. Raises UsageError."""
+    it). `ask` gets the password that -u left out. `beneath` is a layer right below the command line. Raises
+    UsageError."""
     required = path is not None or bool(environ.get("FASTDL_CONFIG"))
     path = path or config_path(environ)
     merged: Layer = {}
     command_line, variables = from_command_line(cli_values), from_environment(environ)
-    for layer in (from_file(path, required=required), variables, command_line):
+    for layer in (from_file(path, required=required), variables, beneath or {}, command_line):
         lay(merged, layer)
 
     def named(key: str) -> str:
@@ -103,8 +105,10 @@ def load(
 
         return place_of(read(path, required=False), path, key)
 
-    _check_together(merged, environ, named)
+    check_together(merged, environ, named)
     _without_a_file(merged, command_line)
+    _without_a_list(merged, command_line)
+    _on_a_cluster(merged, command_line)
     return settings_of(merged, ask)
 
 
@@ -196,7 +200,8 @@ def lay(merged: Layer, layer: Layer) -> None:
 # --- what must hold between options ----------------------------------------------------------------------
 
 
-def _check_together(merged: Layer, environ: Mapping[str, str], named: Named) -> None:
+def check_together(merged: Layer, environ: Mapping[str, str], named: Named) -> None:
+    """As `check_pairs`, and what must hold between options and the environment. Raises UsageError."""
     check_pairs(merged, named)
     variable = merged.get("bearer_env")
     if variable and not re.fullmatch(r"[\x21-\x7e]+", environ.get(variable, "")):
@@ -218,6 +223,31 @@ def _without_a_file(merged: Layer, command_line: Layer) -> None:
         merged.pop(key, None)
 
 
+def _without_a_list(merged: Layer, command_line: Layer) -> None:
+    """A lock and a cluster are for lists: those that the config file names are for the runs that have one. Raises
+    UsageError."""
+    if merged.get("input_file"):
+        return
+    for key in ("lock", "cluster"):
+        if command_line.get(key):
+            raise UsageError(f"--{key} is for a list", "none is given", "Give a list with -i.")
+        merged.pop(key, None)
+
+
+def _on_a_cluster(merged: Layer, command_line: Layer) -> None:
+    """What is only to be had where the bytes arrive is not for a run whose bytes arrive elsewhere: what the config file
+    says for the other runs does not count, and who asks for both is told. Raises UsageError."""
+    if not merged.get("cluster") or merged.get("dry_run"):
+        return
+    if merged.get("output") == "-":
+        raise UsageError("-o - and --cluster exclude each other", "the files arrive at the workers", "Use -d.")
+    for key in ("profile", "metrics"):
+        if command_line.get(key):
+            why = "the bytes arrive at the workers, and it would tell nothing of them"
+            raise UsageError(f"--{key} and --cluster exclude each other", why, "--json tells of each file.")
+        merged.pop(key, None)
+
+
 def check_pairs(merged: Layer, named: Named) -> None:
     """What must hold between options; `named` tells where each of them stands. Raises UsageError."""
     if merged.get("key") and not merged.get("cert"):
@@ -230,7 +260,7 @@ def check_pairs(merged: Layer, named: Named) -> None:
 
 def check_urls(settings: Settings, urls: list[str]) -> None:
     """What must hold between settings and the URLs of `get`, before anything is contacted. Raises UsageError."""
-    if not urls and settings.input_file is None:
+    if not urls and settings.input_file is None and settings.from_curl is None:
         raise UsageError("no URL is given", "", "Try 'fastdl get --help'.")
     for url in urls:
         parse_url(url)

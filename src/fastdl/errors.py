@@ -6,13 +6,26 @@ The shell maps foreign exceptions (OSError, httpx, ssl) to these at its boundary
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # typing's own costs an import
+if TYPE_CHECKING:
+    from fastdl.result import Result
+
 
 class FastdlError(Exception):
-    """A failure that a user can act on: WHAT happened, WHY, and a HINT. All three are plain sentences
-    without secrets; control characters are taken out where the line is printed."""
+    """A failure that a user can act on. `str` gives it in one line: WHAT (WHY). HINT
+
+    Attributes:
+        code: The command's exit code: one for each branch of the tree.
+        what: What happened: a plain sentence without secrets, beginning lower-case. Control characters that a server
+            sent are taken out where it is printed.
+        why: Half a sentence; empty where there is nothing more to say.
+        hint: What to do next.
+        result: Of an error that a call of the API raised: what is known of the file; else None.
+    """
 
     code = 1
     hint = ""
+    result: Result | None = None  # where a call of the API raised it: how far the file came
 
     def __init__(self, what: str, why: str = "", hint: str | None = None) -> None:
         super().__init__(what)
@@ -21,9 +34,18 @@ class FastdlError(Exception):
         if hint is not None:
             self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel between processes as they are, whatever the arguments of a leaf's own `__init__` are."""
+        return _again, (type(self), self.args), dict(self.__dict__)
+
     def __str__(self) -> str:
         text = f"{self.what} ({self.why})." if self.why else f"{self.what}."
         return f"{text} {self.hint}".rstrip()
+
+
+def _again(kind: type[FastdlError], args: tuple[object, ...]) -> FastdlError:
+    """An error that was pickled; what it knows is put into it afterwards."""
+    return kind.__new__(kind, *args)
 
 
 class UsageError(FastdlError):
@@ -43,7 +65,9 @@ class BadEntry(UsageError):
 class NetworkError(FastdlError):
     """A connection could not be made or did not last; it may work later.
 
-    `retryable` is false where trying again cannot help (an untrusted certificate)."""
+    Attributes:
+        retryable: False where trying again cannot help (an untrusted certificate).
+    """
 
     code = 3
     hint = "Check the connection and run the same command again; it goes on from where it stopped."
@@ -89,6 +113,13 @@ class ProxyFailed(NetworkError):
     hint = "Check --proxy and the proxy variables; --no-proxy goes without."
 
 
+class ClusterLost(NetworkError):
+    """--cluster or an executor: the scheduler is gone, or all workers are."""
+
+    hint = "Start the cluster again and run the same command again; it goes on from where it stopped."
+    retryable = False
+
+
 # --- the server refused: exit 4 --------------------------------------------------------------------------
 
 
@@ -119,7 +150,11 @@ def status_hint(status: int) -> str:
 
 
 class HttpStatus(Refused):
-    """A final 4xx or 5xx answer."""
+    """A final 4xx or 5xx answer.
+
+    Attributes:
+        status: The answer's status.
+    """
 
     def __init__(self, what: str, why: str = "", hint: str | None = None, *, status: int = 0) -> None:
         super().__init__(what, why, status_hint(status) if hint is None else hint)
@@ -229,3 +264,9 @@ class Terminated(FastdlError):
 
     code = 143
     hint = "Run the same command again to go on."
+
+
+class Cancelled(Interrupted):
+    """The program that asked for the download has called it off."""
+
+    hint = "Ask for it again to go on from where it stopped."

@@ -15,7 +15,12 @@ from fastdl.result import Result
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A job was taken up. `job` numbers the files of one run from 0; `url` is the URL as given."""
+    """A job was taken up.
+
+    Attributes:
+        job: Its number in the run, from 0.
+        url: The URL as given.
+    """
 
     job: int
     url: str
@@ -23,8 +28,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The file's path is settled. `size` in bytes, None if the server did not say; `resumed_bytes` were there
-    before this run."""
+    """The file's path is settled.
+
+    Attributes:
+        job: The number of its job.
+        path: The final path, below the folder of the options.
+        size: Bytes; None if the server did not say.
+        resumed_bytes: Bytes that were there before this run.
+    """
 
     job: int
     path: str
@@ -34,8 +45,16 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """How far a job is: `done` bytes of `total` (None: unknown) are in the file, `speed` in bytes a second now,
-    over `connections` to `sources` different sources."""
+    """How far a job is; about ten times a second while bytes come.
+
+    Attributes:
+        job: The number of the job.
+        done: Bytes that are in the file.
+        total: Bytes of the whole file; None: unknown.
+        speed: Bytes a second, now.
+        connections: How many bring bytes.
+        sources: To how many different sources.
+    """
 
     job: int
     done: int
@@ -47,7 +66,13 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something worth telling: a decision (`info`, shown with -v) or a danger (`warning`, shown unless -q)."""
+    """Something worth telling.
+
+    Attributes:
+        job: The number of the job that it concerns; None: the run.
+        level: `"info"` is a decision (the command shows it with -v), `"warning"` a danger.
+        text: A sentence for people. It may hold what a server sent: clean it before a terminal gets it.
+    """
 
     job: int | None
     level: Literal["info", "warning"]
@@ -56,7 +81,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job is over, well or not; exactly one for each Started."""
+    """A job is over, well or not; exactly one for each Started.
+
+    Attributes:
+        job: Its number.
+        result: What became of it.
+    """
 
     job: int
     result: Result
@@ -64,11 +94,18 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """The terminal is lent to a command of the user's (`lent`), or given back."""
+    """The terminal is lent to a command of the user's, or given back. The API never does.
+
+    Attributes:
+        job: The number of the job whose file it follows.
+        lent: Whether it is lent.
+    """
 
     job: int
     lent: bool
 
 
 Event = Started | Named | Progressed | Note | Ended | Lent
+"""One of them."""
 Observer = Callable[[Event], None]
+"""Whoever is told: it gets one event, and is called by threads of the download."""

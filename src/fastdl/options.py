@@ -95,6 +95,22 @@ OPTIONS: tuple[Option, ...] = (
         "none",
     ),
     Option(
+        "from-curl",
+        "path",
+        "Read the request from a browser's 'Copy as cURL' instead of a URL; '-' is stdin.",
+        WHAT,
+        metavar="FILE",
+        default="none",
+    ),
+    Option(
+        "lock",
+        "path",
+        "With a list: write url, size and sha256 of each file here on the first run, and enforce them later.",
+        WHAT,
+        metavar="FILE",
+        default="none",
+    ),
+    Option(
         "mirror",
         "list",
         "One more source of the same file, trusted as the URL itself. Repeatable.",
@@ -126,6 +142,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("per-host", "count", "At most N connections to one host.", HOW, metavar="N", default="8", least=1, most=256),
     Option("jobs", "count", "Files at once.", HOW, "j", "N", "4", least=1, most=256),
+    Option(
+        "cluster",
+        "text",
+        "With a list: hand its files to the workers of a Dask cluster, by the address of its scheduler. They share --dir.",
+        HOW,
+        metavar="ADDRESS",
+        default="none",
+    ),
     Option("min-split", "size", "Never split a range below this.", HOW, "k", "SIZE", "1M", least=1),
     Option(
         "limit-rate",

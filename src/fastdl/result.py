@@ -10,8 +10,14 @@ from fastdl.errors import FastdlError, Interrupted, Terminated
 
 @dataclass(slots=True)
 class DigestReport:
-    """A digest that was known beforehand. `source` says who gave it (`user`, `url`, `origin`, `metalink` ...);
-    `verified` is true once the whole file was found to agree."""
+    """A digest that was known beforehand.
+
+    Attributes:
+        algorithm: `sha256`, for one.
+        value: The digest in hex.
+        source: Who gave it: `user`, `url`, `origin`, `metalink`...
+        verified: Whether the whole file was found to agree.
+    """
 
     algorithm: str
     value: str
@@ -19,6 +25,7 @@ class DigestReport:
     verified: bool = False
 
     def to_json(self) -> dict[str, Any]:
+        """The part of the `--json` object."""
         return {
             "algorithm": self.algorithm,
             "value": self.value,
@@ -29,8 +36,16 @@ class DigestReport:
 
 @dataclass(slots=True)
 class SourceReport:
-    """What one source did. `trust` is origin, alias, official or third-party; `bytes` counts what it sent;
-    `connections` is how many were opened to it; `errors` counts its faults, lies included."""
+    """What one source did.
+
+    Attributes:
+        url: Its URL; it may hold secrets, which `to_json` masks.
+        host: Its host.
+        trust: `origin`, `alias`, `official` or `third-party`.
+        bytes: Bytes that it sent.
+        connections: How many were opened to it.
+        errors: Its faults, lies included.
+    """
 
     url: str
     host: str
@@ -40,6 +55,7 @@ class SourceReport:
     errors: int = 0
 
     def to_json(self) -> dict[str, Any]:
+        """The part of the `--json` object, secrets masked."""
         return {
             "url": mask(self.url),
             "host": self.host,
@@ -52,12 +68,28 @@ class SourceReport:
 
 @dataclass(slots=True)
 class Result:
-    """One file's outcome. `size` is the whole file in bytes, `seconds` the time of this run, `wasted_bytes` all
-    bytes that arrived and were thrown away or arrived twice; `path` is "-" for stdout and None if it was never
-    settled. `kept` says in a few words why nothing was fetched though all is well ("it is there already"), `unproved`
-    why there was no digest to compare the file with ("no digest published").
-    `plan` is filled by --dry-run: the object of `explain --json`. `unpacked` is how many files --extract has put into
-    the folder `unpacked_into`, None without it."""
+    """One file's outcome.
+
+    Attributes:
+        url: The URL as given; it may hold secrets, which `to_json` masks.
+        final_url: Where redirects have led; None if no server was asked.
+        path: Where the file is, or would be; `-` for stdout; None if that was never settled.
+        size: Bytes of the whole file; None: unknown.
+        sha256: The file's SHA-256 in hex, where it was asked for or needed.
+        digest: The digest that was known beforehand, and whether the file has it; None: none was.
+        seconds: The time of this run.
+        resumed_bytes: Bytes that were there before this run.
+        wasted_bytes: Bytes that arrived and were thrown away, or arrived twice.
+        requests: Requests that were sent.
+        sources: What each source did.
+        error: What went wrong; None: the file is there, whole and checked.
+        kept: In a few words why nothing was fetched though all is well ("it is there already"); else empty.
+        unproved: Why there was no digest to compare the file with ("no digest published"); else empty.
+        plan: Filled by a dry run: the object of `explain --json`.
+        unpacked: How many files `extract` has put into the folder; None without it.
+        unpacked_into: That folder.
+        job: The file's number in its run, from 0.
+    """
 
     url: str
     final_url: str | None = None
@@ -76,15 +108,17 @@ class Result:
     plan: dict[str, Any] | None = None
     unpacked: int | None = None
     unpacked_into: str = ""
+    job: int = 0
 
     @property
     def exit_code(self) -> int:
+        """The command's exit code for this file: that of `error`, or 0."""
         return self.error.code if self.error is not None else 0
 
     @property
     def bytes_per_second(self) -> float:
-        """How fast this run was: what it fetched, not what lay there before; 0 where nothing was fetched. Where the
-        sources were not counted, the file itself tells."""
+        """Bytes a second of this run: what it fetched, not what lay there before; 0 where nothing was fetched. Where
+        the sources were not counted, the file itself tells."""
         fetched = sum(source.bytes for source in self.sources) - self.wasted_bytes
         if fetched <= 0 and self.error is None and not self.kept and self.size is not None:
             fetched = self.size - self.resumed_bytes

@@ -33,6 +33,8 @@ class Settings:
     max_size: int | None = None
     # what
     input_file: str | None = None  # "-": stdin
+    lock: str | None = None  # of the list
+    from_curl: str | None = None  # "-": stdin
     mirrors: list[str] = field(default_factory=list)
     checksum: str | None = None
     checksum_by: str = "user"  # or who gave it to an earlier run, which `resume` goes on from
@@ -44,6 +46,7 @@ class Settings:
     connections: int | None = None  # None: auto
     per_host: int = 8
     jobs: int = 4
+    cluster: str | None = None  # the address of Dask's scheduler, for a list
     min_split: int | None = None  # None: 1 MiB to begin with, finer near the end
     limit_rate: int | str | None = None  # bytes a second, "auto", or None
     timeout: float = 30.0
@@ -59,6 +62,7 @@ class Settings:
     netrc_file: str | None = None
     bearer_env: str | None = None
     cookies: str | None = None
+    secrets: Any = field(default=None, repr=False)  # io/secrets.Secrets, where somebody else has read them already
     # by which way
     proxy: str | None = None
     use_proxy: bool = True  # --no-proxy turns the environment's off too
@@ -94,5 +98,6 @@ class Settings:
 
     @property
     def tells_sha256(self) -> bool:
-        """Whether the command that follows has to be told the digest."""
-        return self.on_complete is not None and "{sha256}" in self.on_complete
+        """Whether somebody has to be told the digest: --json, the lock, the command that follows."""
+        asked = self.json or self.lock is not None
+        return asked or (self.on_complete is not None and "{sha256}" in self.on_complete)

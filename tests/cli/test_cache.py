@@ -13,7 +13,7 @@ import pytest
 
 from fastdl.__main__ import main
 from fastdl.io import database
-from fastdl.io.store import Entry, Report, Store
+from fastdl.io.store import Entry, Kept, Report, Store
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,8 @@ def store(folder: Path) -> Store:
     store = Store(str(folder))
     store.learn([Report("a.example"), Report("b.example")])
     store.note_lie("b.example", "a range differs")
-    store.note_etag("key", str(folder), '"v1"', 5)
+    store.note([], None, Kept("key", str(folder), '"v1"', None, 5, 0))
+    store.flush()
     store.add_history(Entry(1_800_000_000.0, "https://example.org/"))
     return store
 

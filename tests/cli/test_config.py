@@ -22,6 +22,9 @@ SHA = "sha256:" + "0a" * 32
 SAMPLES: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "output": ("a.bin", '"a.bin"', {"output": "a.bin"}),
     "input-file": ("l.txt", '"l.txt"', {"input_file": "l.txt"}),
+    "lock": ("l.lock", '"l.lock"', {"lock": "l.lock", "input_file": "l.txt"}),
+    "cluster": ("tcp://h:1", '"tcp://h:1"', {"cluster": "tcp://h:1", "input_file": "l.txt"}),
+    "from-curl": ("c.txt", '"c.txt"', {"from_curl": "c.txt"}),
     "dir": ("some/where", '"some/where"', {"dir": "some/where"}),
     "overwrite": (True, "true", {"overwrite": True}),
     "skip-existing": (True, "true", {"skip_existing": True}),
@@ -88,6 +91,9 @@ def in_environment(text: Any) -> str:
 
 
 def extra(name: str) -> dict[str, Any]:
+    """What an option does not stand without."""
+    if name in ("lock", "cluster"):
+        return {"input_file": "l.txt"}
     return {"cert": "cert.pem"} if name == "key" else {}
 
 

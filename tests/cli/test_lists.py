@@ -279,6 +279,9 @@ class FakeDownload:
     def stop(self, error: Exception) -> None:
         raise AssertionError("nothing was stopped")
 
+    def let_go(self) -> None:
+        pass
+
     def run(self) -> Result:
         error = ConnectionLost("lost") if self.url.endswith("bad") else None
         result = Result(self.url, path="x", size=1, error=error)

@@ -24,6 +24,7 @@ from servers.real import package
 
 POSIX = ("crontab", "ini")  # scripts and settings of others that name fastdl
 DATA = ("json", "yaml", "xml", "python")
+RECIPES = ("dockerfile", "makefile", "cmake")  # tests/recipes gives them to their programs
 SHOWN = ("text", "")  # what is printed, drawn, or goes into a file that another test reads
 LISTS = "docs/lists.md"
 ALL = all_blocks()
@@ -38,7 +39,7 @@ def ids(blocks: list[Block]) -> list[str]:
 
 
 def test_somebody_handles_every_language() -> None:
-    known = {*cases.SHELLS, *POSIX, *cases.WINDOWS, *DATA, *SHOWN, "toml"}
+    known = {*cases.SHELLS, *POSIX, *cases.WINDOWS, *DATA, *RECIPES, *SHOWN, "toml"}
     assert {block.place: block.language for block in ALL if block.language not in known} == {}
 
 
@@ -115,7 +116,7 @@ def test_a_unit_file_has_sections(block: Block) -> None:
 @pytest.mark.parametrize("block", of(*DATA), ids=ids(of(*DATA)))
 def test_it_is_well_formed(block: Block) -> None:
     if block.language == "yaml":
-        assert isinstance(package("yaml").safe_load(block.text), dict)
+        assert isinstance(package("yaml").safe_load(block.text), dict | list)
     elif block.language == "xml":
         ElementTree.parse(io.StringIO(block.text))
     elif block.language == "python":

@@ -19,7 +19,7 @@ from fastdl.engine import accounts, target
 from fastdl.engine.proof import Expected
 from fastdl.errors import ConnectionLost, FastdlError
 from fastdl.io.contact import Place
-from fastdl.io.store import Entry, Report
+from fastdl.io.store import Entry, Kept, Report
 from fastdl.result import DigestReport, Result
 from fastdl.settings import Settings
 
@@ -33,11 +33,13 @@ class Store:
         self.lies: dict[str, str] = {}
         self.reports: list[Report] = []
         self.entries: list[Entry] = []
+        self.kept: Kept | None = None
 
     def note_lie(self, netloc: str, evidence: str) -> None:
         self.lies[netloc] = evidence
 
-    def note(self, reports: Sequence[Report], entry: Entry | None) -> None:
+    def note(self, reports: Sequence[Report], entry: Entry | None, kept: Kept | None = None) -> None:
+        self.kept = kept
         self.reports += reports
         self.entries += [entry] if entry is not None else []
 
@@ -62,7 +64,13 @@ class Made:
         self.counters = Tracker()
         self.session = SimpleNamespace(store=Store())
         self.result = Result(url=ORIGIN)
-        self.landing: Any = SimpleNamespace(proof=SimpleNamespace(expected=list(known)), size=1000, path="file")
+        self.landing: Any = SimpleNamespace(
+            proof=SimpleNamespace(expected=list(known)),
+            size=1000,
+            path="file",
+            kept=lambda path, *, fetched: Kept("key", path, '"v1"', None, 1000, 0) if fetched else None,
+        )
+        self.listed = None
         self.final = parse_url(ORIGIN)
         self.altered: Counter[str] = Counter()
         self.sources = [source() for _ in self.places]

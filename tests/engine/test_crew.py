@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fastdl.batch import _Crew
+from fastdl.batch import Crew
 from fastdl.errors import FastdlError, Interrupted
 from fastdl.io import disk
 from fastdl.io.session import Session
@@ -35,6 +35,9 @@ class Whole:
     def stop(self, error: FastdlError) -> None:
         self.stopped.set()
 
+    def let_go(self) -> None:
+        pass
+
     def run_then(self, ended: Callable[[Callable[[], Result]], None]) -> None:
         self._first(self)
         file = SmallFile(str(self._path), durable=True, replace=False)
@@ -51,7 +54,7 @@ def session() -> Iterator[Session]:
 
 def work(session: Session, downloads: list[Whole], jobs: int = 1) -> tuple[FastdlError | None, dict[int, Result]]:
     results: dict[int, Result] = {}
-    crew = _Crew(session, downloads, lambda _, one: one, results.__setitem__)  # type: ignore[arg-type, return-value]
+    crew = Crew(session, downloads, lambda _, one: one, results.__setitem__)  # type: ignore[arg-type, return-value]
     return crew.work(jobs), results
 
 

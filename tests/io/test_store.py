@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from fastdl.engine.target import before
 from fastdl.io import database
 from fastdl.io import store as module
 from fastdl.io.database import Database
-from fastdl.io.store import Report, Store
+from fastdl.io.store import Kept, Report, Store, stored_path
+from fastdl.settings import Settings
 
 KEY = "0" * 64
 
@@ -30,32 +32,44 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "state" / "fastdl"
 
 
+def note_etag(store: Store, key: str, path: str, etag: str, size: int) -> None:
+    """As a download does that has fetched the file."""
+    there = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
+    store.note([], None, Kept(key, stored_path(path), etag, None, size, there))
+    store.flush()
+
+
+def etag(store: Store, key: str, path: str) -> str | None:
+    """What the next download of the same may ask with."""
+    return before(Settings(), path, store.noted(key)).etag if os.path.exists(path) else None
+
+
 def test_remembers(folder: Path, file: Path) -> None:
-    Store(str(folder)).note_etag(KEY, str(file), '"v1"', 5)
-    assert Store(str(folder)).etag(KEY, str(file)) == '"v1"'
-    Store(str(folder)).note_etag(KEY, str(file), '"v2"', 5)
-    assert Store(str(folder)).etag(KEY, str(file)) == '"v2"'
-    assert Store(str(folder)).etag("1" * 64, str(file)) is None
-    assert Store(str(folder)).etag(KEY, str(file) + "x") is None
+    note_etag(Store(str(folder)), KEY, str(file), '"v1"', 5)
+    assert etag(Store(str(folder)), KEY, str(file)) == '"v1"'
+    note_etag(Store(str(folder)), KEY, str(file), '"v2"', 5)
+    assert etag(Store(str(folder)), KEY, str(file)) == '"v2"'
+    assert etag(Store(str(folder)), "1" * 64, str(file)) is None
+    assert etag(Store(str(folder)), KEY, str(file) + "x") is None
 
 
 def test_a_relative_path_is_the_same_file(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(file.parent)
-    Store(str(folder)).note_etag(KEY, "file.bin", '"v1"', 5)
-    assert Store(str(folder)).etag(KEY, str(file)) == '"v1"'
+    note_etag(Store(str(folder)), KEY, "file.bin", '"v1"', 5)
+    assert etag(Store(str(folder)), KEY, str(file)) == '"v1"'
 
 
 def test_a_file_that_was_changed_or_is_gone_is_not_that_one(folder: Path, file: Path) -> None:
     store = Store(str(folder))
-    store.note_etag(KEY, str(file), '"v1"', 5)
+    note_etag(store, KEY, str(file), '"v1"', 5)
     file.write_bytes(b"123456")
-    assert store.etag(KEY, str(file)) is None
+    assert etag(store, KEY, str(file)) is None
     file.unlink()
-    assert store.etag(KEY, str(file)) is None
+    assert etag(store, KEY, str(file)) is None
 
 
 def test_asking_makes_nothing(folder: Path, file: Path) -> None:
-    assert Store(str(folder)).etag(KEY, str(file)) is None
+    assert etag(Store(str(folder)), KEY, str(file)) is None
     assert not folder.exists()
 
 
@@ -67,7 +81,7 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize("first", ["ask", "note"])
 def test_a_damaged_file_is_set_aside(folder: Path, file: Path, damage: str, first: str) -> None:
     filled = Store(str(folder))
-    filled.note_etag(KEY, str(file), '"v1"', 5)
+    note_etag(filled, KEY, str(file), '"v1"', 5)
     filled.close()
     path = folder / "state.sqlite3"
     data = bytearray(path.read_bytes())
@@ -83,10 +97,10 @@ def test_a_damaged_file_is_set_aside(folder: Path, file: Path, damage: str, firs
     warnings: list[str] = []
     store = Store(str(folder), warnings.append)
     if first == "ask":
-        assert store.etag(KEY, str(file)) is None
-    store.note_etag(KEY, str(file), '"v2"', 5)
-    assert store.etag(KEY, str(file)) == '"v2"'
-    assert Store(str(folder), warnings.append).etag(KEY, str(file)) == '"v2"'
+        assert etag(store, KEY, str(file)) is None
+    note_etag(store, KEY, str(file), '"v2"', 5)
+    assert etag(store, KEY, str(file)) == '"v2"'
+    assert etag(Store(str(folder), warnings.append), KEY, str(file)) == '"v2"'
     assert names(folder) == ["state.sqlite3.damaged"]
     assert (folder / "state.sqlite3.damaged").read_bytes() == data
     assert warnings == [f"the state file {path} is damaged; it is set aside as state.sqlite3.damaged"]
@@ -95,13 +109,13 @@ def test_a_damaged_file_is_set_aside(folder: Path, file: Path, damage: str, firs
 def test_a_file_that_is_damaged_while_it_is_open(folder: Path, file: Path) -> None:
     """No better than to forget: the next one to open it sets it aside."""
     store = Store(str(folder))
-    store.note_etag(KEY, str(file), '"v1"', 5)
+    note_etag(store, KEY, str(file), '"v1"', 5)
     (folder / "state.sqlite3").write_bytes(b"x" * 8192)
-    store.note_etag(KEY, str(file), '"v2"', 5)
+    note_etag(store, KEY, str(file), '"v2"', 5)
     store.close()
     again = Store(str(folder))
-    again.note_etag(KEY, str(file), '"v3"', 5)
-    assert again.etag(KEY, str(file)) == '"v3"'
+    note_etag(again, KEY, str(file), '"v3"', 5)
+    assert etag(again, KEY, str(file)) == '"v3"'
 
 
 def test_a_newer_file_is_set_aside_whole(folder: Path, file: Path) -> None:
@@ -118,8 +132,8 @@ def test_a_newer_file_is_set_aside_whole(folder: Path, file: Path) -> None:
     if sys.platform == "win32":
         newer.close()  # no other name for a file that is open there
     assert store.servers(["a.example"]) == {}
-    store.note_etag(KEY, str(file), '"v1"', 5)
-    assert store.etag(KEY, str(file)) == '"v1"'
+    note_etag(store, KEY, str(file), '"v1"', 5)
+    assert etag(store, KEY, str(file)) == '"v1"'
     newer.close()
     assert len(warnings) == 1
     assert "is of a newer fastdl; it is set aside as state.sqlite3.newer" in warnings[0]
@@ -132,7 +146,7 @@ def test_what_was_set_aside_before_stays(folder: Path, file: Path) -> None:
     for number in range(3):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "state.sqlite3").write_bytes(b"%d" % number * 5000)
-        Store(str(folder)).note_etag(KEY, str(file), '"v1"', 5)
+        note_etag(Store(str(folder)), KEY, str(file), '"v1"', 5)
     assert names(folder) == ["state.sqlite3.damaged", "state.sqlite3.damaged.2", "state.sqlite3.damaged.3"]
 
 
@@ -146,8 +160,8 @@ def test_a_damaged_file_that_cannot_be_renamed(folder: Path, file: Path, monkeyp
     warnings: list[str] = []
     store = Store(str(folder), warnings.append)
     for _ in range(3):
-        store.note_etag(KEY, str(file), '"v1"', 5)
-        assert store.etag(KEY, str(file)) is None
+        note_etag(store, KEY, str(file), '"v1"', 5)
+        assert etag(store, KEY, str(file)) is None
     assert len(warnings) == 1
     assert "cannot be set aside" in warnings[0]
     assert store.trouble
@@ -165,11 +179,11 @@ def test_another_process_was_quicker(folder: Path, file: Path, monkeypatch: pyte
         original(self, error)
         monkeypatch.setattr(Database, "_failed", original)
         path.rename(folder / "state.sqlite3.damaged")
-        Store(str(folder)).note_etag(KEY, str(file), '"theirs"', 5)
+        note_etag(Store(str(folder)), KEY, str(file), '"theirs"', 5)
 
     monkeypatch.setattr(Database, "_failed", meanwhile)
     warnings: list[str] = []
-    assert Store(str(folder), warnings.append).etag(KEY, str(file)) == '"theirs"'
+    assert etag(Store(str(folder), warnings.append), KEY, str(file)) == '"theirs"'
     assert names(folder) == ["state.sqlite3.damaged"]
     assert warnings == []
 
@@ -180,31 +194,31 @@ def test_a_log_of_the_damaged_file_does_not_come_back(folder: Path, file: Path) 
     path = folder / "state.sqlite3"
     path.write_bytes(b"x" * 8192)
     (folder / "state.sqlite3-wal").write_bytes(b"old")
-    Store(str(folder)).note_etag(KEY, str(file), '"v1"', 5)
-    assert Store(str(folder)).etag(KEY, str(file)) == '"v1"'
+    note_etag(Store(str(folder)), KEY, str(file), '"v1"', 5)
+    assert etag(Store(str(folder)), KEY, str(file)) == '"v1"'
     assert not any(item.name == "state.sqlite3-wal" and item.read_bytes() == b"old" for item in folder.iterdir())
 
 
 def test_a_locked_file_stays_and_is_passed_over(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(str(folder))
-    store.note_etag(KEY, str(file), '"v1"', 5)
+    note_etag(store, KEY, str(file), '"v1"', 5)
     monkeypatch.setattr(database, "WRITE_WAIT", 0.0)
     holder = sqlite3.connect(folder / "state.sqlite3", isolation_level=None)
     holder.execute("begin immediate")
-    store.note_etag(KEY, str(file), '"v2"', 5)
+    note_etag(store, KEY, str(file), '"v2"', 5)
     assert "locked" in store.trouble
-    assert store.etag(KEY, str(file)) == '"v1"', "reading goes on beside a writer"
+    assert etag(store, KEY, str(file)) == '"v1"', "reading goes on beside a writer"
     holder.execute("commit")
     holder.close()
-    store.note_etag(KEY, str(file), '"v3"', 5)
-    assert store.etag(KEY, str(file)) == '"v3"'
+    note_etag(store, KEY, str(file), '"v3"', 5)
+    assert etag(store, KEY, str(file)) == '"v3"'
     assert store.trouble == ""
     assert names(folder) == []
 
 
 def test_a_folder_in_which_nothing_may_be_written(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled = Store(str(folder))
-    filled.note_etag(KEY, str(file), '"v1"', 5)
+    note_etag(filled, KEY, str(file), '"v1"', 5)
     filled.close()
 
     def refuse(path: str, flags: int, mode: int = 0o777) -> int:
@@ -213,25 +227,25 @@ def test_a_folder_in_which_nothing_may_be_written(folder: Path, file: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
         store = Store(str(folder))
-        store.note_etag(KEY, str(file), '"v2"', 5)
+        note_etag(store, KEY, str(file), '"v2"', 5)
         assert "Permission denied" in store.trouble
-        assert store.etag(KEY, str(file)) is None
-    assert store.etag(KEY, str(file)) == '"v1"'
+        assert etag(store, KEY, str(file)) is None
+    assert etag(store, KEY, str(file)) == '"v1"'
     assert store.trouble == ""
     assert names(folder) == []
 
 
 def test_a_full_disk(folder: Path, file: Path) -> None:
     store = Store(str(folder))
-    store.note_etag(KEY, str(file), '"v1"', 5)
+    note_etag(store, KEY, str(file), '"v1"', 5)
     full(store)
     troubles = set()
     for number in range(1, 200):
-        store.note_etag(f"{number:064}", str(file), '"v"' * 100, 5)
+        note_etag(store, f"{number:064}", str(file), '"v"' * 100, 5)
         troubles.add(store.trouble)
         full(store)
     assert any("full" in trouble for trouble in troubles)
-    assert store.etag(KEY, str(file)) == '"v1"'
+    assert etag(store, KEY, str(file)) == '"v1"'
     assert names(folder) == []
 
 
@@ -243,7 +257,7 @@ def full(store: Store) -> None:
 def test_a_python_without_sqlite(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sqlite3", None)
     store = Store(str(folder))
-    store.note_etag(KEY, str(file), '"v1"', 5)
+    note_etag(store, KEY, str(file), '"v1"', 5)
     assert "sqlite3" in store.trouble
 
 
@@ -259,7 +273,7 @@ def test_a_file_of_the_first_version_is_taken_over(folder: Path, file: Path) -> 
     db.commit()
     db.close()
     store = Store(str(folder))
-    assert store.etag(KEY, str(file)) == '"v0"'
+    assert etag(store, KEY, str(file)) == '"v0"'
     store.learn([Report("a.example", 1)])
     assert list(store.servers(["a.example"])) == ["a.example"]
 
@@ -271,19 +285,19 @@ def test_another_programs_table_is_passed_over(folder: Path, file: Path) -> None
     db.commit()
     db.close()
     store = Store(str(folder))
-    store.note_etag(KEY, str(file), '"v1"', 5)
-    assert store.etag(KEY, str(file)) is None
+    note_etag(store, KEY, str(file), '"v1"', 5)
+    assert etag(store, KEY, str(file)) is None
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path, file: Path) -> None:
     store = Store(str(file / "below"))
-    store.note_etag(KEY, str(file), '"v1"', 5)
-    assert store.etag(KEY, str(file)) is None
+    note_etag(store, KEY, str(file), '"v1"', 5)
+    assert etag(store, KEY, str(file)) is None
     folder = tmp_path / "state.sqlite3"
     folder.mkdir()
     store = Store(str(tmp_path))
-    store.note_etag(KEY, str(file), '"v1"', 5)
-    assert store.etag(KEY, str(file)) is None
+    note_etag(store, KEY, str(file), '"v1"', 5)
+    assert etag(store, KEY, str(file)) is None
 
 
 def test_a_name_that_is_no_text(folder: Path, tmp_path: Path) -> None:
@@ -291,42 +305,46 @@ def test_a_name_that_is_no_text(folder: Path, tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(str(tmp_path)) + b"/caf\xe9.bin") if sys.platform == "linux" else str(tmp_path / "x")
     Path(path).write_bytes(b"12345")
     store = Store(str(folder))
-    store.note_etag(KEY, path, '"v1"', 5)
-    assert store.etag(KEY, path) == '"v1"'
+    note_etag(store, KEY, path, '"v1"', 5)
+    assert etag(store, KEY, path) == '"v1"'
 
 
 @pytest.mark.parametrize("size", [-1, 2**63, 2**80])
 def test_an_absurd_size(folder: Path, file: Path, size: int) -> None:
     store = Store(str(folder))
-    store.note_etag(KEY, str(file), '"v1"', size)
-    assert store.etag(KEY, str(file)) is None
+    note_etag(store, KEY, str(file), '"v1"', size)
+    assert etag(store, KEY, str(file)) is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mode bits")
 def test_nobody_else_reads_it(folder: Path, file: Path) -> None:
-    Store(str(folder)).note_etag(KEY, str(file), '"v1"', 5)
+    note_etag(Store(str(folder)), KEY, str(file), '"v1"', 5)
     assert folder.stat().st_mode & 0o077 == 0
     store = Store(str(folder))
-    store.note_etag(KEY, str(file), '"v2"', 5)
+    note_etag(store, KEY, str(file), '"v2"', 5)
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}, "the log as well"
 
 
 def test_it_does_not_grow_for_ever(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_ETAGS", 3)
+    monkeypatch.setattr(module, "LOOKED_AFTER", 0)
     store = Store(str(folder))
     for number in range(6):
-        store.note_etag(f"{number:064}", str(file), '"v"', 5)
+        note_etag(store, f"{number:064}", str(file), '"v"', 5)
     db = sqlite3.connect(folder / "state.sqlite3")
-    assert db.execute("select count(*) from etags").fetchone()[0] <= 4
+    assert db.execute("select count(*) from validators").fetchone()[0] <= 4
     db.close()
 
 
 CHILD = """
 import sys
-from fastdl.io.store import Store
+import os
+from fastdl.io.store import Kept, Store
 store = Store(sys.argv[1])
 for number in range(25):
-    store.note_etag(f"{sys.argv[2]}-{number}", sys.argv[3], '"v"', 5)
+    mtime = os.stat(sys.argv[3]).st_mtime_ns
+    store.note([], None, Kept(f"{sys.argv[2]}-{number}", sys.argv[3], '"v"', None, 5, mtime))
+    store.flush()
 """
 
 
@@ -338,6 +356,6 @@ def test_several_processes_at_once(folder: Path, file: Path) -> None:
     ]
     assert [child.wait(60) for child in children] == [0] * 4
     store = Store(str(folder))
-    found = [store.etag(f"{n}-{number}", str(file)) for n in range(4) for number in range(25)]
+    found = [etag(store, f"{n}-{number}", str(file)) for n in range(4) for number in range(25)]
     assert found == ['"v"'] * 100
     assert names(folder) == []

@@ -15,7 +15,7 @@ from fastdl.errors import ConnectFailed
 from fastdl.io import window
 from fastdl.io.delay import DelayProbe
 from fastdl.io.session import BLOCK, Session
-from fastdl.io.throttle import HEADROOM, LEAST_PIECE, LEAST_WINDOW, PIECE, Throttle
+from fastdl.io.throttle import FREE_WINDOW, HEADROOM, LEAST_PIECE, LEAST_WINDOW, PIECE, Throttle
 from fastdl.settings import Settings
 
 
@@ -188,3 +188,104 @@ def test_a_closed_socket_is_left_alone() -> None:
     sock = socket.socket()
     sock.close()
     window.hold(sock, 4096)
+
+
+# --- limits that change ----------------------------------------------------------------------------------------
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("fastdl.io.throttle.time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def let_through(session: Session, clock: Clock, seconds: float) -> int:
+    """Bytes that one reader gets in so many seconds, who waits as it is told."""
+    until, came = clock.now + seconds, 0
+    while clock.now < until:
+        count = min(session.block(), 1 << 16)
+        came += count
+        clock.now += max(session.pause_for(count), 0.0001)
+    return came
+
+
+def test_a_limit_that_changes_holds_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    session = Session(Settings(limit_rate=100_000))
+    try:
+        session.steerable()
+        with session.crowd("a.test"):
+            assert let_through(session, clock, 10) == pytest.approx(1_000_000, rel=0.05)
+            session.limit(10_000)  # down
+            assert let_through(session, clock, 10) == pytest.approx(100_000, rel=0.05)
+            session.limit(1_000_000)  # up
+            assert let_through(session, clock, 10) == pytest.approx(10_000_000, rel=0.05)
+            session.limit(None)  # off
+            assert session.block() == BLOCK
+            assert session.pause_for(1 << 40) == 0.0
+            session.limit(50_000)  # and on again
+            assert let_through(session, clock, 10) == pytest.approx(500_000, rel=0.05)
+    finally:
+        session.close()
+
+
+def test_connections_that_are_open_follow_the_limit() -> None:
+    session = Session(Settings())
+    session.steerable()
+    assert session._channels is not None
+    old = Connection()
+    session._channels.add(old)  # type: ignore[arg-type]
+    try:
+        session.limit(10_000)
+        assert old.held == [8 * 1024]
+        session.limit(20_000_000)
+        assert old.held[1] == FREE_WINDOW
+        session.limit(10_000)
+        session.limit(None)
+        assert old.held[2:] == [8 * 1024, FREE_WINDOW]
+    finally:
+        session.close()
+
+
+def test_auto_is_measured_from_the_moment_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    session = Session(Settings())
+    monkeypatch.setattr(session, "_round_trip", lambda url: asked.set() or 0.01)
+    try:
+        session.give_way(parse_url("http://127.0.0.1:9/"))  # there is no limit: nothing is measured
+        assert "fastdl-delay" not in [thread.name for thread in threading.enumerate()]
+        session.limit("auto")
+        assert asked.wait(30)
+        session.rest(True)
+        session.rest(False)
+        session.limit(1000)
+    finally:
+        session.close()
+
+
+class Hasty(DelayLimit):
+    """Wants to be told all the time."""
+
+    @property
+    def interval(self) -> float:
+        return 0.001
+
+
+def test_a_probe_that_rests_asks_nobody() -> None:
+    limit = Hasty()
+    turns = threading.Semaphore(0)
+    probe = DelayProbe(limit, lambda: turns.release() or 0.01, lambda: 0, lambda rate: None)
+    probe.rest(True)
+    probe.start()
+    try:
+        assert not turns.acquire(timeout=0.05)
+        probe.rest(False)
+        assert turns.acquire(timeout=30)
+    finally:
+        probe.stop()
+        probe.join(30)

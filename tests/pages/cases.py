@@ -39,6 +39,8 @@ _MANAGERS = "a package manager of Windows: packaging/smoke.ps1 runs each of them
 _WINDOWS = "a setting of Windows"
 _PACKS = "builds for minutes into this tree: tests/packaging run its parts, .ci/run the whole"
 
+_RECIPE = "takes another program and its servers: tests/recipes runs it"
+
 NOT_RUN = (
     NotRun("README.md", "python3 -m venv .venv && ", _SETUP),
     NotRun("CONTRIBUTING.md", ".venv/bin/pytest", "it would run this test again: .ci/run runs it"),
@@ -49,6 +51,7 @@ NOT_RUN = (
         "CONTRIBUTING.md", ".venv/bin/python -m fastdl.manual", "writes into this tree: tests/project/test_manual.py"
     ),
     NotRun("README.md", "fastdl upgrade --check", "asks where releases lie: tests/cli/test_upgrade.py"),
+    NotRun("docs/cluster.md", "fastdl get -i list.txt", "needs a cluster: tests/cluster runs it", spelled=True),
     NotRun("README.md", "py -m venv .venv && ", _SETUP),
     NotRun("docs/index.md", "python3 -m venv .venv && ", _SETUP),
     NotRun(
@@ -68,6 +71,15 @@ NOT_RUN = (
     NotRun("packaging/README.md", "uv pip compile ", "asks a package index for the newest of everything"),
     NotRun("packaging/README.md", "WINEPREFIX=", "takes minutes and wine: packaging/ci builds it"),
     NotRun("packaging/README.md", "packaging/ci", "takes minutes and installs packages: .ci/run runs it"),
+    *(
+        NotRun("docs/recipes-python.md", begins, _RECIPE)
+        for begins in ("pip ", "python3 wheels.py", "fastdl get -i wheels", "uv ")
+    ),
+    *(
+        NotRun("docs/recipes-video.md", begins, _RECIPE)
+        for begins in ("yt-dlp ", "[ ", "args=()", "for arg", "  [", "done", "exec ")
+    ),
+    *(NotRun("docs/recipes-windows.md", begins, _MANAGERS) for begins in ("Get-Early ", "scoop ", "winget ")),
     NotRun("docs/performance.md", ".venv/bin/python -m benches  ", _BENCH),
     NotRun("docs/performance.md", ".venv/bin/python -m benches --", _BENCH, spelled=True),
     NotRun("docs/performance.md", ".venv/bin/python -m benches run ", _BENCH, spelled=True),

@@ -95,7 +95,8 @@ def imported() -> set[str]:
                 names |= {f"backports-{alias.name}" for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"fastdl", "_typeshed", "tomllib", "compression"}
+    of_type_checkers = {"_typeshed", "typing_extensions"}
+    return names - set(sys.stdlib_module_names) - of_type_checkers - {"fastdl", "tomllib", "compression"}
 
 
 def test_what_is_imported_is_what_is_required(wheel: dict[str, bytes]) -> None:

@@ -15,6 +15,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
         ("fastdl get -m https://mirror.example.com/disk.iso https://example.org/disk.iso", "Take two sources at once."),
         ("fastdl get -i list.txt -j 8 -r 2M", "A list of files, eight at once, 2 MiB a second together."),
+        ("fastdl get --from-curl request.txt", "What a browser copied as cURL, with its cookies."),
         ("fastdl get -o - https://example.org/data.tar | tar -x", "Write the bytes to a program."),
         ("fastdl get --extract -d tools https://example.org/tool.zip", "Unpack the archive once it is checked."),
         ("fastdl get --on-complete 'clamscan {path}' https://example.org/disk.iso", "Run a command after each file."),

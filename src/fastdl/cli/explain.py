@@ -10,7 +10,7 @@ from functools import partial
 
 from fastdl import config
 from fastdl.cli.crash import report_bug
-from fastdl.cli.get import checked_settings
+from fastdl.cli.get import ask_password, checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
 from fastdl.core.hints import Any
@@ -37,6 +37,11 @@ def explain(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     # Nobody is asked for a password that nobody will be sent.
     ask = (lambda prompt: "") if offline else None
     settings = checked_settings({**others, "dry_run": True}, ask)
+    if settings.from_curl is not None:
+        from fastdl.cli.from_curl import files_of
+
+        settings, files, _ = files_of({**others, "dry_run": True}, settings, urls, ask or ask_password)
+        urls = [file.url for file in files]
     if len(urls) > 1:
         raise UsageError("explain takes one URL", f"{len(urls)} are given", "Try 'fastdl explain --help'.")
     if not urls:

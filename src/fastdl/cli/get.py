@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fastdl import config
 from fastdl.cli.parse import COMMANDS, parse
@@ -18,6 +18,8 @@ GET_HELP = "Download files: fast, verified, resumable."
 
 if TYPE_CHECKING:
     from fastdl.batch import Watcher
+    from fastdl.events import Observer
+    from fastdl.listing import File
 
 
 def main(args: Sequence[str]) -> int:
@@ -33,6 +35,8 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
         if word in COMMANDS:
             raise UsageError(f"'{word}' is no URL", "a command comes first", f"Write: fastdl {word} OPTIONS.")
     settings = checked_settings(values)
+    if settings.from_curl is not None:
+        return _get_copied(values, settings, urls)
     config.check_urls(settings, urls)
     session = Session(settings, len(urls) if settings.input_file is None else None)
     return session.run(lambda watcher: _run(settings, urls, session, watcher))
@@ -47,7 +51,38 @@ def _run(
         return batch.run(settings, urls, session.handle, watcher)
     from fastdl.listing import files_of
 
-    return batch.run_list(settings, files_of(settings, urls), session.handle, watcher)
+    files = files_of(settings, urls)
+    if settings.lock is None:
+        return _run_list(settings, files, session.handle, watcher)
+    from fastdl.locking import Locking
+
+    with Locking(settings, session.handle, session.say) as lock:
+        return _run_list(settings, lock.files(files), lock.handle, watcher)
+
+
+def _run_list(settings: Settings, files: Iterable[File], observer: Observer, watcher: Watcher | None) -> Tally:
+    if settings.cluster is not None and not settings.dry_run:
+        from fastdl.cli import clustering
+
+        return clustering.run_list(settings, files, observer)
+    from fastdl import batch
+
+    return batch.run_list(settings, files, observer, watcher)
+
+
+def _get_copied(values: Mapping[str, Any], settings: Settings, urls: Sequence[str]) -> int:
+    """What --from-curl reads takes the place of URLs."""
+    from fastdl import batch
+    from fastdl.cli.from_curl import files_of
+    from fastdl.events import Note
+
+    run, files, left = files_of(values, settings, urls, ask_password)
+    session = Session(run, len(files))
+    for text in left:
+        session.handle(Note(None, "warning", text))
+    if len(files) == 1:
+        return session.run(lambda watcher: batch.run(run, [files[0].url], session.handle, watcher))
+    return session.run(lambda watcher: batch.run_list(run, files, session.handle, watcher))
 
 
 def checked_settings(values: Mapping[str, Any], ask: config.Ask | None = None) -> Settings:

@@ -12,7 +12,9 @@ from fastdl.io.outfile import same_file
 if TYPE_CHECKING:
     from fastdl.settings import Settings
 
-_NAMED = ("profile", "metrics", "log", "input_file", "cookies", "netrc_file", "cacert", "cert", "key")
+_NAMED = (
+    "profile", "metrics", "log", "input_file", "lock", "from_curl", "cookies", "netrc_file", "cacert", "cert", "key",
+)  # fmt: skip
 
 
 def check_name(own: str, path: str, settings: Settings, hint: str) -> None:

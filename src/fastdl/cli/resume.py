@@ -33,7 +33,7 @@ JOURNAL = ".fastdl.journal"
 LIST = Option("list", "flag", "Only list what is unfinished.", "What")
 RESUME_HELP = "Finish the unfinished downloads in DIR (default: here)."
 # The partial files say these; one goes on after the other.
-NOT_HERE = ("output", "dir", "no-continue", "jobs", "input-file")
+NOT_HERE = ("output", "dir", "no-continue", "jobs", "input-file", "from-curl")
 RESUME_OPTIONS = (*(option for option in OPTIONS if option.name not in NOT_HERE), LIST)
 
 

@@ -126,10 +126,10 @@ class Session:
             def note(text: str) -> None:
                 self.handle(Note(None, "info", text))
 
-            with metering(self.settings, profile, warn, self._say, note) as self._meter:
+            with metering(self.settings, profile, warn, self.say, note) as self._meter:
                 yield self._meter.metering
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Something that was asked for: a line on stderr, where a program reads it as an object."""
         with self.lock:
             if self.log is not None:

@@ -20,7 +20,7 @@ def split(text: str, *, windows: bool) -> list[str]:
     """The program and its arguments: by the rules of a POSIX shell's words, on Windows by those of CommandLineToArgvW,
     where a backslash in a path is just that. Raises UsageError where a quote is not closed or nothing is named."""
     try:
-        words = _split_windows(text) if windows else _split_posix(text)
+        words = split_windows(text) if windows else _split_posix(text)
     except ValueError as error:
         raise UsageError("the command is not valid", str(error).lower(), _HINT) from None
     if not words or not words[0].strip():
@@ -34,7 +34,7 @@ def _split_posix(text: str) -> list[str]:
     return shlex.split(text)
 
 
-def _split_windows(text: str) -> list[str]:
+def split_windows(text: str) -> list[str]:
     """Quotes part no words; 2n backslashes before a quote are n, and one more makes the quote a character."""
     words: list[str] = []
     word, begun, quoted, at = "", False, False, 0

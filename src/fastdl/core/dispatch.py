@@ -19,6 +19,8 @@ class Dispatch(ByteFlow):
 
     def contact(self, now: float) -> list[Instruction]:
         """Ask the next source which object there is; the range asked for is useful in itself."""
+        if self.resting:
+            return []
         if not self.single and self.no_ranges_left():
             self.single = True
         busy = list(self.busy())
@@ -59,7 +61,7 @@ class Dispatch(ByteFlow):
 
     def expand(self, now: float) -> list[Instruction]:
         """Give work to idle workers, and open connections as far as they are allowed and find work."""
-        if self.over:
+        if self.over or self.resting:
             return []
         if not self.confirmed:
             return [] if any(True for _ in self.busy()) else self.contact(now)

@@ -27,6 +27,7 @@ class WorkQueue:
         self.host_share = limits.per_host  # this download's part of the connections to one host
         self.wasted = 0
         self.growth: plan.Growth | None = None
+        self.resting = False  # nothing is asked for until `wake`
         self.single = False  # one plain stream from byte 0: no source serves ranges
         self.cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
         self.overlap = 0  # bytes before a gap that are fetched again, to compare: no validator vouches for the rest

@@ -51,6 +51,14 @@ class Scheduler(Dispatch):
         self.sources.append(Source(len(self.sources), host, mapped=True))
         return self.expand(now) if self.confirmed else []
 
+    def wake(self, overlap: int, now: float) -> list[Instruction]:
+        """Whoever was `resting` goes on. `overlap` is 0 where a strong validator tells whether it is still the same
+        file; else so many bytes before each gap come again, and have to be those that are stored."""
+        self.resting = False
+        self.overlap = overlap
+        self.doubtful = RangeSet(self.done) if overlap else RangeSet()
+        return self.expand(now)
+
     def recall(self, source: int, connections: int, now: float) -> None:
         """An earlier download has met the limit of this source. It is believed for a while, then tried again."""
         known = self.sources[source]

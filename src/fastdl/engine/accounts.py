@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastdl.core.history import Entry
     from fastdl.engine.download import Download
     from fastdl.engine.sourcing import Sourcing
-    from fastdl.io.store import Report
+    from fastdl.io.store import Kept, Report
 
 CONVICTION = -2  # the worker of the tracker that books what liars sent
 
@@ -34,8 +34,15 @@ def keep(download: Download, kept: target.AlreadyThere, embedded: Callable[[], D
     digest(download, verified=kept.verified)
     if result.digest is None and kept.verified and (own := embedded()) is not None:
         result.digest = DigestReport(own.algorithm, own.hex, "url", verified=True)
-    if download.settings.json and result.size is not None:
-        result.sha256 = target.file_digest(kept.path, "sha256").hex()
+    asked = download.settings.json or (download.settings.lock is not None and kept.why != target.EXISTS)
+    if asked and result.size is not None:
+        result.sha256 = _proved(download, kept) or target.file_digest(kept.path, "sha256").hex()
+
+
+def _proved(download: Download, kept: target.AlreadyThere) -> str | None:
+    """The sha256 that the file was just found to have."""
+    listed = download.listed
+    return listed.hold.digest.hex if kept.verified and listed is not None and listed.hold is not None else None
 
 
 def digest(download: Download, *, verified: bool) -> None:
@@ -113,8 +120,17 @@ def remember(download: Download, *, private: bool) -> Entry | None:
             tuple((place.given.netloc, place.trust, one.bytes) for place, one in _pairs(download)),
             tuple(one.errors for _, one in _pairs(download)),
         )
-    session.store.note(reports, entry)
+    session.store.note(reports, entry, _kept(download))
     return entry
+
+
+def _kept(download: Download) -> Kept | None:
+    """What the next run may ask the server about the file, where this one has fetched it or seen that it is the
+    server's."""
+    result, landing = download.result, download.landing
+    if landing is None or result.error is not None or result.path in (None, "-"):
+        return None
+    return landing.kept(result.path or "", fetched=not result.kept)
 
 
 def _reports(download: Download) -> list[Report]:

@@ -20,7 +20,7 @@ from fastdl.core.state import UNKNOWN_END, Limits, Phase
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import Url
 from fastdl.engine.sinks import STDOUT_WINDOW, Sink
-from fastdl.engine.worker import WorkerThread
+from fastdl.engine.worker import Rest, WorkerThread
 from fastdl.io import phases
 from fastdl.io.contact import Answer, Place
 from fastdl.io.session import Session
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastdl.engine.first import FirstAnswer
 
 TICK = 0.05  # seconds
+RESTING_TICK = 1.0  # seconds, while nothing is asked for
 JOIN = 0.3  # seconds that workers get to end after they were aborted
 
 
@@ -68,16 +69,23 @@ class Attempt:
         extra_headers: tuple[tuple[str, str], ...] = (),
         resumed: bool = False,
         first: FirstAnswer | None = None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         """`accept` is called with each usable head, before its bytes are stored; at the first it sets `sink`.
         `on_conflict` gets bytes of a source that are not those stored at the offset, and says whether to go on.
         `not_modified` is called for a 304 to `extra_headers`, `on_tick` by the running thread, about twenty times a
-        second, without the lock. `first`: the answer to the first request, if that was made already."""
+        second, without the lock. `first`: the answer to the first request, if that was made already; `wanted` is asked
+        now and then whether to go on."""
         self.session = session
         self.places = places
         self.tracker = counters
         self.core = Scheduler([place.given.host for place in places], limits, _chance)
         self.stopping = False
+        self.resting = False
+        self.halted = False  # one of the two: no byte is wanted
+        self._begun = False
+        self._rested = 0.0  # seconds, of earlier rests: the scheduler's clock stands still meanwhile
+        self._since = 0.0  # on time.monotonic's clock, when this rest began
         self.resumed = resumed
         self.outcome: Finish | Restart | GiveUp | None = None
         self.error: BaseException | None = None
@@ -88,6 +96,7 @@ class Attempt:
         self.conflict = on_conflict
         self._extra = extra_headers
         self._first = first
+        self._wanted = wanted
         self._recorder = phases.recorder()
         self._lock = phases.new_lock()
         self._changed = threading.Condition(self._lock)
@@ -108,16 +117,18 @@ class Attempt:
         """Run to the end. `deadline` is on time.monotonic's clock; past it the outcome stays None. `begun` is called
         when the first request is on its way. Raises what a worker crashed with, and KeyboardInterrupt."""
         try:
-            self.post(begin)
+            self._begin(begin)
             begun()
             while not self._over():
                 with self._lock:
                     if not self._over():
-                        self._changed.wait(TICK)
-                if self._over() or (deadline is not None and time.monotonic() >= deadline):
+                        self._changed.wait(TICK if not self.resting else RESTING_TICK)
+                if self._over() or not self._wanted() or (deadline is not None and self.now() >= deadline):
                     break
+                if self.resting:
+                    continue
                 self.post(lambda core, now: core.tick(now))
-                self._on_tick(self, time.monotonic())
+                self._on_tick(self, self.now())
         finally:
             self.stop()
         if self.error is not None:
@@ -126,29 +137,96 @@ class Attempt:
     def _over(self) -> bool:
         return self.outcome is not None or self.error is not None or self.stopping
 
+    def _begin(self, begin: Callable[[Scheduler, float], list[Instruction]]) -> None:
+        with self._lock:
+            while self.resting and not self._over() and self._wanted():
+                self._changed.wait(RESTING_TICK)
+            if self._over() or self.resting:
+                return
+            self._begun = True
+            for instruction in begin(self.core, self.now()):
+                self._carry_out(instruction)
+
+    def now(self) -> float:
+        """The scheduler's clock, in seconds: time.monotonic's less the time of rests."""
+        return (self._since if self.resting else time.monotonic()) - self._rested
+
     def stop(self) -> None:
-        """From any thread: end the workers; idle connections go back to the pool if the attempt ended by itself."""
+        """End the workers, and wait for them for a moment; idle connections go back to the pool if the attempt ended by
+        itself."""
+        threads = self.halt()
+        until = time.monotonic() + JOIN
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, until - time.monotonic()))
+
+    def halt(self) -> list[WorkerThread]:
+        """From any thread: end the workers soon. Gives them."""
         with self._lock:
             threads = list(self._threads.values())
             idle = {w.id for w in self.core.workers.values() if w.phase is Phase.IDLE}
-            self.stopping = True
+            self.stopping = self.halted = True
             self._changed.notify_all()
         self._pausing.set()
         for thread in threads:
             if thread.number not in idle:
                 thread.abort()
             thread.inbox.put(None)
-        until = time.monotonic() + JOIN
+        return threads
+
+    def let_go(self) -> None:
+        """It is over: part what knows each other in a circle (see Download.let_go)."""
+        with self._lock:
+            self._threads.clear()
+
+    def rest(self) -> None:
+        """From any thread: end all connections soon and ask for nothing until `wake`. What has come is kept."""
+        with self._lock:
+            if self.halted:
+                return
+            self._since = time.monotonic()
+            self.resting = self.halted = self.core.resting = True
+            threads = list(self._threads.values())
+            idle = {w.id for w in self.core.workers.values() if w.phase is Phase.IDLE}
+            for number in idle & self._threads.keys():
+                self._threads[number].inbox.put(Rest())
         for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, until - time.monotonic()))
+            if thread.number not in idle:
+                thread.abort()
+        self._pausing.set()
+
+    def wake(self, overlap: int) -> float:
+        """From any thread: go on after `rest`, which has taken so many seconds; for `overlap` see Scheduler.wake."""
+        with self._lock:
+            if not self.resting:
+                return 0.0
+            rested = time.monotonic() - self._since
+            self._rested += rested
+            self.resting = False
+            self.halted = self.stopping
+            if not self.stopping:
+                self._pausing.clear()
+            self._changed.notify_all()
+            if not self._begun:
+                self.core.resting = False
+            elif not self._over():
+                for instruction in self.core.wake(overlap, self.now()):
+                    self._carry_out(instruction)
+            return rested
+
+    def hurry(self) -> None:
+        """From any thread: whoever waits for the rate limit looks again."""
+        with self._lock:
+            if not self.halted:
+                self._pausing.set()
+                self._pausing.clear()
 
     def post(self, event: Callable[[Scheduler, float], list[Instruction]]) -> None:
         """Tell the scheduler something and carry out what it answers."""
         with self._lock:
             if self.stopping:
                 return
-            for instruction in event(self.core, time.monotonic()):
+            for instruction in event(self.core, self.now()):
                 self._carry_out(instruction)
 
     def _carry_out(self, instruction: Instruction) -> None:
@@ -221,7 +299,7 @@ class Attempt:
     def arrived(self, worker: int, count: int) -> Placement:
         """See Scheduler."""
         with self._lock:
-            return self.core.arrived(worker, count, time.monotonic())
+            return self.core.arrived(worker, count, self.now())
 
     def stored(self, worker: int) -> bool:
         """See Scheduler."""
@@ -240,7 +318,7 @@ class Attempt:
     def queue_next(self, worker: int) -> Range | None:
         """See Scheduler."""
         with self._lock:
-            return None if self.stopping else self.core.queue_next(worker, time.monotonic())
+            return None if self.halted else self.core.queue_next(worker, self.now())
 
     def of_unknown_size(self, worker: int) -> bool:
         """Whether the worker reads a file whose size nobody said."""
@@ -297,13 +375,13 @@ class Attempt:
 
             self._news = News()
         with self._lock:
-            told = self._news.look(self.core.sources, self.core.limits.retries, time.monotonic())
+            told = self._news.look(self.core.sources, self.core.limits.retries, self.now())
             return [(self.places[number], text) for number, text in told]
 
     def recall(self, source: int, connections: int) -> None:
         """See Scheduler."""
         with self._lock:
-            self.core.recall(source, connections, time.monotonic())
+            self.core.recall(source, connections, self.now())
 
     # --- facts for progress ------------------------------------------------------------------------------
 

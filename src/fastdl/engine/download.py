@@ -4,6 +4,7 @@ repair, core)."""
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -66,10 +67,10 @@ class Download:
         self.main: Attempt | None = None  # the newest one at the whole file
         self.landing: Landing | None = None
         self.final: Url | None = None
-        self.result = Result(url=url, path="-" if settings.output == "-" else None)
+        self.result = Result(url=url, job=job, path="-" if settings.output == "-" else None)
         self.altered: Counter[str] = Counter()  # bytes, by the masked URL of who altered them
         self._blame = Blame(self, listed.pieces if listed is not None else None)
-        self._listed = listed
+        self.listed = listed
         self.observer = observer
         self._sourcing: Sourcing | None = None
         self.desk = Desk()  # of the job's thread, which brings its own
@@ -78,19 +79,55 @@ class Download:
         self.of_several = False  # files that this run was asked for
         self.entry: Entry | None = None  # what the history has of it
         self.stopped: FastdlError | None = None
+        self.forsaken = False  # nobody will ask for the outcome: set without a lock, by whoever finds out
+        self._resting = False
+        self._steering = threading.Lock()  # of the newest attempt and whether it rests
         self._began = 0.0
         self.deadline: float | None = None
 
     def stop(self, error: FastdlError) -> None:
         """From any thread: end soon, with `error` as the outcome; the partial download stays."""
         self.stopped = error
-        first, attempt = self._first, self.attempt
+        first, attempt, landing = self._first, self.attempt, self.landing
         if first is not None:
             first.contact.abort()
         if attempt is not None:
-            attempt.stop()
-        if self.landing is not None:
-            self.landing.stop()
+            attempt.halt()
+        if landing is not None:
+            landing.stop()
+
+    def let_go(self) -> None:
+        """It has ended, and its result was taken. Its parts know each other in circles: unless they are parted here,
+        they stay, the bytes of small files among them, until Python looks for garbage, which may be thousands of files
+        later."""
+        for attempt in (self.attempt, self.main):
+            if attempt is not None:
+                attempt.let_go()
+        self._sourcing = self.landing = self.attempt = self.main = self._first = self.stored = None
+        vars(self).pop("_blame", None)
+
+    def _wanted(self) -> bool:
+        if self.forsaken and self.stopped is None:
+            self.stopped = Interrupted("nobody waits for the download any more")
+        return self.stopped is None
+
+    def rest(self) -> None:
+        """From any thread: end the connections soon, and ask for nothing more until `wake`."""
+        with self._steering:
+            self._resting, attempt = True, self.attempt
+            if attempt is not None:
+                attempt.rest()
+
+    def wake(self) -> None:
+        """From any thread: go on from what has come, as a later run would: see Scheduler.wake."""
+        with self._steering:
+            self._resting, attempt, landing = False, self.attempt, self.landing
+            if attempt is None or landing is None:
+                return
+            surely = landing.in_order or landing.validators.strong or attempt is not self.main
+            rested = attempt.wake(0 if surely else OVERLAP)
+            if self.deadline is not None:
+                self.deadline += rested
 
     # --- the steps ---------------------------------------------------------------------------------------
 
@@ -106,6 +143,9 @@ class Download:
         given its name together with others."""
         self.of_several = True
         self._do()
+        witness = self.session.witness
+        if self.stored is not None and witness is not None:
+            witness.vow(self, self.stored.final)
         if self.stored is not None and self.settings.follows:  # which is for this thread, when the file has its name
             self.session.settler.put(self.stored, self._settled)
             self.session.settler.wait_for(self.stored.final)
@@ -136,6 +176,8 @@ class Download:
         except KeyboardInterrupt:
             result.error = Interrupted("interrupted")
         finally:
+            if result.error is not None and self._first is not None:
+                self._first.contact.drop()
             if self._sourcing is not None:
                 self._sourcing.close()
             if self.landing is not None:
@@ -171,11 +213,13 @@ class Download:
 
     def _prepare(self) -> list[Expected]:
         """The given sources and digests. Raises UsageError."""
-        settings, listed = self.settings, self._listed
+        settings, listed = self.settings, self.listed
         given = parse_url(self.url)
         self.places = [Place(given), *(Place(parse_url(url), mirror=True) for url in settings.mirrors)]
         expected = [Expected(parse_checksum(settings.checksum), settings.checksum_by)] if settings.checksum else []
         if listed is not None:
+            if listed.hold is not None:
+                expected.append(Expected(listed.hold.digest, "lock", listed.hold.who))
             expected += [Expected(digest, listed.source, "the list") for digest in listed.digests]
         return expected
 
@@ -200,6 +244,8 @@ class Download:
             sourcing.embedded,
             session.scanned,
             self._wait_for,
+            self.listed.hold if self.listed is not None else None,
+            many=session.many,
         )
         self.deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
@@ -234,7 +280,11 @@ class Download:
             return False
         self._first = asked = FirstAnswer(self.desk.take(self))
         sourcing.begin()
-        self.stored = first.small(self, landing, sourcing, asked)
+        try:
+            self.stored = first.small(self, landing, sourcing, asked)
+        except target.AlreadyThere:
+            self._first = None
+            raise
         if self.stored is None:
             if asked.used:
                 self._first = None
@@ -310,7 +360,7 @@ class Download:
             self._tell(attempt.news())
             while joining:
                 with attempt.accepting:  # answers that come meanwhile may name sources too
-                    place = sourcing.next_source(attempt.outlook(), now)
+                    place = sourcing.next_source(attempt.outlook(), time.monotonic())
                 if place is None:
                     break
                 self.note("info", f"{place.given.netloc} joins ({place.trust})")
@@ -354,6 +404,8 @@ class Download:
         try:
             if self.stopped is None:
                 attempt.run(begin, self.deadline, sourcing.begin if asked is None else lambda: None)
+            elif asked is not None:
+                asked.contact.drop()
         except AskAgain:
             return Restart("")
         finally:
@@ -365,16 +417,21 @@ class Download:
     def new_attempt(self, places: list[Place], limits: Limits, **others: Any) -> Attempt:
         """An attempt at the file, or at parts of it; `stop` ends it."""
         assert self.landing is not None
-        self.attempt = Attempt(
+        attempt = Attempt(
             self.session,
             places,
             limits,
             self.counters,
             not_modified=self.landing.not_modified,
             on_failure=self._failed,
+            wanted=self._wanted,
             **others,
         )
-        return self.attempt
+        with self._steering:
+            self.attempt = attempt
+            if self._resting:
+                attempt.rest()
+        return attempt
 
     def _opened(self, landing: Landing, answer: Answer, verdict: Verdict) -> None:
         self.session.give_way(answer.url)
@@ -448,6 +505,10 @@ class Download:
         self._checked(landing, size)
         self._blame.compare(landing)
         accounts.convict(self, sourcing, functools.partial(self.note, "warning"))
+        witness = self.session.witness
+        if witness is not None and landing.partial is not None and landing.path is not None:
+            witness.vow(self, landing.partial.final)
+            witness.wait()
         landing.finish()
         return None
 

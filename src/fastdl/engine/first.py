@@ -75,10 +75,10 @@ class FirstAnswer:
         self._answer: Answer | None = None
         self._failure: FastdlError | NoSlot | None = None
 
-    def ask(self, place: Place) -> Answer | None:
-        """Ask for the whole file; None for a failure, which `take` tells."""
+    def ask(self, place: Place, conditions: tuple[tuple[str, str], ...]) -> Answer | None:
+        """Ask for the whole file, under these conditions; None for a failure, which `take` tells."""
         try:
-            self._answer = self.contact.ask(place, 0, None, True, ())
+            self._answer = self.contact.ask(place, 0, None, True, conditions)
         except (FastdlError, NoSlot) as error:
             self._failure = error
         return self._answer
@@ -111,7 +111,6 @@ def possible(download: Download, landing: Landing, sourcing: Sourcing) -> bool:
         and len(download.places) == 1
         and not settings.limit_rate
         and settings.max_time is None
-        and not settings.newer
         and not settings.auto_rename
         and not sourcing.has_others
     )
@@ -119,14 +118,21 @@ def possible(download: Download, landing: Landing, sourcing: Sourcing) -> bool:
 
 def small(download: Download, landing: Landing, sourcing: Sourcing, first: FirstAnswer) -> SmallFile | None:
     """The file, stored under its working name, if it came whole and small with the first answer; None where that is
-    left to a worker. Raises DiskError and BadName."""
+    left to a worker. Raises target.AlreadyThere where it has not changed on the server, DiskError and BadName."""
     place, settings = download.places[0], download.settings
-    answer = first.ask(place)
+    conditions = landing.conditions()
+    answer = first.ask(place, conditions)
     if answer is None:
         return None
+    if answer.head.status == 304 and conditions:
+        _count(download, first)
+        download.final = answer.url
+        download.desk.keep(first.contact)
+        landing.not_modified()
     verdict = judge(WHOLE, answer.head, Known(None, None, None, own_codings(answer.url.path)), time.time())
     most = SMALL if settings.max_size is None else min(SMALL, settings.max_size)
-    path = landing.unoccupied(answer) if _is_whole(verdict, most) else None
+    whole = _is_whole(verdict, most) and landing.is_held(verdict.size)
+    path = landing.unoccupied(answer, verdict.size or 0) if whole else None
     if path is None or verdict.size is None:
         return None
     sourcing.heard(place, answer, verdict.size)
@@ -137,13 +143,11 @@ def small(download: Download, landing: Landing, sourcing: Sourcing, first: First
     body = first.body(verdict.size)
     if body is None:
         return None
-    row = download.counters.row(0, 0)
-    row.add(tracker.REQUESTS, first.contact.requests)
-    row.add(tracker.CONNECTIONS, first.contact.opened)
+    row = _count(download, first)
     download.desk.keep(first.contact)
     if landing.proof.fits(body):
         landing.path, landing.size, landing.validators = path, verdict.size, validators_of(answer.head)
-        file = SmallFile(files.long_path(path), durable=settings.durable, replace=settings.overwrite)
+        file = SmallFile(files.long_path(path), durable=settings.durable, replace=settings.overwrite or settings.newer)
         if file.store(body, target.modified_time(landing.validators) if settings.remote_time else None):
             row.add(tracker.BYTES, len(body))
             download.final = answer.url
@@ -151,6 +155,13 @@ def small(download: Download, landing: Landing, sourcing: Sourcing, first: First
         landing.path = landing.size = None
     row.add(tracker.WASTED, len(body))
     return None
+
+
+def _count(download: Download, first: FirstAnswer) -> tracker.Row:
+    row = download.counters.row(0, 0)
+    row.add(tracker.REQUESTS, first.contact.requests)
+    row.add(tracker.CONNECTIONS, first.contact.opened)
+    return row
 
 
 def _is_whole(verdict: Verdict, most: int) -> bool:

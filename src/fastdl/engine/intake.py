@@ -57,7 +57,10 @@ class Intake:
         """Read a block; how many bytes, 0 at the end of the body. Raises NetworkErrors."""
         if self._piped is channel and self._piped.splices:
             assert self._pipe is not None
-            return self._piped.splice(self._pipe, self._pipe.room)
+            # A limit may have come since the body began.
+            return self._piped.splice(self._pipe, self._pipe.room if most >= BLOCK else min(most, self._pipe.room))
+        if most > len(self._buffer) and self._piped is None:  # or one may have gone
+            self._buffer = memoryview(bytearray(most))
         self._seen = view = self._buffer[:most]
         return self._decoder.read(channel.read_into, view) if self._decoder is not None else channel.read_into(view)
 

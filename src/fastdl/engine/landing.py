@@ -19,6 +19,7 @@ from fastdl.core.verify import Digest, new_hasher, parse_checksum
 from fastdl.engine import target
 from fastdl.engine.proof import Expected, Proof
 from fastdl.engine.sinks import PartialSink, Sink, StreamSink
+from fastdl.engine.target import Before
 from fastdl.errors import DigestMismatch, DiskError, SizeMismatch, TargetBusy, TargetExists, TooLarge
 from fastdl.io import files, phases
 from fastdl.io.channel import Channel
@@ -29,10 +30,12 @@ from fastdl.io.writers import Kind
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
-    from fastdl.io.store import Store
+    from fastdl.core.lists.entry import Hold
+    from fastdl.io.store import Kept, Store
 
 _BLOCK = 1024 * 1024
 SAMPLE = 64 * 1024  # bytes of an existing file that are compared with the server's
+UNLOCK = "Nothing of it was kept; if the file is meant to change, remove its line from the lock."
 
 
 class AskAgain(Exception):
@@ -53,12 +56,16 @@ class Landing:
         embedded: Callable[[], Digest | None] = lambda: None,
         scanned: target.Scanned | None = None,
         settled: Callable[[str], None] = lambda path: None,
+        hold: Hold | None = None,
+        *,
+        many: bool = False,
     ) -> None:
         """`url` is the text as given, `places` are all sources with the origin first (more may join), `expected` are
         the digests that are known by now; `tell` takes sentences for -v; `store` gives the state of earlier runs;
         `embedded` is the URL's own digest, asked for only where a file stands in the way;
         `scanned`: what this run has seen of folders (see target.unfinished); `settled` returns when no other download
-        of this run is about to give a file that path."""
+        of this run is about to give a file that path; `hold`: what a lock says of the file, one of `expected` too;
+        `many`: so many files are fetched that it pays to look what was noted of each."""
         self.path = target.stream_path(settings)
         self.in_order = self.path is not None  # stdout, a pipe or a device such as /dev/null
         self.size: int | None = None  # bytes, as far as the servers have said it
@@ -69,7 +76,11 @@ class Landing:
         self._url = url
         self._key = url_key(url)
         self._places = places
-        self.proof = Proof(expected, sha256=settings.json or settings.tells_sha256)
+        self.proof = Proof(expected, sha256=settings.tells_sha256)
+        self._hold = hold
+        self._many = many
+        self._before = Before()
+        self.heard = Validators()  # of the answer that settled the name
         self._embedded = embedded
         self._settled = settled
         self._free = ""  # a path that nothing had when it was looked at
@@ -102,7 +113,9 @@ class Landing:
                 self._settled(files.long_path(path))
                 self._free = "" if os.path.lexists(path) else path
             if not self._free:
-                target.settle_before(settings, path, self._proof(path))
+                target.settle_before(settings, path, self._proof(path), self._hold)
+        if found is None and not self.proof.expected:
+            self._look_back()
         partial = self.partial
         if found is None or partial is None:
             return None
@@ -152,21 +165,33 @@ class Landing:
         given = self._places[0].given
         return target.path_of(self._settings, None, given, given)
 
-    def conditions(self) -> tuple[tuple[str, str], ...]:
-        """For -N: the server may answer 304 instead of sending what we have (RFC 9110, section 13.1)."""
+    def _look_back(self) -> None:
+        """What is known of the file that this URL was fetched to, as far as it is there. Where many are fetched it may
+        have a name that the server chose. A single one is compared with what the server and its publisher say of it
+        now, unless -N is content with less. Raises target.AlreadyThere."""
+        settings = self._settings
+        if not (self._many or settings.newer):
+            return
         path = self._expected_path()
-        if not self._settings.newer or self.proof.expected or not os.path.isfile(path):
-            return ()  # with a digest, an existing file that has it needs no request, and one that has not is replaced
-        etag = self._store().etag(self._key, path)
-        if etag is not None:
-            return (("If-None-Match", etag),)
-        from email.utils import formatdate
+        there = files.is_writable(path) and os.path.isfile(path)
+        if (settings.overwrite and not settings.newer) or not (there or self._many):
+            return
+        self._before = target.before(settings, path if there else None, self._store().noted(self._key))
+        if settings.skip_existing and self._before.path is not None:
+            raise target.AlreadyThere(self._before.path, target.EXISTS)
 
-        return (("If-Modified-Since", formatdate(os.stat(path).st_mtime, usegmt=True)),)
+    def conditions(self) -> tuple[tuple[str, str], ...]:
+        """The server may answer 304 instead of sending what we have (RFC 9110, section 13.1): a file that is what it
+        was when it came from there and, with -N, any file by its time. One that has changed here is asked for."""
+        if self.proof.expected:
+            return ()  # an existing file that has the digest needs no request, and one that has not is replaced
+        return self._before.conditions(newer=self._settings.newer)
 
     def not_modified(self) -> None:
         """The server answered 304 to the conditions. Raises target.AlreadyThere."""
-        raise target.AlreadyThere(self._expected_path(), "the server's file is not newer")
+        assert self._before.path is not None
+        why = "the server's file is not newer" if self._settings.newer else "it has not changed on the server"
+        raise target.AlreadyThere(self._before.path, why)
 
     def whole_already(self) -> None:
         """All bytes are there from an earlier run: only the checks and the rename are missing."""
@@ -176,19 +201,28 @@ class Landing:
 
     # --- by the first usable head ------------------------------------------------------------------------
 
-    def unoccupied(self, answer: Answer) -> str | None:
+    def unoccupied(self, answer: Answer, size: int) -> str | None:
         """The path for a new file; None where no file can be made, or something is there already that has to be looked
-        at before it may be replaced. Raises BadName."""
+        at before it may be replaced. `size`: of the answer, in bytes. Raises BadName."""
         path = target.path_of(self._settings, answer.head.get("content-disposition"), self._places[0].given, answer.url)
         if path == self._free:
             return path
         self._settled(files.long_path(path))
-        return path if files.is_writable(path) and (self._replaceable(path) or not os.path.lexists(path)) else None
+        free = files.is_writable(path) and (not os.path.lexists(path) or self._replaceable(path, answer, size))
+        return path if free else None
 
-    def _replaceable(self, path: str) -> bool:
-        """A file that goes whatever it holds: --overwrite, and no digest is known that it might have."""
-        replaces = self._settings.overwrite and not self.proof.expected
-        return replaces and os.path.isfile(path) and not os.path.islink(path)
+    def _replaceable(self, path: str, answer: Answer, size: int) -> bool:
+        """A file that goes, and no digest is known that it might have: by --overwrite whatever it holds, by -N if the
+        server has another one."""
+        settings = self._settings
+        if self.proof.expected or not os.path.isfile(path) or os.path.islink(path):
+            return False
+        return settings.overwrite or (settings.newer and self._outdated(path, validators_of(answer.head), size))
+
+    def _outdated(self, path: str, found: Validators, size: int | None) -> bool:
+        before = self._before if self._before.names(path) else Before()
+        remote = target.Remote(size, found, target.modified_time(found))
+        return before.altered or target.is_newer(path, remote, before.etag)
 
     def open(
         self, place: Place, answer: Answer, verdict: Verdict, resumed: bool, front_moved: Callable[[int], None]
@@ -199,6 +233,7 @@ class Landing:
         limit = self._settings.max_size
         if limit is not None and verdict.size is not None and verdict.size > limit:
             raise TooLarge(f"the file is larger than --max-size: {verdict.size} bytes", f"the limit is {limit}")
+        self._hold_to(verdict.size)
         self.size = verdict.size if verdict.size is not None else self.size
         self._foreign = place.mapped
         if place.mapped:  # what a stranger calls the file, and when it got it, is of no interest
@@ -208,6 +243,16 @@ class Landing:
         sink = self._to_stream(front_moved) if self.in_order else self._to_file(answer, found, resumed)
         self.validators = found
         return sink
+
+    def is_held(self, size: int | None) -> bool:
+        """Whether a lock allows a file of `size` bytes, None where that is not known yet."""
+        return self._hold is None or size in (None, self._hold.size)
+
+    def _hold_to(self, size: int | None) -> None:
+        """Raises SizeMismatch where the lock has another size."""
+        hold = self._hold
+        if hold is not None and not self.is_held(size):
+            raise SizeMismatch(f"the file has {size} bytes", f"expected were {hold.size}, as {hold.who} says", UNLOCK)
 
     def _to_stream(self, front_moved: Callable[[int], None]) -> Sink:
         origin = self._places[0]
@@ -309,10 +354,19 @@ class Landing:
         settings = self._settings
         path = target.path_of(settings, answer.head.get("content-disposition"), self._places[0].given, answer.url)
         self._settled(files.long_path(path))
+        self.heard = found
         remote = target.Remote(self.size, found, target.modified_time(found))
-        remembered = self._store().etag(self._key, path) if settings.newer and os.path.isfile(path) else None
+        before = self._before if self._before.names(path) else Before()
+        if before.altered and settings.newer and not self.proof.expected:
+            return path  # it is not what came from the server, whatever its time says
         return target.settle(
-            settings, path, self._proof(path), remote, remembered, lambda: self._same_start(path, answer.channel)
+            settings,
+            path,
+            self._proof(path),
+            remote,
+            before.etag,
+            lambda: self._same_start(path, answer.channel),
+            self._hold,
         )
 
     def _same_start(self, path: str, channel: Channel) -> bool:
@@ -375,6 +429,12 @@ class Landing:
             self.stream.flush()
             if self.stream.front != size:
                 raise SizeMismatch("not all bytes came", f"{self.stream.front} of {size}")
+        try:
+            self._hold_to(size)
+        except SizeMismatch:
+            if self.partial is not None:
+                self.partial.discard()
+            raise
         return self.proof.values(size)
 
     def reject(self, wanted: Expected, evidence: str) -> None:
@@ -386,6 +446,8 @@ class Landing:
         if self.partial is not None:
             self.partial.discard()
             hint = "Nothing of it was kept; check that the digest is of this version, or tell the publisher."
+        if wanted.source == "lock":
+            hint = UNLOCK
         what = f"the {wanted.digest.algorithm} does not match: the file has {found.hex()}"
         given = f", as {wanted.who} says" if wanted.who else ""
         why = f"expected was {wanted.digest.hex}{given}{'; ' + evidence if evidence else ''}"
@@ -411,8 +473,16 @@ class Landing:
                 if not settings.auto_rename:
                     raise
                 self.path = target.free_path(self.path)
-        if settings.newer and self.validators.etag is not None:
-            self._store().note_etag(self._key, self.path, self.validators.etag, self.size)
+
+    def kept(self, path: str, *, fetched: bool) -> Kept | None:
+        """What is to be noted of the file at `path`, which was just fetched or is there; None where the server gives no
+        validators, or what is there is not the server's file."""
+        found = self.validators if fetched else self.heard
+        if self.in_order or (found.etag is None and found.last_modified is None):
+            return None
+        if not fetched and not target.is_this_file(path, target.Remote(self.size, found, target.modified_time(found))):
+            return None
+        return target.kept(self._key, path, found, chosen=self._settings.output is None)
 
     def stop(self) -> None:
         """From any thread: a digest that is being waited for ends at once, with Interrupted."""

@@ -5,23 +5,31 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastdl.core.dates import http_date
+from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, decode_header
 from fastdl.core.naming import SafeName, choose_name, renamed
 from fastdl.core.plain import dataclass
 from fastdl.core.response import Validators
 from fastdl.core.urls import Url, mask
 from fastdl.core.verify import Digest, new_hasher
-from fastdl.errors import BadName, DiskError, TargetExists
+from fastdl.errors import BadName, DigestMismatch, DiskError, TargetExists
 from fastdl.io import files
 from fastdl.io.disk import disk_error
 from fastdl.io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
 from fastdl.settings import Settings
 
+if TYPE_CHECKING:
+    from fastdl.core.lists.entry import Hold
+    from fastdl.io.store import Kept
+
 WINDOWS = sys.platform == "win32"
 _MOST_RENAMES = 10_000
+EXISTS = "it exists"
+"""Why a file is kept that nobody has looked at (--skip-existing)."""
+_REPLACE = "Use --overwrite or -N to fetch it again; if it is meant to be so, remove its line from the lock."
 
 
 Scanned = dict[str, dict[str, str]]  # folder to URL's key to final path
@@ -44,6 +52,69 @@ class Remote:
     size: int | None
     validators: Validators
     modified: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """A file of an earlier run, or whatever else has its name. `path` is None where nothing is there; `altered`: it is
+    not any more what came from the server then. `etag` and `modified` are the server's words of that time."""
+
+    path: str | None = None
+    known: bool = False
+    altered: bool = False
+    etag: str | None = None
+    modified: str | None = None
+
+    def names(self, path: str) -> bool:
+        """Whether it is the file at `path`."""
+        return self.path is not None and os.path.abspath(self.path) == os.path.abspath(path)
+
+    def conditions(self, *, newer: bool) -> tuple[tuple[str, str], ...]:
+        """The fields of a request for what is not this file. `newer`: its time alone may decide too."""
+        if self.path is None or self.altered:
+            return ()
+        if self.etag is not None:
+            return (("If-None-Match", self.etag),)
+        if self.modified is not None:
+            return (("If-Modified-Since", self.modified),)
+        if self.known or not newer:
+            return ()
+        from email.utils import formatdate
+
+        there = _stat(self.path)
+        return (("If-Modified-Since", formatdate(there.st_mtime, usegmt=True)),) if there is not None else ()
+
+
+def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Before:
+    """What is known of the file at `path`; where that is None, of one that has got its name from the server, in the
+    folder of the settings. `noted`: all that was noted of its URL."""
+    from fastdl.io.store import stored_path
+
+    if path is None:
+        folder = stored_path(settings.dir)
+        named = [each for each in noted if each.chosen and os.path.dirname(each.path) == folder]
+        there = [each for each in named if os.path.isfile(each.path)]
+        if len(there) != 1 or settings.output is not None:
+            return Before()
+        path = _in_folder(settings, os.path.basename(there[0].path))
+    wanted = stored_path(path)
+    kept = next((each for each in noted if each.path == wanted), None)
+    state = _stat(path)
+    if kept is None or state is None:
+        return Before(path)
+    altered = state.st_size != kept.size or kept.mtime not in (None, state.st_mtime_ns)
+    return Before(path, True, altered, None if altered else kept.etag, None if altered else kept.modified)
+
+
+def kept(key: str, path: str, found: Validators, *, chosen: bool) -> Kept | None:
+    """What is to be noted of a file (see Kept); None where it is none, or the server's words fit into no request."""
+    from fastdl.io.store import Kept, is_field, stored_path
+
+    state = _stat(path)
+    etag, modified = (value if is_field(value) else None for value in (found.etag, found.last_modified))
+    if state is None or not stat.S_ISREG(state.st_mode) or etag is modified is None:
+        return None
+    return Kept(key, stored_path(path), etag, modified, state.st_size, state.st_mtime_ns, int(chosen))
 
 
 def modified_time(validators: Validators) -> float | None:
@@ -89,16 +160,28 @@ def free_path(path: str) -> str:
     raise TargetExists(f"{path} and ten thousand names beside it exist")
 
 
-def settle_before(settings: Settings, path: str, digest: Digest | None) -> None:
-    """What can be decided about an existing file without asking the server.
+def settle_before(settings: Settings, path: str, digest: Digest | None, hold: Hold | None = None) -> None:
+    """What can be decided about an existing file without asking the server; `hold` is what a lock says of it.
 
-    Raises AlreadyThere if it may stay as it is."""
+    Raises AlreadyThere if it may stay as it is, DigestMismatch if it is not what the lock says and nothing allows to
+    replace it."""
     if not os.path.lexists(path):
         return
+    if hold is not None:
+        _hold_to(settings, path, hold)
     if settings.skip_existing:
-        raise AlreadyThere(path, "it exists")
+        raise AlreadyThere(path, EXISTS)
     if digest is not None and _has_digest(path, digest):
         raise AlreadyThere(path, f"its {digest.algorithm} is the expected one", verified=True)
+
+
+def _hold_to(settings: Settings, path: str, hold: Hold) -> None:
+    there = _stat(path)
+    if there is not None and there.st_size == hold.size and _has_digest(path, hold.digest):
+        raise AlreadyThere(path, f"its size and {hold.digest.algorithm} are those of the lock", verified=True)
+    if not (settings.overwrite or settings.newer or settings.auto_rename):
+        what = f"{path} is there and is not the file that is locked"
+        raise DigestMismatch(what, f"{hold.who} has another size or {hold.digest.algorithm}", _REPLACE)
 
 
 def settle(
@@ -108,19 +191,20 @@ def settle(
     remote: Remote,
     remembered: str | None,
     same_start: Callable[[], bool],
+    hold: Hold | None = None,
 ) -> str:
     """What becomes of an existing file now that the server has answered; returns the path to use.
 
     `remembered` is the ETag that -N noted for the file; `same_start` compares its first bytes with the server's, which
     uses the response up if they differ. Raises AlreadyThere, TargetExists."""
-    settle_before(settings, path, digest)
+    settle_before(settings, path, digest, hold)
     if not os.path.lexists(path):
         return path
     if os.path.isdir(path):
         raise BadName(f"{path} is a folder")
     if settings.newer:
         # A file with another digest than the expected one is wrong, however new it is.
-        if digest is None and not _is_newer(path, remote, remembered):
+        if digest is None and not is_newer(path, remote, remembered):
             raise AlreadyThere(path, "the server's file is not newer")
         return path
     if settings.overwrite:
@@ -155,7 +239,8 @@ def is_this_file(path: str, remote: Remote) -> bool:
     return remote.size == there.st_size and remote.modified is not None and int(there.st_mtime) == int(remote.modified)
 
 
-def _is_newer(path: str, remote: Remote, remembered: str | None) -> bool:
+def is_newer(path: str, remote: Remote, remembered: str | None) -> bool:
+    """Whether the server's file is newer than the one at `path`, or another one than that of the ETag `remembered`."""
     there = _stat(path)
     if there is None:
         return True

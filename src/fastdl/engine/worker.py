@@ -36,8 +36,16 @@ class Aborted(Exception):
     """The scheduler no longer wants this fetch."""
 
 
+class Rest:
+    """Nothing is to be done for a while: the connection is closed."""
+
+
 class DifferentBytes(ObjectChanged):
     """Bytes that came a second time are not those that came first."""
+
+
+def _ended() -> bool:
+    return True
 
 
 class WorkerThread(threading.Thread):
@@ -47,7 +55,7 @@ class WorkerThread(threading.Thread):
         """`first`: the answer to what it will be told to ask for."""
         super().__init__(name=f"fastdl-{number}", daemon=True)
         self.number = number
-        self.inbox: queue.SimpleQueue[Fetch | Read | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Fetch | Read | Rest | None] = queue.SimpleQueue()
         self.aborted = False
         self._attempt = attempt
         self._first = first
@@ -61,7 +69,7 @@ class WorkerThread(threading.Thread):
         self._decoder: Decoder | None = None
 
     def _cancelled(self) -> bool:
-        return self.aborted or self._attempt.stopping
+        return self.aborted or self._attempt.halted
 
     def abort(self) -> None:
         """From any thread: the current fetch is to end soon."""
@@ -81,6 +89,7 @@ class WorkerThread(threading.Thread):
             self._attempt.crash(error)
         self._contact.drop()
         self._intake.drop()
+        self._contact.obey(self._attempt.session, _ended)  # it does not know this thread any more
 
     def _obey(self, order: Fetch | Read) -> None:
         try:
@@ -100,8 +109,12 @@ class WorkerThread(threading.Thread):
 
     def _next_order(self) -> Fetch | Read | None:
         if self.inbox.empty() and self._first is None:
+            if self._attempt.resting:
+                self._contact.drop()
             self._contact.rest()
-        return self.inbox.get()
+        while isinstance(order := self.inbox.get(), Rest):
+            self._contact.drop()
+        return order
 
     def _fail(self, failure: Failure) -> None:
         if self._cancelled() and failure.fault is Fault.LOST:
@@ -127,6 +140,8 @@ class WorkerThread(threading.Thread):
     def _carry_out(self, order: Fetch | Read) -> None:
         if isinstance(order, Fetch):
             self.aborted = False
+            if self._attempt.resting:  # it was told to do so just before
+                raise Aborted
             self._source = order.source
             phases.at_source(order.source)
             self._place = self._attempt.places[order.source]
@@ -242,7 +257,7 @@ class WorkerThread(threading.Thread):
         row = self._row()
         while not attempt.satisfied(number):
             count = self._fill()
-            if self._cancelled():
+            if self._cancelled() and not (count and attempt.resting):  # what came before a rest is not thrown away
                 raise Aborted
             if count == 0:
                 self._body_ended()

@@ -69,6 +69,9 @@ class Channel(Protocol):
     def read_into(self, view: memoryview) -> int:
         """Read body bytes of the current response; 0 means that the body is complete."""
 
+    def hold_window(self, size: int) -> None:
+        """Let the server send at most about `size` bytes ahead of what is read."""
+
     def abort(self) -> None:
         """From any thread: make a blocked call fail soon."""
 

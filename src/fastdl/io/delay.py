@@ -33,11 +33,14 @@ class DelayProbe(threading.Thread):
         self._received = received
         self._apply = apply
         self._ended = threading.Event()
+        self._resting = False
 
     def run(self) -> None:
         """See Thread."""
         before, at = self._received(), time.monotonic()
         while not self._ended.wait(self._limit.interval):
+            if self._resting:
+                continue
             try:
                 rtt = self._round_trip()
                 if self._limit.doubtful(rtt):
@@ -47,6 +50,10 @@ class DelayProbe(threading.Thread):
             count, now = self._received(), time.monotonic()
             self._apply(self._limit.sample(rtt, (count - before) / (now - at), now))
             before, at = count, now
+
+    def rest(self, resting: bool) -> None:
+        """Measure nothing for a while, or go on."""
+        self._resting = resting
 
     def stop(self) -> None:
         """End soon."""

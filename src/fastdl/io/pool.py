@@ -47,6 +47,14 @@ class ConnectionPool:
         channel.close()
         return self.admit(host)
 
+    def most(self, host: str) -> int:
+        """How many connections to `host` there may be."""
+        return self._per_host
+
+    def scarce(self, takers: int) -> bool:
+        """Whether so many takers may find too few connections at one host."""
+        return takers > self._per_host
+
     def leave(self, host: str) -> None:
         """Give a place back: a connection was closed."""
         with self._lock:
@@ -63,10 +71,23 @@ class ConnectionPool:
                 return
         channel.close()
 
+    def drop_idle(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            channels = [channel for waiting in self._idle.values() for channel in waiting]
+            self._idle.clear()
+        for channel in channels:
+            channel.close()
+
     def in_use(self) -> dict[str, int]:
         """Open connections by host, idle ones too."""
         with self._lock:
             return {host: count for host, count in self._open.items() if count > 0}
+
+    def open(self) -> None:
+        """Keep idle connections again, after `close`."""
+        with self._lock:
+            self._closed = False
 
     def close(self) -> None:
         """Close the idle connections; none is kept from now on."""

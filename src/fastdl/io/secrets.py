@@ -8,9 +8,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 
-from fastdl.core.cookies import CookieJar, parse_cookie_file
+from fastdl.core.cookies import Cookie, CookieJar, parse_cookie_file
 from fastdl.core.credentials import Credentials, NetrcEntry
 from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.plain import dataclass, field
 from fastdl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,25 +20,41 @@ if TYPE_CHECKING:
 MAX_FILE = 16 * 1024 * 1024  # bytes: no netrc or cookie file is larger
 
 
-def load_credentials(settings: Settings, environ: Mapping[str, str] | None = None) -> Credentials:
-    """Everything that `settings` say about who asks. Raises UsageError that names the file or variable."""
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the netrc file, the cookie file and the variable of --bearer-env hold: plain data, so that they can be read
+    on one machine and used on another (fastdl/cluster)."""
+
+    bearer: str | None = field(repr=False)
+    netrc: tuple[NetrcEntry, ...] = field(repr=False)
+    cookies: tuple[Cookie, ...] = field(repr=False)
+
+
+def read_secrets(settings: Settings, environ: Mapping[str, str] | None = None) -> Secrets:
+    """What the files and the variable hold that `settings` name. Raises UsageError that names the file or variable."""
     variables = os.environ if environ is None else environ
     bearer = None
     if settings.bearer_env is not None:
         bearer = variables.get(settings.bearer_env, "").strip()
         if not bearer:
             raise UsageError(f"the variable {settings.bearer_env} of --bearer-env is empty or not set")
-    cookies = []
+    cookies: list[Cookie] = []
     if settings.cookies is not None:
         cookies = parse_cookie_file(_read(settings.cookies, "cookie file"), settings.cookies)
+    return Secrets(bearer, tuple(_netrc_entries(settings, variables)), tuple(cookies))
+
+
+def load_credentials(settings: Settings, environ: Mapping[str, str] | None = None) -> Credentials:
+    """Everything that `settings` say about who asks. Raises UsageError that names the file or variable."""
+    read: Secrets = settings.secrets if settings.secrets is not None else read_secrets(settings, environ)
     return Credentials(
         headers=settings.headers,
         user_agent=settings.user_agent,
         referer=settings.referer,
         user=settings.user,
-        bearer=bearer,
-        netrc=_netrc_entries(settings, variables),
-        cookies=CookieJar(cookies, threading.Lock()),
+        bearer=read.bearer,
+        netrc=read.netrc,
+        cookies=CookieJar(read.cookies, threading.Lock()),
     )
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSet
 
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.response import Head
@@ -37,6 +37,16 @@ class NoSlot(Exception):
     """All connections that this host may have are in use by other downloads of this run."""
 
 
+class Witness:
+    """Is told of each file before it gets its name, where somebody else would have to take over (fastdl/cluster)."""
+
+    def vow(self, download: Any, path: str) -> None:
+        """The file is whole and checked, under its working name; the final one is `path`."""
+
+    def wait(self) -> None:
+        """Return when all that was vowed is known, or nobody wants to know it any more."""
+
+
 class Session:
     """One run's shared network state. Thread-safe; `close` ends idle connections."""
 
@@ -60,6 +70,9 @@ class Session:
         self._store: Store | None = None
         self._settler: Settler | None = None
         self._throttle: Throttle | None = None
+        self.witness: Witness | None = None
+        self._served: Url | None = None  # what has answered first
+        self._channels: MutableSet[Channel] | None = None  # all that are open, where the limit may change
         if settings.limit_rate:
             from fastdl.io.throttle import Throttle
 
@@ -95,7 +108,7 @@ class Session:
             if self._settler is None:
                 from fastdl.io.settling import Settler
 
-                self._settler = Settler()
+                self._settler = Settler(self.witness.wait if self.witness is not None else None)
             return self._settler
 
     def take_warnings(self) -> list[str]:
@@ -136,9 +149,17 @@ class Session:
                 return self._wire(url, link)
         http2 = True if url.netloc in self._http_only else None
         channel = self._http.open(url, http2=http2, turn=turn, avoid=avoid, on_close=lambda: self.pool.leave(url.host))
-        if self._throttle is not None:
-            self._throttle.adopt(channel)
+        self._hold(channel)
         return channel
+
+    def _hold(self, channel: Channel) -> None:
+        throttle = self._throttle
+        if self._channels is not None:
+            with self._lock:
+                self._channels.add(channel)
+                throttle = self._throttle
+        if throttle is not None:
+            throttle.adopt(channel)
 
     def digest_channel(self, url: Url, login: tuple[str, str] | None) -> Channel:
         """A connection that answers a Digest challenge (RFC 7616) with `login` (None: the one that was used before).
@@ -188,9 +209,10 @@ class Session:
         )
         if head is not None:
             channel.adopt(head)
-        if self._throttle is not None:
-            channel.piece = self._throttle.piece()
-            self._throttle.adopt(channel)
+        throttle = self._throttle
+        if throttle is not None:
+            channel.piece = throttle.piece()
+        self._hold(channel)
         return channel
 
     def insist_on_http2(self, url: Url) -> bool:
@@ -222,22 +244,77 @@ class Session:
 
     def share(self, host: str) -> int:
         """How many of a host's connections one of the downloads that are running may have."""
-        most = self._throttle.most_connections() if self._throttle is not None else None
-        return max(1, min(self.settings.per_host, most or self.settings.per_host) // max(1, self._crowd[host]))
+        throttle = self._throttle
+        most = throttle.most_connections() if throttle is not None else None
+        allowed = self.pool.most(host)
+        return max(1, min(allowed, most or allowed) // max(1, self._crowd[host]))
 
     def block(self) -> int:
         """Bytes of one read."""
         most = SPARE_BLOCK if self.short_of_memory else BLOCK
-        return most if self._throttle is None else min(most, self._throttle.block(CONNECTIONS * self._running))
+        throttle = self._throttle
+        return most if throttle is None else min(most, throttle.block(CONNECTIONS * self._running))
 
     def pause_for(self, count: int) -> float:
         """Account for `count` bytes read under a limit; seconds to wait before the next read."""
-        return 0.0 if self._throttle is None else self._throttle.take(count)
+        throttle = self._throttle
+        return 0.0 if throttle is None else throttle.take(count)
 
     def give_way(self, url: Url) -> None:
         """Under `-r auto`: from now on watch the delay to the server (or proxy) of `url`, the first one asked."""
+        self._served = self._served or url
         if self._throttle is not None:
             self._throttle.watch(lambda: self._round_trip(url))
+
+    # --- while it runs -----------------------------------------------------------------------------------
+
+    def steerable(self) -> None:
+        """Before the first connection: `limit` is going to be called."""
+        import weakref
+
+        self._channels = weakref.WeakSet()
+
+    def limit(self, rate: int | str | None) -> None:
+        """From any thread: from now on at most `rate` bytes a second, "auto", or as fast as it comes (None)."""
+        with self._lock:
+            before = self._throttle
+            if before is not None and before.auto is None and isinstance(rate, int):
+                before.set_rate(rate, self._open_channels())
+                return
+            self._throttle = None
+            if before is not None:
+                before.close()
+            if rate is not None:
+                self._begin_limit(rate)
+            elif before is not None:
+                from fastdl.io.throttle import FREE_WINDOW
+
+                for channel in self._open_channels():
+                    channel.hold_window(FREE_WINDOW)
+
+    def _begin_limit(self, rate: int | str) -> None:
+        from fastdl.io.throttle import Throttle
+
+        self._throttle = throttle = Throttle(rate)
+        for channel in self._open_channels():
+            throttle.adopt(channel, again=True)
+        url = self._served
+        if url is not None:
+            throttle.watch(lambda: self._round_trip(url))
+
+    def _open_channels(self) -> list[Channel]:
+        return list(self._channels) if self._channels is not None else []
+
+    def rest(self, resting: bool) -> None:
+        """Whether no connection is to stay open, or be made to measure something."""
+        with self._lock:
+            throttle = self._throttle
+        if throttle is not None:
+            throttle.rest(resting)
+        if resting:
+            self.pool.close()
+        else:
+            self.pool.open()
 
     def _round_trip(self, url: Url) -> float:
         proxy = self._http.proxy_for(url)
@@ -248,8 +325,9 @@ class Session:
 
     def close(self) -> None:
         """End idle connections."""
-        if self._throttle is not None:
-            self._throttle.close()
+        throttle = self._throttle
+        if throttle is not None:
+            throttle.close()
         if self._settler is not None:
             self._settler.hurry()
         self.pool.close()

@@ -132,7 +132,9 @@ class Settler:
     """Gathers stored files and settles them by the lot. No thread of its own: whoever brings the file that makes a lot
     full does the work, and who watches over the run calls `hurry` now and then."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Callable[[], None] | None = None) -> None:
+        """`before` is called for each lot before it is flushed and named."""
+        self._before = before
         self._changed = threading.Condition()
         self._waiting: list[tuple[SmallFile, Settled]] = []
         self._under_way: set[str] = set()  # final paths, of those that are just being named too
@@ -171,19 +173,21 @@ class Settler:
         if not lot:
             return
         try:
-            settle(lot)
+            settle(lot, self._before)
         finally:
             with self._changed:
                 self._under_way.difference_update(file.final for file, _ in lot)
                 self._changed.notify_all()
 
 
-def settle(lot: list[tuple[SmallFile, Settled]]) -> None:
+def settle(lot: list[tuple[SmallFile, Settled]], before: Callable[[], None] | None = None) -> None:
     """Flush all, then name all, then flush the folders: never a name before its bytes."""
     failed: dict[str, DiskError | TargetExists] = {}
     for file, _ in lot:
         if file.durable:
             file.begin_flush()
+    if before is not None:
+        before()
     for file, _ in lot:
         try:
             if file.durable:

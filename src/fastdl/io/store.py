@@ -27,18 +27,28 @@ __all__ = ["Entry", "Info", "Report", "Server", "Store", "Totals", "history_url"
 
 FILE = "state.sqlite3"
 MOST_ETAGS = 200_000
+LOOKED_AFTER = 5_000  # ETags that are written between two looks at how many there are
 MOST_SERVERS = 2_000
 MOST_LIES = 1_000
 MOST_HISTORY = 10_000
 MOST_NOTED = 500  # reports and downloads that wait to be written
 NOTED_SECONDS = 2.0  # for so long at most, where others come
+MOST_KEPT = 32  # the same for ETags: after a kill, files without them are sent once more
+KEPT_SECONDS = 0.2
 _LONGEST_HOST = 300  # characters: a name of 253, a port
 _LONGEST_TEXT = 4_000
-VERSION = 3
+_LONGEST_FIELD = 1_000
+VERSION = 4
 
 _SCHEMA = (
+    # what a file was when it was fetched, and the server's validators of it
+    """create table if not exists validators (url_key text, path text, etag text, modified text, size integer,
+    mtime integer, chosen integer, seen real, primary key (url_key, path)) without rowid""",
+    # before version 4 there were ETags alone
     """create table if not exists etags (url_key text, path text, etag text not null, size integer, seen real,
     primary key (url_key, path)) without rowid""",
+    "insert or ignore into validators select url_key, path, etag, null, size, null, 0, seen from etags",
+    "drop table etags",
     """create table if not exists servers (host text primary key, rate real, rate_weight real, latency real,
     latency_weight real, connections real, busy real, errors real, ranges integer, ranges_seen real,
     downloads integer, bytes integer, seen real) without rowid""",
@@ -65,6 +75,20 @@ class Info(Record):
     history: int = 0
 
 
+class Kept(Record):
+    """A file when it was fetched: what the server said of it, and what it was on the disk. `path` is as the store has
+    it (see `stored_path`), `size` in bytes, `mtime` in nanoseconds (None: an earlier fastdl did not note it);
+    `chosen`: 1 if the name is the server's or the URL's, and nobody else gave it."""
+
+    url_key: str
+    path: str
+    etag: str | None
+    modified: str | None
+    size: int
+    mtime: int | None
+    chosen: int = 0
+
+
 def ignore(text: str) -> None:
     """For those who want no warnings."""
 
@@ -80,6 +104,9 @@ class Store:
         self._flushed = -NOTED_SECONDS  # the first one is written at once: most runs have no second
         self._reports: list[Report] = []
         self._ended: list[Entry] = []
+        self._kept: dict[tuple[str, str], Kept] = {}
+        self._kept_flushed = -KEPT_SECONDS
+        self._unseen = LOOKED_AFTER  # ETags since their number was looked at
 
     @property
     def path(self) -> str:
@@ -102,32 +129,17 @@ class Store:
 
     # --- ETags -----------------------------------------------------------------------------------------------
 
-    def etag(self, url_key: str, path: str) -> str | None:
-        """The ETag that was noted for the file at `path`, if the file still has the size that it had then."""
+    def noted(self, url_key: str) -> list[Kept]:
+        """What was noted of the files that a URL was fetched to; most often one, of many the first ones by name."""
+        with self._guard:
+            found = {kept.path: kept for kept in self._kept.values() if kept.url_key == url_key} if self._kept else {}
 
-        def find(db: sqlite3.Connection) -> str | None:
-            sql = "select etag from etags where url_key = ? and path = ? and size = ?"
-            row = db.execute(sql, (url_key, _path(path), size)).fetchone()
-            return str(row[0]) if row is not None else None
+        def find(db: sqlite3.Connection) -> list[Kept]:
+            sql = "select url_key, path, etag, modified, size, mtime, chosen from validators where url_key = ? limit 16"
+            return [kept for kept in map(_kept, db.execute(sql, (url_key,))) if kept is not None]
 
-        size = _size(path)
-        return self._db.read(find, None) if size is not None else None
-
-    def note_etag(self, url_key: str, path: str, etag: str, size: int) -> None:
-        """Remember the ETag of the file that now stands at `path`; `size` in bytes."""
-
-        def note(db: sqlite3.Connection) -> None:
-            db.execute(
-                "insert or replace into etags values (?, ?, ?, ?, ?)",
-                (url_key, _path(path), etag, size, time.time()),
-            )
-            db.execute(
-                "delete from etags where (select count(*) from etags) > ? and seen in"
-                " (select seen from etags order by seen limit 1000)",
-                (MOST_ETAGS,),
-            )
-
-        self._db.write(note, None)
+        none: list[Kept] = []
+        return [*found.values(), *(kept for kept in self._db.read(find, none) if kept.path not in found)]
 
     # --- servers ---------------------------------------------------------------------------------------------
 
@@ -194,16 +206,22 @@ class Store:
         """Writes down a download that has ended. Secrets are masked here once more."""
         self._db.write(lambda db: _add_history(db, [entry]), None)
 
-    def note(self, reports: Sequence[Report], entry: Entry | None) -> None:
-        """The same two, later and for many downloads at once: a transaction for each would cost a run of many small
-        files a fifth of its time. At the latest when the store is closed."""
+    def note(self, reports: Sequence[Report], entry: Entry | None, kept: Kept | None = None) -> None:
+        """The same two, and what the file was, later and for many downloads at once: a transaction for each would cost
+        a run of many small files a fifth of its time. At the latest when the store is closed."""
         with self._guard:
+            if kept is not None:
+                self._kept[kept.url_key, kept.path] = kept
+            waited = time.monotonic() - self._kept_flushed > KEPT_SECONDS
+            overdue = len(self._kept) >= MOST_KEPT or (bool(self._kept) and waited)
             self._reports += reports
             self._ended += [entry] if entry is not None else []
             full = len(self._reports) + len(self._ended) >= MOST_NOTED
             late = time.monotonic() - self._flushed > NOTED_SECONDS
         if full or late:
             self.flush()
+        elif overdue:
+            self._write([], [])
 
     def flush(self) -> None:
         """Writes what `note` has collected."""
@@ -211,13 +229,32 @@ class Store:
             self._flushed = time.monotonic()
             reports, self._reports = self._reports, []
             entries, self._ended = self._ended, []
+        self._write(reports, entries)
+
+    def _write(self, reports: Sequence[Report], entries: Sequence[Entry]) -> None:
+        with self._guard:
+            self._kept_flushed = time.monotonic()
+            kept = list(self._kept.items())
+            self._unseen += len(kept)
+            look = bool(kept) and self._unseen > LOOKED_AFTER
+            self._unseen = 0 if look else self._unseen
 
         def write(db: sqlite3.Connection) -> None:
-            _learn(db, reports)
-            _add_history(db, entries)
+            if reports:
+                _learn(db, reports)
+            if entries:
+                _add_history(db, entries)
+            _keep(db, [each for _, each in kept])
+            if look:
+                _bound(db, "validators", "seen", "seen", MOST_ETAGS)
 
-        if reports or entries:
-            self._db.write(write, None)
+        if not (reports or entries or kept):
+            return
+        self._db.write(write, None)
+        with self._guard:  # until here they can be found there
+            for key, each in kept:
+                if self._kept.get(key) is each:
+                    del self._kept[key]
 
     def history(self, limit: int | None = None) -> list[Entry]:
         """Past downloads, newest first; at most `limit`."""
@@ -304,7 +341,7 @@ class Store:
         """Where the store lies, how large it is, what it holds."""
 
         def find(db: sqlite3.Connection) -> Info:
-            tables = ("servers", "lies", "etags", "history")
+            tables = ("servers", "lies", "validators", "history")
             return Info(path, size, *(db.execute(f"select count(*) from {table}").fetchone()[0] for table in tables))
 
         path = self._db.path
@@ -315,7 +352,7 @@ class Store:
         """Forgets servers, lies, ETags and counters; the history stays."""
 
         def forget(db: sqlite3.Connection) -> None:
-            for table in ("servers", "lies", "etags", "counters", "heaps"):
+            for table in ("servers", "lies", "validators", "counters", "heaps"):
                 db.execute(f"delete from {table}")
 
         if os.path.exists(self._db.path):
@@ -348,7 +385,7 @@ def _add_history(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         row = (
             entry.when,
             clean(url, _LONGEST_TEXT),
-            entry.path if entry.path in (None, "-") else _path(entry.path),
+            entry.path if entry.path in (None, "-") else stored_path(entry.path),
             entry.size,
             entry.seconds,
             entry.bytes_per_second,
@@ -368,6 +405,24 @@ def _sources(entry: Entry) -> list[list[Any]]:
     faults = entry.faults if len(entry.faults) == len(entry.sources) else ()
     rows = [[clean(_host(host), _LONGEST_HOST), trust, size] for host, trust, size in entry.sources]
     return [[*row, *faults[number : number + 1]] for number, row in enumerate(rows)]
+
+
+def _keep(db: sqlite3.Connection, kept: Sequence[Kept]) -> None:
+    now = time.time()
+    db.executemany("insert or replace into validators values (?, ?, ?, ?, ?, ?, ?, ?)", [(*each, now) for each in kept])
+
+
+def _kept(row: Sequence[Any]) -> Kept | None:
+    """A row of `validators` if it makes sense."""
+    kept = Kept(*row)
+    texts = all(value is None or isinstance(value, str) for value in kept[:4])
+    sound = texts and kept.path is not None and isinstance(kept.size, int) and isinstance(kept.mtime, int | None)
+    return kept if sound and is_field(kept.etag) and is_field(kept.modified) else None
+
+
+def is_field(value: str | None) -> bool:
+    """Whether it may stand in a request as it is."""
+    return value is None or (value.isprintable() and value.isascii() and 0 < len(value) <= _LONGEST_FIELD)
 
 
 def _memory(db: sqlite3.Connection, host: str) -> Memory | None:
@@ -417,7 +472,7 @@ def _host(netloc: str) -> str:
     return clean(netloc.rpartition("@")[2].lower(), _LONGEST_HOST)
 
 
-def _path(path: str) -> str:
+def stored_path(path: str) -> str:
     """The absolute path as text that SQLite takes: names of other encodings have surrogates in them."""
     return os.path.abspath(path).encode("utf-8", "backslashreplace").decode()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fastdl.core import limit
 from fastdl.core.hints import TYPE_CHECKING
@@ -36,6 +36,7 @@ PIECE = 16 * 1024  # bytes of one read where the end of what is wanted is not kn
 LEAST_PIECE = 256  # bytes of one read of a head
 LEAST_WINDOW = 4 * 1024  # bytes of one connection under `-r auto`
 STARTING_READS = 8 * 1024 * 1024.0  # bytes a second, until the first sample: windows hold from the beginning
+FREE_WINDOW = 16 * 1024 * 1024  # bytes: of a connection whose limit is gone; the system makes use of what it needs
 HEADROOM = 2.0  # by how much reads may be faster than what windows let through
 
 
@@ -50,6 +51,7 @@ class Throttle:
         self._lock = threading.Lock()
         self.received = 0  # bytes
         self._probe: DelayProbe | None = None
+        self._resting = False
         self._channels: weakref.WeakSet[Held] = weakref.WeakSet()
 
     # --- the rate ----------------------------------------------------------------------------------------
@@ -64,6 +66,13 @@ class Throttle:
             self.received += count
             return self._bucket.take(count, time.monotonic())
 
+    def set_rate(self, rate: int, channels: Iterable[Held]) -> None:
+        """From now on it is `rate` bytes a second, for these connections too."""
+        with self._lock:
+            self._bucket.set_rate(float(rate), time.monotonic())
+        for channel in channels:
+            self.adopt(channel, again=True)
+
     def most_connections(self) -> int | None:
         """How many connections to a host share the rate well; None: any number."""
         return limit.connections_for(self._bucket.rate) if self.auto is None else None
@@ -74,12 +83,12 @@ class Throttle:
         """Bytes of one read of a head: with it comes part of the body."""
         return min(PIECE, max(LEAST_PIECE, self.block(1)))
 
-    def adopt(self, channel: Held) -> None:
-        """A new connection: from now on the limit holds for it too."""
+    def adopt(self, channel: Held, *, again: bool = False) -> None:
+        """A new connection: from now on the limit holds for it too. `again`: another one did."""
         if self.auto is None:
             window = limit.window_for(self._bucket.rate, channel.rtt)
-            if window is not None:
-                channel.hold_window(window)
+            if window is not None or again:
+                channel.hold_window(FREE_WINDOW if window is None else window)
             return
         with self._lock:
             self._channels.add(channel)
@@ -109,7 +118,15 @@ class Throttle:
         with self._lock:
             if self._probe is None:
                 self._probe = DelayProbe(self.auto, round_trip, lambda: self.received, self._apply)
+                self._probe.rest(self._resting)
                 self._probe.start()
+
+    def rest(self, resting: bool) -> None:
+        """Whether nothing is to be measured, because nothing comes."""
+        with self._lock:
+            self._resting = resting
+            if self._probe is not None:
+                self._probe.rest(resting)
 
     def _apply(self, rate: float) -> None:
         # Windows hold what is under way. To pace the reads as closely would only make the system's buffers fill, and

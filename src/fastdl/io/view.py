@@ -12,7 +12,7 @@ from fastdl.io.session import Session
 from fastdl.settings import Settings
 
 _CREDENTIALS = (
-    "headers", "user_agent", "referer", "user", "netrc", "netrc_file", "bearer_env", "cookies",
+    "headers", "user_agent", "referer", "user", "netrc", "netrc_file", "bearer_env", "cookies", "secrets",
 )  # fmt: skip
 _OWN = frozenset({"_run", "settings", "credentials", "_digests"})
 

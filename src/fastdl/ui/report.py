@@ -17,6 +17,7 @@ WHOSE = {
     "url": "the one in the URL",
     "origin": "the origin's",
     "metalink": "the metalink file's",
+    "lock": "the lock's",
 }
 
 

@@ -7,6 +7,7 @@ file in elements of their own.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from fastdl.core.digests.base import (
     DigestNotFound,
@@ -30,8 +31,10 @@ from fastdl.core.verify import LENGTHS, Digest
 from fastdl.errors import UsageError
 
 MOST_FILES = 10_000
+MOST_LISTED = 1_000_000  # the same of a list
 MOST_MIRRORS = 1_000  # of one file
 MOST_PIECES = 1_000_000  # of all files
+_CHUNK = 64 * 1024  # bytes
 
 
 class MetalinkFile(Record):
@@ -50,11 +53,27 @@ def parse_metalink(body: bytes) -> tuple[MetalinkFile, ...]:
     for a DOCTYPE."""
     if re.search(rb"<!DOCTYPE", body, re.IGNORECASE):
         raise DigestNotFound("its XML declares a DOCTYPE, which is refused")
-    document = _Document()
-    XmlReader(document.visit, document.begin).feed(body, True)
+    return tuple(file for files in _read(body, MOST_FILES) for file in files)
+
+
+def each_file(body: bytes) -> Iterator[MetalinkFile]:
+    """The files of a long document, one after the other: it is read once before this returns, so that all of it is
+    known to be good, and once more while they are taken. Raises as `parse_metalink`."""
+    for _ in _read(body, MOST_LISTED):
+        pass  # not kept
+    return (file for files in _read(body, MOST_LISTED) for file in files)
+
+
+def _read(body: bytes, most: int) -> Iterator[list[MetalinkFile]]:
+    if re.search(rb"<!DOCTYPE", body, re.IGNORECASE):
+        raise DigestNotFound("its XML declares a DOCTYPE, which is refused")
+    document = _Document(most)
+    reader = XmlReader(document.visit, document.begin)
+    for at in range(0, len(body) + 1, _CHUNK):
+        reader.feed(body[at : at + _CHUNK], at + _CHUNK > len(body))
+        yield document.take()
     if not document.is_metalink:
         raise DigestNotFound("it is no Metalink")
-    return tuple(document.files)
 
 
 def metalink(look: Step, body: bytes, known_size: int | None = None) -> Found:
@@ -94,8 +113,9 @@ class _Document:
     """Collects the files while the document is read. In version 3 a file's parts stand one level deeper, in
     `verification` and `resources`."""
 
-    def __init__(self) -> None:
-        self.files: list[MetalinkFile] = []
+    def __init__(self, most: int) -> None:
+        self._files: list[MetalinkFile] = []
+        self._left = most
         self.is_metalink = False
         self._file: _File | None = None
         self._pieces_left = MOST_PIECES
@@ -104,19 +124,25 @@ class _Document:
         if path == ("metalink",):
             self.is_metalink = True
         elif path in (("metalink", "file"), ("metalink", "files", "file")):
-            if len(self.files) >= MOST_FILES:
+            self._left -= 1
+            if self._left < 0:
                 raise DigestNotFound("it lists too many files")
             self._file = _File(attributes.get("name", ""))
         elif self._file is not None and _part(path) == ("pieces",):
             length = _number(attributes.get("length", ""))
             self._file.pieces.append(_Pieces(algorithm_named(attributes.get("type", "")), length or 0))
 
+    def take(self) -> list[MetalinkFile]:
+        """The files that have ended since the last call."""
+        taken, self._files = self._files, []
+        return taken
+
     def visit(self, path: tuple[str, ...], attributes: dict[str, str], text: str) -> None:
         if self._file is None:
             return
         part = _part(path)
         if part == () and path[-1] == "file":
-            self.files.append(_finished(self._file))
+            self._files.append(_finished(self._file))
             self._file = None
         elif part == ("size",):
             self._file.size = _number(text)

@@ -61,12 +61,23 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """What a lock (--lock) holds a file to: its digest, its size in bytes. `who` names lock and line, for people."""
+
+    digest: Digest
+    size: int
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """What a list knows of a file beyond its settings: size in bytes, digests that all have to agree, digests of
-    pieces. `ordered`: the sources stand in the order in which they are to be preferred."""
+    pieces. `ordered`: the sources stand in the order in which they are to be preferred. `hold`: what the lock of the
+    list says."""
 
     source: Literal["user", "metalink"] = "user"
     size: int | None = None
     digests: tuple[Digest, ...] = ()
     pieces: Pieces | None = None
     ordered: bool = False
+    hold: Hold | None = None

@@ -6,11 +6,12 @@ are no device. What only looks strange is made harmless, what would lead elsewhe
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
 from fastdl.core.digests.base import DigestNotFound
-from fastdl.core.digests.metalink import MetalinkFile, parse_metalink
+from fastdl.core.digests.metalink import MetalinkFile, each_file
 from fastdl.core.lists.entry import Broken, Entry
 from fastdl.core.naming import is_device, safe_name
 from fastdl.core.pattern import pattern
@@ -25,13 +26,14 @@ _DRIVE = pattern(r"[A-Za-z]:")
 def parse_document(body: bytes, *, windows: bool) -> Iterator[Entry | Broken]:
     """The files of a Metalink of version 3 or 4. Raises UsageError for what is none, and for a DOCTYPE."""
     try:
-        files = parse_metalink(body)
+        files = each_file(body)
+        first = next(files, None)
     except DigestNotFound as error:
         why = re.sub("^its (?:answer|XML) ", "it ", error.why).replace("it is no XML", "it is no valid XML")
         raise UsageError("this is no Metalink", why, "A list in XML is a Metalink, version 3 or 4.") from None
-    if not files:
+    if first is None:
         raise UsageError("the Metalink names no file", "", "")
-    return (_entry(number, file, windows) for number, file in enumerate(files, 1))
+    return (_entry(number, file, windows) for number, file in enumerate(itertools.chain([first], files), 1))
 
 
 def _entry(number: int, file: MetalinkFile, windows: bool) -> Entry | Broken:

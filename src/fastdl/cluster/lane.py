@@ -1,0 +1,400 @@
+"""One worker's part of a run: it downloads the files that the head gives it, and tells what becomes of them.
+
+A lane is one session with the threads of a batch. How messages travel is somebody else's business (`Line`), so lanes
+are the same at any kind of worker. It ends by itself when the head is silent for long: nobody is there to be told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+
+from fastdl import batch
+from fastdl.cluster.lane_pool import LanePool
+from fastdl.cluster.messages import Orders, Report, Todo, Vow
+from fastdl.core.hints import Any, Protocol
+from fastdl.core.plain import replace
+from fastdl.errors import DiskError, FastdlError, Interrupted, TargetBusy
+from fastdl.events import Ended, Event, Progressed, Started
+from fastdl.io.partial import DATA_SUFFIX
+from fastdl.io.session import Session, Witness
+from fastdl.listing import File
+from fastdl.settings import Settings
+
+BEAT = 0.25  # seconds between reports where nothing happens
+GATHER = 0.01  # seconds that a report waits for more to tell
+SILENCE = 8.0  # seconds without a word from the head, after which it counts as gone
+BUSY = 15.0  # seconds that the target of a file that was taken over may be held by the one who had it
+AHEAD = 0.5  # seconds of work that a lane likes to have before it
+MOST_AHEAD = 256  # files
+
+
+class Line(Protocol):
+    """The way to the head and back. `get` and `put` raise OSError where it is broken."""
+
+    def put(self, report: Report) -> None:
+        """Send it. Returns when it is on its way."""
+
+    def get(self, seconds: float) -> Orders | None:
+        """The next orders; None if there are none for so long."""
+
+    def staying(self) -> bool:
+        """Whether this worker goes on working."""
+
+    def close(self) -> None:
+        """Let a `get` that waits return."""
+
+
+class Lane(Witness):
+    """See above. `run` does it all."""
+
+    def __init__(self, number: int, line: Line) -> None:
+        self._number = number
+        self._line = line
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._told = threading.Event()  # there is something to report
+        self._todo: deque[Todo] = deque()
+        self._mine: dict[int, Todo] = {}  # taken, not ended
+        self._begun: dict[int, float] = {}
+        self._events: list[Event] = []
+        self._vows: list[Vow] = []
+        self._returned: list[int] = []
+        self._ended: deque[float] = deque()
+        self._vowed = self._heard = 0
+        self._seen = self._serial = 0
+        self._over = False
+        self._stopped: FastdlError | None = None
+        self._quitting = False
+        self._heard_at = time.monotonic()
+        self._settings: Settings | None = None
+        self._usual: Settings | None = None  # equal to it
+        self._session: Session | None = None
+        self._pool: LanePool | None = None
+        self._crew: batch.Crew | None = None
+        self._own_rate: int | str | None = None
+        self._rate: int | str | None = None
+        self._jobs = 0
+        self._shares: dict[str, int] = {}
+        self._unfit: FastdlError | None = None
+
+    def run(self) -> bool:
+        """Until the run is over, or this worker is to go: then true."""
+        ear = threading.Thread(target=self._listen, name="fastdl-ear", daemon=True)
+        mouth = threading.Thread(target=self._speak, name="fastdl-mouth", daemon=True)
+        ear.start()
+        mouth.start()
+        try:
+            settings = self._await_settings()
+            if settings is not None:
+                self._work(settings)
+        except FastdlError as error:
+            self._unfit = error
+        finally:
+            with self._changed:
+                self._quitting = True
+                self._returned += [job for job in self._mine if job not in self._returned]
+                self._mine.clear()
+                self._changed.notify_all()
+            self._told.set()
+            mouth.join()
+            self._line.close()
+            ear.join()
+        return not self._line.staying()
+
+    def _await_settings(self) -> Settings | None:
+        with self._changed:
+            while self._settings is None and self._stopped is None:
+                self._changed.wait(0.5)
+                self._look()
+            return self._settings if self._stopped is None else None
+
+    def _work(self, settings: Settings) -> None:
+        own = bounded(settings)
+        self._own_rate = own.limit_rate
+        if not os.path.isdir(settings.dir):
+            raise DiskError(f"the folder {settings.dir} is not there", "all workers have to share it")
+        rate = self._rate_of(self._rate if isinstance(settings.limit_rate, int) else settings.limit_rate)
+        own = replace(own, limit_rate=rate)
+        session = Session(own)
+        session.many = True
+        session.steerable()
+        session.witness = self
+        self._pool = pool = LanePool(own.per_host, self._told.set)
+        session.pool = pool
+        pool.share(self._shares)
+        with self._lock:
+            self._session, self._rate, self._jobs = session, rate, own.jobs
+        self._told.set()
+        try:
+            self._crew = batch.Crew(session, self._feed(own), self._make, lambda job, result: None, self._observe)
+            if self._stopped is not None:
+                self._crew.stop(self._stopped)
+            self._crew.work(own.jobs)
+        finally:
+            pool.end()
+            session.close()
+
+    # --- files -------------------------------------------------------------------------------------------
+
+    def _feed(self, settings: Settings) -> Iterator[_Given]:
+        """Files as they come; those that another lane had finished are told of at once."""
+        while True:
+            with self._changed:
+                while not self._todo and not self._over and self._stopped is None:
+                    self._changed.wait(0.5)
+                    self._look()
+                if self._stopped is not None or not self._todo:
+                    return
+                todo = self._todo.popleft()
+                self._begun[todo.job] = time.monotonic()
+            if todo.vow is not None and _is_named(todo.vow):
+                for event in (Started(todo.job, todo.file.url), Ended(todo.job, todo.vow.result)):
+                    self._observe(event)
+                continue
+            if todo.again and self._session is not None:
+                self._session.scanned.clear()  # what the other one has left may be new since then
+            yield _Given(todo, self._as_ours(todo.file, settings))
+
+    def _as_ours(self, file: File, own: Settings) -> File:
+        """A file whose settings are the run's has this lane's: it needs no view of its own. (Files that came in one
+        message share theirs.)"""
+        if file.settings is not self._usual:
+            if file.settings != self._settings:
+                return replace(file, settings=_lowered(file.settings, own))
+            self._usual = file.settings
+        return replace(file, settings=own)
+
+    def _make(self, number: int, given: _Given) -> Any:
+        assert self._session is not None
+        if given.file.error is None and not os.path.isdir(given.file.settings.dir):
+            raise DiskError(f"the folder {given.file.settings.dir} is not there", "all workers have to share it")
+        return batch.of_list(self._session, given.file, self._session.settings, self._observe, given.todo.job)
+
+    def _observe(self, event: Event) -> None:
+        with self._changed:
+            if isinstance(event, Ended) and not self._is_end(event):
+                return
+            if isinstance(event, Progressed):
+                self._events = [e for e in self._events if not (isinstance(e, Progressed) and e.job == event.job)]
+            self._events.append(event)
+        if not isinstance(event, Progressed):
+            self._told.set()
+
+    def _is_end(self, event: Ended) -> bool:
+        """Whether a file's end is one. What was stopped because this worker has to go is given back."""
+        todo = self._mine.get(event.job)
+        error = event.result.error
+        if todo is None:
+            return False
+        if isinstance(error, TargetBusy) and todo.again and time.monotonic() - self._begun.get(event.job, 0.0) < BUSY:
+            again = threading.Timer(0.3, self._once_more, (todo,))
+            again.daemon = True
+            again.start()
+            return False
+        self._begun.pop(event.job, None)
+        if isinstance(self._stopped, _Leaving) and error is self._stopped:
+            self._returned.append(event.job)
+            self._mine.pop(event.job)
+            return False
+        self._mine.pop(event.job)
+        self._ended.append(time.monotonic())
+        return True
+
+    def _once_more(self, todo: Todo) -> None:
+        with self._changed:
+            begun = self._begun.get(todo.job, time.monotonic())
+            self._todo.appendleft(todo)
+            self._changed.notify_all()
+            self._begun[todo.job] = begun
+
+    # --- before a name is given --------------------------------------------------------------------------
+
+    def vow(self, download: Any, path: str) -> None:
+        try:
+            state = os.stat(path + DATA_SUFFIX)
+        except OSError:
+            return
+        result = replace(download.result, path=download.landing.path, size=download.landing.size)
+        with self._lock:
+            self._vows.append(Vow(download.job, path, state.st_ino, state.st_size, result))
+            self._vowed += 1
+        self._told.set()
+
+    def wait(self) -> None:
+        with self._changed:
+            upto = self._vowed
+            while self._heard < upto and self._stopped is None:
+                self._changed.wait(0.5)
+                self._look()
+
+    # --- messages ----------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        while not self._quitting:
+            try:
+                orders = self._line.get(1.0)
+            except OSError:
+                self.stop(Interrupted("the way to the head of the run is broken"))
+                return
+            if orders is not None:
+                self._obey(orders)
+            else:
+                with self._changed:
+                    self._look()
+
+    def _obey(self, orders: Orders) -> None:
+        pool = self._pool
+        with self._changed:
+            self._heard_at = time.monotonic()
+            self._settings = self._settings or orders.settings
+            for todo in orders.files:
+                self._mine[todo.job] = todo
+                self._todo.append(todo)
+            if orders.recall:
+                for todo in self._todo:
+                    self._mine.pop(todo.job, None)
+                    self._returned.append(todo.job)
+                self._todo.clear()
+            self._heard = max(self._heard, orders.heard)
+            self._over = orders.over
+            self._shares = orders.shares
+            self._changed.notify_all()
+        if pool is not None:
+            pool.share(orders.shares)
+        self._limit(orders.rate)
+        with self._lock:
+            self._seen = orders.serial
+        if orders.stop is not None:
+            self.stop(orders.stop)
+        self._told.set()
+
+    def _limit(self, share: int | None) -> None:
+        session = self._session
+        if session is None:
+            self._rate = share
+        elif share is not None and (rate := self._rate_of(share)) != self._rate:
+            self._rate = rate
+            session.limit(rate)
+
+    def _rate_of(self, share: int | str | None) -> int | str | None:
+        """The smaller one of the run's part and the worker's own limit."""
+        own = self._own_rate
+        if isinstance(share, int) and isinstance(own, int):
+            return min(share, own)
+        return own if share is None else share
+
+    def stop(self, error: FastdlError) -> None:
+        """End soon; what has arrived stays for the next one."""
+        with self._changed:
+            if self._stopped is not None:
+                return
+            self._stopped = error
+            crew = self._crew
+            self._changed.notify_all()
+        if crew is not None:
+            crew.stop(error)
+
+    def _look(self) -> None:
+        """See whether somebody is still there to work for. The lock is held."""
+        if self._stopped is not None:
+            return
+        gone = not self._line.staying()
+        if gone or time.monotonic() - self._heard_at > SILENCE:
+            why = "the worker is about to leave" if gone else "nothing is heard of the head of the run"
+            threading.Thread(target=self.stop, args=(_Leaving(why),), daemon=True).start()
+
+    def _speak(self) -> None:
+        while True:
+            if self._told.wait(BEAT) and not self._quitting:
+                time.sleep(GATHER)
+            self._told.clear()
+            last = self._quitting
+            try:
+                self._line.put(self._report())
+            except OSError:
+                self.stop(Interrupted("the way to the head of the run is broken"))
+                last = True
+            if last:
+                return
+
+    def _report(self) -> Report:
+        counts = self._pool.counts() if self._pool is not None else {}
+        with self._lock:
+            self._serial += 1
+            events, self._events = tuple(self._events), []
+            vows, self._vows = tuple(self._vows), []
+            returned, self._returned = tuple(self._returned), []
+            working = self._stopped is None and self._session is not None
+            return Report(
+                self._number,
+                self._serial,
+                self._seen,
+                events=events,
+                vows=vows,
+                open=counts,
+                room=max(0, self._wish() - len(self._mine)) if working else 0,
+                waiting=len(self._todo),
+                returned=returned,
+                unfit=self._unfit,
+            )
+
+    def _wish(self) -> int:
+        """How many files it would like to have: enough for half a second at the pace of the last one."""
+        now = time.monotonic()
+        while self._ended and now - self._ended[0] > 1.0:
+            self._ended.popleft()
+        return min(MOST_AHEAD, max(self._jobs + 2, self._jobs + int(len(self._ended) * AHEAD)))
+
+
+class _Given:
+    """A file for the crew."""
+
+    __slots__ = ("file", "todo")
+
+    def __init__(self, todo: Todo, file: File) -> None:
+        self.todo = todo
+        self.file = file
+
+    @property
+    def url(self) -> str:
+        return self.file.url
+
+
+class _Leaving(Interrupted):
+    """This worker has to go; others go on with its files."""
+
+
+def bounded(settings: Settings) -> Settings:
+    """The settings of a run as far as this worker's own environment and config file let it. Raises UsageError."""
+    from fastdl import config
+
+    environ = os.environ
+    layer: dict[str, Any] = {}
+    required = bool(environ.get("FASTDL_CONFIG"))
+    config.lay(layer, config.from_file(config.config_path(environ), required=required))
+    config.lay(layer, config.from_environment(environ))
+    made = replace(settings)
+    for name in ("per_host", "jobs", "connections"):
+        own, asked = layer.get(name), getattr(settings, name)
+        if isinstance(own, int):
+            setattr(made, name, own if asked is None else min(own, asked))
+    made.limit_rate = layer.get("limit_rate")
+    return made
+
+
+def _lowered(settings: Settings, own: Settings) -> Settings:
+    """The settings of one file, held to what this lane may take."""
+    return replace(settings, per_host=own.per_host, limit_rate=own.limit_rate)
+
+
+def _is_named(vow: Vow) -> bool:
+    """Whether the file that was about to get its name has it."""
+    with contextlib.suppress(OSError):
+        state = os.stat(vow.path)
+        return state.st_ino == vow.inode and state.st_size == vow.size
+    return False

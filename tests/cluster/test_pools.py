@@ -1,0 +1,150 @@
+"""Files by the threads and processes of executors."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastdl.cluster import process, spread
+from fastdl.errors import BadEntry, ClusterLost, HttpStatus
+from fastdl.events import Ended, Event, Named, Started
+from fastdl.listing import File
+from fastdl.settings import Settings
+from servers.clusters import Crowd
+from servers.raw import Serve
+
+
+class Inline(Executor):
+    """An executor of somebody's own: it says nothing of itself and does it all at once."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def _executor(kind: str) -> Executor:
+    if kind == "threads":
+        return ThreadPoolExecutor(3)
+    if kind == "inline":
+        return Inline()
+    return ProcessPoolExecutor(3, mp_context=multiprocessing.get_context(kind))
+
+
+KINDS = ["threads", "inline", "spawn", *(["fork"] if "fork" in multiprocessing.get_all_start_methods() else [])]
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("FASTDL_STATE_DIR", str(tmp_path / "state"))
+    yield
+    process.end()  # of an executor that works in this process
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # fork beside threads: that is the user's choice
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_file_is_there_and_told_of(kind: str, serve: Serve, tmp_path: Path) -> None:
+    crowd = Crowd()
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    names = [Crowd.name(n, 700 * n) for n in range(20)] + [Crowd.name(99, 3_000_000)]
+    settings = Settings(dir=str(tmp_path / "out"), history=False)
+    files = [File(server.url(f"/{name}"), settings) for name in names]
+    files += [File(server.url("/none"), settings), File("", settings, error=BadEntry("l, line 9", "no URL"))]
+    events: list[Event] = []
+    with _executor(kind) as executor:
+        found = dict(spread.each(files, settings, executor, events.append))
+    assert sorted(found) == list(range(len(files)))
+    assert Crowd.right(tmp_path / "out", names) == []
+    assert [found[job].error for job in range(len(names))] == [None] * len(names)
+    assert isinstance(found[len(names)].error, HttpStatus) and isinstance(found[len(names) + 1].error, BadEntry)
+    told = Counter(type(event) for event in events)
+    assert told[Started] == told[Ended] == len(files) and told[Named] == len(names)
+    assert all(path.name.endswith(".bin") for path in (tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(("kind", "per_host"), [("threads", 2), ("spawn", 3), ("spawn", 2)])
+def test_a_host_has_no_more_connections_than_it_may(kind: str, per_host: int, serve: Serve, tmp_path: Path) -> None:
+    crowd = Crowd()
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    settings = Settings(dir=str(tmp_path), per_host=per_host, history=False)
+    files = [File(server.url(f"/{Crowd.name(n, 2_000_000 if n == 5 else 5000)}"), settings) for n in range(30)]
+    with _executor(kind) as executor:
+        found = list(spread.each(files, settings, executor, lambda event: None))
+    assert [result.error for _, result in found] == [None] * 30
+    assert max(crowd.most.values()) <= per_host
+
+
+def test_files_are_taken_as_they_are_needed(serve: Serve, tmp_path: Path) -> None:
+    crowd = Crowd()
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    settings = Settings(dir=str(tmp_path), history=False)
+    taken = 0
+
+    def endless() -> Iterator[File]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield File(server.url(f"/{Crowd.name(taken, 100)}"), settings)
+
+    with ThreadPoolExecutor(2) as executor:
+        found = spread.each(endless(), settings, executor, lambda event: None)
+        for _ in range(10):
+            _, result = next(found)
+            assert result.error is None
+            assert taken < 10 + 2 * 2 + 2
+        found.close()  # type: ignore[attr-defined]
+
+
+def test_a_url_that_is_given_twice_is_fetched_once(serve: Serve, tmp_path: Path) -> None:
+    crowd = Crowd()
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    settings = Settings(dir=str(tmp_path), history=False, skip_existing=True)
+    url = server.url(f"/{Crowd.name(1, 50_000)}")
+    with ThreadPoolExecutor(4) as executor:
+        found = list(spread.each([File(url, settings)] * 4, settings, executor, lambda event: None))
+    assert sorted(result.kept != "" for _, result in found) == [False, True, True, True]
+    assert server.body_sent == 50_000
+
+
+def test_leaving_early_ends_what_runs(serve: Serve, tmp_path: Path) -> None:
+    crowd = Crowd(rate=200_000)
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    settings = Settings(dir=str(tmp_path), history=False)
+    urls = [server.url(f"/{Crowd.name(n, 100 if n == 0 else 50_000_000)}") for n in range(6)]
+    with ThreadPoolExecutor(3) as executor:
+        found = spread.each([File(url, settings) for url in urls], settings, executor, lambda event: None)
+        job, result = next(found)
+        assert (job, result.error) == (0, None)
+        found.close()  # type: ignore[attr-defined]
+    assert server.body_sent < 50_000_000
+    assert Crowd.right(tmp_path, [Crowd.name(0, 100)]) == []
+    assert not any(path.name == Crowd.name(1, 50_000_000) for path in tmp_path.iterdir())
+
+
+def _die(*args: Any, **named: Any) -> None:
+    import os
+
+    os._exit(3)
+
+
+def test_a_dead_process_is_an_error_of_the_run(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = Crowd()
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    settings = Settings(dir=str(tmp_path), history=False)
+    files = [File(server.url(f"/{Crowd.name(n, 100)}"), settings) for n in range(9)]
+    monkeypatch.setattr("fastdl.cluster.process.run_one", _die)
+    told: list[Event] = []
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor,
+        pytest.raises(ClusterLost, match="takes no more files") as caught,
+    ):
+        for _, result in spread.each(files, settings, executor, told.append):
+            assert isinstance(result.error, ClusterLost)
+    assert caught.value.code == 3
+    assert Counter(type(event) for event in told)[Started] == Counter(type(event) for event in told)[Ended] > 0

@@ -1,0 +1,37 @@
+"""The recipes for Scoop and winget: PowerShell that can be read, and the names that Scoop would look for."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pytest
+
+from pages.blocks import Block, blocks
+from recipes.recipe import block
+from servers.real import package
+
+PAGE = "recipes-windows"
+SCRIPTS = [each for each in blocks(f"docs/{PAGE}.md") if each.language == "powershell"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[each.id for each in SCRIPTS])
+def test_powershell_can_read_it(script: Block) -> None:
+    tree_sitter, grammar = package("tree_sitter"), package("tree_sitter_powershell")
+    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
+    tree = parser.parse(script.text.encode())
+    assert not tree.root_node.has_error, script.place
+
+
+def cached(app: str, version: str, url: str) -> str:
+    """What Scoop calls a file in its cache."""
+    digest = hashlib.sha256(url.encode()).hexdigest()
+    return f"{app}#{version}#{digest[:7]}{url[url.rindex('.') :]}"
+
+
+def test_the_script_makes_scoops_names() -> None:
+    text = block(PAGE, "powershell", "Get-Early($App)").text
+    assert "$App, $manifest.version, ($digest.Substring(0, 7) + [IO.Path]::GetExtension($url)) -join '#'" in text
+    url = "https://example.org/tool-1.0.exe#/dl.7z"
+    assert re.fullmatch(r"tool#1\.0#[0-9a-f]{7}\.7z", cached("tool", "1.0", url))
+    assert "$bytes = [Text.Encoding]::UTF8.GetBytes($url)" in text, "the digest is that of the whole address"
