@@ -17,8 +17,8 @@ from waiting import wait_for
 
 pytest.importorskip("distributed")
 
-PACE = 150_000.0  # bytes a second of each connection
-NAMES = [Crowd.name(n, 20_000 + n) for n in range(60)] + [Crowd.name(77, 1_500_000)]
+PACE = 400_000.0  # bytes a second of each connection
+NAMES = [Crowd.name(n, 60_000 + n) for n in range(60)] + [Crowd.name(77, 4_000_000)]
 TOTAL = sum(int(name.removesuffix(".bin").partition("-")[2]) for name in NAMES)
 
 
