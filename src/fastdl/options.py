@@ -145,7 +145,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "cluster",
         "text",
-        "With a list: hand its files to the workers of a Dask cluster, by the address of its scheduler. They share --dir.",
+        "With a list: hand its files to the workers of a Dask cluster (its scheduler is at ADDRESS). They share --dir.",
         HOW,
         metavar="ADDRESS",
         default="none",
