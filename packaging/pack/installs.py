@@ -19,13 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pack import facts
+from pack import facts, steps
 from pack.steps import StepFailed
 
 WAYS = ("pip", "oldest", "pipx", "uv")
 # The oldest dependencies have wheels for these Pythons; newer ones need newer dependencies, and pip finds those.
 OLD_PYTHONS = ("3.10", "3.11")
-LINES = 12  # of what a failed command said
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +36,7 @@ class Place:
 
     def run(self, *words: str | Path) -> str:
         """Runs a command there; what it wrote. Raises StepFailed."""
-        command = [str(word) for word in words]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=self.folder,
-                env=dict(self.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                check=False,
-            )
-        except OSError as error:
-            raise StepFailed(f"{command[0]} cannot be started: {error.strerror}") from error
-        if done.returncode:
-            said = "\n".join(done.stdout.splitlines()[-LINES:])
-            raise StepFailed(f"{' '.join(command)} ended with {done.returncode}:\n{said}")
-        return done.stdout
+        return steps.run(words, self.environ, self.folder)
 
     def venv(self, name: str, python: str = sys.executable) -> Path:
         """A new environment; its folder of programs."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pack import artifacts, facts
 
+LINES = 30  # of what a failed command said
+
 
 class StepFailed(Exception):
     """A step that cannot be done; its text says why, and what would help."""
@@ -21,13 +23,13 @@ def environment(epoch: int | None = None) -> dict[str, str]:
     return {**own, "SOURCE_DATE_EPOCH": str(moment), "PYTHONHASHSEED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def run(command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> str:
-    """Runs a command at the top of the repository; what it wrote. Raises StepFailed, with the end of what it said."""
+def run(command: Sequence[str | Path], environ: Mapping[str, str] | None = None, folder: Path = facts.ROOT) -> str:
+    """Runs a command, at the top of the repository; what it wrote. Raises StepFailed, with the end of what it said."""
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
             words,
-            cwd=facts.ROOT,
+            cwd=folder,
             env=dict(environ if environ is not None else environment()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -39,6 +41,6 @@ def run(command: Sequence[str | Path], environ: Mapping[str, str] | None = None)
     except OSError as error:
         raise StepFailed(f"{words[0]} cannot be started: {error.strerror}") from error
     if done.returncode:
-        said = "\n".join(done.stdout.splitlines()[-30:])
+        said = "\n".join(done.stdout.splitlines()[-LINES:])
         raise StepFailed(f"{' '.join(words)} ended with {done.returncode}:\n{said}")
     return done.stdout

@@ -17,7 +17,7 @@ from fastdl.api import settings
 from fastdl.api.download import PARTING, outcome, progress_of
 from fastdl.api.jobs import Job
 from fastdl.api.many import Many
-from fastdl.api.run import Run
+from fastdl.api.run import Run, forsake_with
 from fastdl.result import Result
 
 if TYPE_CHECKING:
@@ -71,11 +71,12 @@ class Download:
     def __init__(self, url: str, *, on_event: Observer | None = None, **options: Unpack[Options]) -> None:
         """Check everything and contact nobody: `start` does. `on_event` is called in the loop's thread. Raises
         UsageError."""
+        settings.check_callback(on_event)
         self._bridge = bridge = _Bridge(on_event)
         tell = bridge.tell if on_event is not None else None
         self._run = run = Run(settings.url_of(url), settings.settings_for(options), tell)
         bridge.stop = weakref.WeakMethod(run.stop)
-        self._abandon = weakref.finalize(self, run.forsake)
+        forsake_with(self, run)
 
     def start(self) -> Self:
         """Begin, and return at once; the object itself. Raises RuntimeError where no event loop runs."""
@@ -100,8 +101,8 @@ class Download:
         self._run.stop()
 
     async def wait(self) -> Result:
-        """Wait for the end. To wait for some seconds only, use `asyncio.wait_for(asyncio.shield(d.wait()), seconds)`:
-        cancelling this wait does not cancel the download, but leaving its `async with` block does.
+        """Wait for the end. To wait for some seconds only, use `asyncio.wait_for(d.wait(), seconds)`: cancelling this
+        wait does not cancel the download, but leaving its `async with` block does.
 
         Returns:
             The result of a download that went well; the same at each call.
@@ -127,7 +128,10 @@ class Download:
             _call(loop, _set, over)
 
         self._run.when_over(tell)
-        await over
+        try:
+            await over
+        finally:
+            self._run.not_when_over(tell)  # whoever waits again and again, for a moment each time, is not piled up
 
     @property
     def url(self) -> str:
@@ -207,8 +211,8 @@ def _call(loop: asyncio.AbstractEventLoop, call: Callable[..., Any], *values: An
 async def download_many(
     jobs: Iterable[Job | str],
     /,
-    *,
     executor: Executor | None = None,
+    *,
     on_event: Observer | None = None,
     **options: Unpack[Options],
 ) -> list[Result]:
@@ -240,8 +244,8 @@ async def download_many(
 def download_each(
     jobs: Iterable[Job | str],
     /,
-    *,
     executor: Executor | None = None,
+    *,
     on_event: Observer | None = None,
     **options: Unpack[Options],
 ) -> AsyncGenerator[Result, None]:
@@ -269,6 +273,7 @@ def download_each(
         UsageError: An option of the call is wrong; at once.
         BaseException: Whatever `jobs` or `on_event` raised; from the iterator.
     """
+    settings.check_callback(on_event)
     bridge = _Bridge(on_event)
     tell = bridge.tell if on_event is not None else None
     many = Many(jobs, settings.settings_for(options, several=True), executor, tell)

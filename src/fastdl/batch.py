@@ -45,7 +45,7 @@ def run(settings: Settings, urls: Sequence[str], observer: Observer, watcher: Wa
         if len(urls) == 1:
             return [_ran(make(0, urls[0]), watcher)]
         results: dict[int, Result] = {}
-        crew = Crew(session, urls, make, results.__setitem__, watcher=watcher)
+        crew = Crew(session, enumerate(urls), make, results.__setitem__, watcher=watcher)
         stopped = crew.work(min(settings.jobs, len(urls)))
         for job, url in enumerate(urls if stopped is not None else ()):
             results.setdefault(job, Result(url, error=stopped))
@@ -72,7 +72,7 @@ def run_list(
         def ended(_: int, result: Result) -> None:
             tally.add(result)
 
-        stopped = Crew(session, files, make, ended, observer, watcher, brake).work(settings.jobs)
+        stopped = Crew(session, enumerate(files), make, ended, observer, watcher, brake).work(settings.jobs)
     tally.stopped = tally.stopped or stopped
     return tally
 
@@ -81,12 +81,14 @@ def _ran(download: Download, watcher: Watcher | None) -> Result:
     return download.run() if watcher is None else watcher.run(download)
 
 
-def of_list(run: Session, file: File, settings: Settings, observer: Observer, job: int) -> Download:
+def of_list(
+    run: Session, file: File, settings: Settings, observer: Observer, job: int, kind: type[Download] = Download
+) -> Download:
     """The download of a file of a list. Raises FastdlErrors that name the place in it."""
     if file.error is not None:
         raise file.error
     if file.settings is settings:
-        return Download(run, file.url, settings, observer, job, file.listed)
+        return kind(run, file.url, settings, observer, job, file.listed)
     from fastdl.io.view import FileSession
     from fastdl.listing import at_place
 
@@ -94,7 +96,7 @@ def of_list(run: Session, file: File, settings: Settings, observer: Observer, jo
         view = FileSession(run, file.settings)
     except FastdlError as error:
         raise at_place(file.place, error) from None
-    return Download(view, file.url, file.settings, observer, job, file.listed)
+    return kind(view, file.url, file.settings, observer, job, file.listed)
 
 
 @contextlib.contextmanager
@@ -119,13 +121,13 @@ class Brake:
 
 
 class Crew:
-    """Threads that take one item after the other, make a download of it and run that. Nothing is kept of what has
-    ended, so a list may be of any length."""
+    """Threads that take one item after the other, each with its number in the run, make a download of it and run that.
+    Nothing is kept of what has ended, so a list may be of any length."""
 
     def __init__(
         self,
         session: Session,
-        items: Iterable[Any],
+        items: Iterable[tuple[int, Any]],
         make: Make,
         ended: Callable[[int, Result], None],
         observer: Observer | None = None,
@@ -138,7 +140,7 @@ class Crew:
         self._jobs = 0
         self._worked = threading.Event()
         self._watcher = watcher
-        self._items = enumerate(items)
+        self._items = iter(items)
         self._make = make
         self._ended = ended
         self._observer = observer

@@ -109,7 +109,10 @@ def load(
     _without_a_file(merged, command_line)
     _without_a_list(merged, command_line)
     _on_a_cluster(merged, command_line)
-    return settings_of(merged, ask)
+    settings = settings_of(merged, ask)
+    writer = environ.get("FASTDL_WRITER")
+    settings.writer = "mmap" if writer == "mmap" else "positional" if writer == "positional" else "auto"
+    return settings
 
 
 def from_command_line(values: Mapping[str, Any]) -> Layer:

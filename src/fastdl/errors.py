@@ -48,6 +48,16 @@ def _again(kind: type[FastdlError], args: tuple[object, ...]) -> FastdlError:
     return kind.__new__(kind, *args)
 
 
+def drop_frames(error: BaseException | None) -> None:
+    """What is kept with a result must not keep the whole download: a traceback knows every object of its frames. Causes
+    stay, without theirs."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
 class UsageError(FastdlError):
     """The command line, the environment or the config file is wrong; nothing was contacted."""
 

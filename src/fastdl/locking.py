@@ -25,11 +25,12 @@ from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest, parse_checksum
 from fastdl.engine.target import EXISTS, path_of
 from fastdl.errors import BadEntry, DigestMismatch, FastdlError, Interrupted, NoPermission, Terminated, UsageError
-from fastdl.events import Ended, Event, Note, Observer
+from fastdl.events import Ended, Event, Observer
 from fastdl.io.lock_file import Found, LockFile
 from fastdl.io.outfile import same_file
 from fastdl.io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
 from fastdl.listing import File
+from fastdl.outnames import check_name
 from fastdl.result import Result
 from fastdl.settings import Settings
 
@@ -60,8 +61,6 @@ class Locking:
         Raises UsageError for a lock that is broken, of a newer version or another file of this run, TargetBusy where
         another run has it, DiskError."""
         assert settings.lock is not None
-        from fastdl.cli.outnames import check_name
-
         if settings.lock == "-":
             raise UsageError("--lock: stdout cannot be a lock", "it is read and written", _HINT)
         check_name("lock", settings.lock, settings, _HINT)
@@ -73,6 +72,7 @@ class Locking:
         self._pending: dict[int, _Pending] = {}
         self._drops = True  # what the list does not have
         self._whole = False  # the list was read to its end, and nothing stopped the run
+        self._trouble: FastdlError | None = None  # what was found out cannot be written down
         self._added = self._left_out = 0
         names = (self._file.path, self._file.side_path)
         shortened = [name.removesuffix(end) for name in names for end in (JOURNAL_SUFFIX, DATA_SUFFIX)]
@@ -86,6 +86,8 @@ class Locking:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            if kind is None and self._trouble is not None:
+                raise self._trouble
             if kind is None and self._whole and not self._pending and not self._settings.dry_run:
                 self._finish()
         finally:
@@ -174,33 +176,32 @@ class Locking:
 
     def handle(self, event: Event) -> None:
         """Takes one event, and passes it on."""
-        trouble = self._ended(event.job, event.result) if isinstance(event, Ended) else None
-        if trouble is not None:
-            self._observer(Note(None, "warning", trouble))
+        if isinstance(event, Ended):
+            self._ended(event.job, event.result)
         self._observer(event)
 
-    def _ended(self, job: int, result: Result) -> str | None:
+    def _ended(self, job: int, result: Result) -> None:
         with self._guard:
             pending = self._pending.pop(job, None)
             if isinstance(result.error, Interrupted | Terminated):
                 self._whole = False
                 self._drops = False
             if pending is None or result.error is not None or result.plan is not None:
-                return None
+                return
             if result.sha256 is None or result.size is None or _is_unproved(result):
                 self._left_out += pending.found is None
-                return None
+                return
             entry = Locked(pending.wanted, _name(pending, result), result.size, result.sha256)
             found = pending.found
             if self._file.frozen or (found is not None and found.own and found.entry == entry):
-                return None
+                return
+            if self._trouble is not None:
+                return
             try:
                 self._file.add(entry, job)
-            except FastdlError as error:
-                self._drops = False
-                return f"{error.what} ({error.why})"
+            except FastdlError as error:  # told once, at the end: the files themselves may come all the same
+                self._trouble = error
             self._added += found is None
-            return None
 
     def _finish(self) -> None:
         """Raises DiskError."""

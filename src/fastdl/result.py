@@ -73,7 +73,8 @@ class Result:
     Attributes:
         url: The URL as given; it may hold secrets, which `to_json` masks.
         final_url: Where redirects have led; None if no server was asked.
-        path: Where the file is, or would be; `-` for stdout; None if that was never settled.
+        path: Where the file is, or would be; `-` for stdout; None if that was never settled. Below a relative folder it
+            is relative to the folder that was current at the call.
         size: Bytes of the whole file; None: unknown.
         sha256: The file's SHA-256 in hex, where it was asked for or needed.
         digest: The digest that was known beforehand, and whether the file has it; None: none was.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastdl.core.hints import Any
+from fastdl.core.hints import Any, Literal
 from fastdl.core.plain import dataclass, field
 
 
@@ -88,6 +88,8 @@ class Settings:
     dry_run: bool = False
     # of the environment and the config file
     history: bool = True
+    # of the environment alone
+    writer: Literal["auto", "mmap", "positional"] = "auto"  # for those who measure (docs/performance.md)
     # of the config file alone
     rules: UserRules | None = None
 

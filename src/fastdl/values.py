@@ -6,14 +6,13 @@ Nothing here touches the network or the disk. Every complaint names the place an
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Callable
 
 from fastdl.core.hints import Any
 from fastdl.core.pattern import pattern
-from fastdl.core.quantity import parse_rate, parse_seconds, parse_size
+from fastdl.core.quantity import MAX_SECONDS, MAX_SIZE, parse_rate, parse_seconds, parse_size
 from fastdl.core.urls import is_plain, mask, parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.errors import UsageError
@@ -21,7 +20,6 @@ from fastdl.options import BY_KEY, Option
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
-A_YEAR = 366 * 86400.0
 TOKEN = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 CONTROL = pattern(r"[\x00-\x1f\x7f]")
 OURS = {
@@ -46,7 +44,11 @@ def value_of(option: Option, raw: Any, where: str) -> Any:
 
 
 def _shown(raw: Any) -> str:
-    text = mask(str(raw).lower() if isinstance(raw, bool) else str(raw))
+    try:
+        text = str(raw).lower() if isinstance(raw, bool) else str(raw)
+    except Exception:  # a program may give anything: a number of 10,000 digits, an object that cannot be told
+        text = f"a {type(raw).__name__}"
+    text = mask(CONTROL.sub("?", text))
     return f"'{text[:57]}...'" if len(text) > 60 else f"'{text}'"
 
 
@@ -84,14 +86,14 @@ def _count(option: Option, raw: Any) -> int | str | None:
 
 def _size(option: Option, raw: Any) -> int:
     size = raw if isinstance(raw, int) and not isinstance(raw, bool) else parse_size(_string(option, raw))
-    if size < option.least:
-        raise _bad(option, raw, f"at least {option.least} is expected")
+    if size < option.least or size > MAX_SIZE:
+        raise _bad(option, raw, f"at least {option.least} is expected" if size < option.least else "it is too large")
     return int(size)
 
 
 def _rate(option: Option, raw: Any) -> int | str | None:
     rate = raw if isinstance(raw, int) and not isinstance(raw, bool) else _parsed_rate(_string(option, raw))
-    if isinstance(rate, int) and rate < 0:
+    if isinstance(rate, int) and not 0 <= rate <= MAX_SIZE:
         raise _bad(option, raw, "bytes a second are expected")
     return rate or None
 
@@ -104,14 +106,15 @@ def _seconds(option: Option, raw: Any) -> float | None:
     number = isinstance(raw, int | float) and not isinstance(raw, bool)
     if option.name == "max-time" and (raw == "0" or (number and raw == 0)):
         return None
-    seconds = float(raw) if number else float(parse_seconds(_string(option, raw)))
-    if not (math.isfinite(seconds) and 0 < seconds <= A_YEAR):
-        raise _bad(option, raw, "seconds are expected, more than 0 and less than a year")
-    return seconds
+    seconds = raw if number else parse_seconds(_string(option, raw))
+    if not 0 < seconds <= MAX_SECONDS:  # which NaN is not either
+        raise _bad(option, raw, f"seconds are expected, more than 0 and at most {MAX_SECONDS:.0f}")
+    return float(seconds)
 
 
 def _choice(option: Option, raw: Any) -> str:
-    text = str(raw) if isinstance(raw, str | int | float) and not isinstance(raw, bool) else ""
+    number = isinstance(raw, int | float) and not isinstance(raw, bool) and abs(raw) < 10  # of a version
+    text = str(raw) if number or isinstance(raw, str) else ""
     if text not in option.words:
         raise _bad(option, raw, "one of " + ", ".join(option.words) + " is expected")
     return text

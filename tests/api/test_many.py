@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -62,10 +63,12 @@ def test_one_that_fails_is_no_matter_of_the_others(serve: Serve) -> None:
         "no-url",
         17,
         server.url("/z"),
+        fastdl.Job(17),  # type: ignore[arg-type]
+        fastdl.Job([], retries=1),  # type: ignore[arg-type]
     ]
     results = fastdl.download_many(jobs)  # type: ignore[arg-type]
     codes = [result.exit_code for result in results]
-    assert codes == [0, 2, 2, 2, 2, 5, 3, 2, 2, 0]
+    assert codes == [0, 2, 2, 2, 2, 5, 3, 2, 2, 0, 2, 2]
     texts = [str(result.error) for result in results]
     for number in (1, 2, 3, 4):
         assert texts[number].startswith(f"job {number} (http://127.0.0.1:{server.port}/")
@@ -96,6 +99,22 @@ def test_a_single_job_is_no_list(jobs: object) -> None:
 def test_nothing_to_do_is_no_error() -> None:
     assert fastdl.download_many([]) == []
     assert list(fastdl.download_each(iter(()))) == []
+
+
+def test_an_executor_may_be_given_by_position(serve: Serve) -> None:
+    app = FileApp(size=SMALL)
+    server = serve(app)
+
+    async def twins(executor: ThreadPoolExecutor) -> list[fastdl.Result]:
+        several = await fastdl.aio.download_many([server.url("/2.bin")], executor)
+        return several + [each async for each in fastdl.aio.download_each([server.url("/3.bin")], executor)]
+
+    with ThreadPoolExecutor(1) as executor:
+        results = fastdl.download_many([server.url("/0.bin")], executor)
+        results += fastdl.download_each([server.url("/1.bin")], executor)
+        results += asyncio.run(twins(executor))
+        assert len(executor._threads) == 1  # it was made use of
+    assert [result.path for result in results] == [f"{number}.bin" for number in range(4)]
 
 
 def test_each_as_it_ends(serve: Serve) -> None:

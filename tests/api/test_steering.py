@@ -355,6 +355,29 @@ def test_auto_begins_and_ends_in_mid_run(serve: Serve) -> None:
     assert Path("file.bin").read_bytes() == app.bytes()
 
 
+def test_auto_measures_nothing_while_it_is_paused(serve: Serve) -> None:
+    app = FileApp(size=SIZE, rate=SLOW)
+    server = serve(app)
+    with fastdl.Download(server.url()) as download:
+        download.start()
+        flowing(download)
+        download.pause()
+        wait_for(lambda: download.state == "paused", 20)
+        download.limit("auto")
+        session = download._run._session
+        assert session is not None
+        throttle = session._throttle
+        assert throttle is not None
+        assert throttle._probe is not None
+        assert throttle._probe._resting
+        download.resume()
+        assert not throttle._probe._resting
+        app.rate = None
+        download.limit(None)
+        download.wait()
+    assert Path("file.bin").read_bytes() == app.bytes()
+
+
 @pytest.mark.parametrize("rate", ["fast", -1, 1.5, True])
 def test_what_is_no_rate_changes_nothing(rate: object) -> None:
     download = fastdl.Download("http://127.0.0.1:9/f")

@@ -13,6 +13,7 @@ from fastdl import __version__
 from servers.clusters import Cluster, Crowd, fill
 from servers.raw import RawServer, Serve
 from servers.run import Runner, everything_written
+from waiting import wait_for
 
 pytest.importorskip("distributed")
 
@@ -30,6 +31,15 @@ def _left_at_the_scheduler(cluster: Cluster) -> tuple[int, int]:
             lambda dask_scheduler: (len(dask_scheduler.tasks), len(dask_scheduler.extensions["queues"].queues))
         )
         return counts
+
+
+def _wanted_workers(cluster: Cluster) -> int:
+    """How many an adaptive cluster would have."""
+    from distributed import Client
+
+    with Client(cluster.address, set_as_default=False) as client:
+        target: int = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.adaptive_target())
+        return target
 
 
 def test_a_list_by_a_cluster_is_told_like_one_of_this_process(cluster: Cluster, fastdl: Runner, serve: Serve) -> None:
@@ -110,19 +120,6 @@ def test_no_file_url_or_secret_is_part_of_a_task(cluster: Cluster, serve: Serve,
     assert "s3cret" not in seen and f":{server.port}" not in seen and ".bin" not in seen
 
 
-def test_the_lock_is_written_and_enforced(cluster: Cluster, fastdl: Runner, serve: Serve) -> None:
-    crowd = Crowd()
-    server = serve(crowd.handle)  # type: ignore[arg-type]
-    names = [Crowd.name(n, 100 + n) for n in range(5)]
-    fill(fastdl.cwd / "l.txt", _urls(server, names))
-    words = ("-i", "l.txt", "-d", "out", "--lock", "l.lock", "--cluster", cluster.address)
-    assert fastdl.get(*words).code == 0
-    lock = (fastdl.cwd / "l.lock").read_text()
-    (fastdl.cwd / "l.lock").write_text(lock.replace('"size": 102', '"size": 103'))
-    assert all(name in lock for name in names)
-    assert fastdl.get(*words, "--overwrite").code in (0, 5, 8)
-
-
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -173,10 +170,12 @@ def test_a_cluster_without_workers_is_waited_for(fastdl: Runner, serve: Serve, t
             if ending == "ctrl-c":
                 process.send_signal(signal.SIGINT)
             else:
+                wait_for(lambda: _wanted_workers(empty) >= 1, 30)  # one that grows with its work would begin a worker
                 empty.add()
             _, err = process.communicate(timeout=60)
             assert b"waiting" not in err
             assert process.returncode == (130 if ending == "ctrl-c" else 0), err
+            assert _left_at_the_scheduler(empty) == (0, 0)
     assert Crowd.right(fastdl.cwd, names) == []
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +14,14 @@ import pytest
 
 from fastdl.cluster.lane import Lane
 from fastdl.cluster.messages import Orders, Report, Todo, Vow
+from fastdl.core.plain import replace
+from fastdl.errors import BadEntry
 from fastdl.events import Ended
 from fastdl.listing import File
 from fastdl.result import Result
 from fastdl.settings import Settings
 from servers.clusters import Crowd
+from servers.content import content
 from servers.raw import Serve
 from waiting import wait_for
 
@@ -93,8 +98,8 @@ def test_what_was_named_before_its_worker_died_is_not_fetched_again(wire: Wire, 
     state = os.stat(path)
     told = Result(server.url(f"/{done}"), path=path, size=100, sha256="ab")
     vows = [
-        Vow(0, path, state.st_ino, 100, told),
-        Vow(1, str(tmp_path / "out" / other), state.st_ino, 100, told),  # another file has the name
+        Vow(0, path, state.st_ino, 100, None, told),
+        Vow(1, str(tmp_path / "out" / other), state.st_ino, 100, None, told),  # another file has the name
     ]
     files = [File(server.url(f"/{name}"), settings) for name in (done, other)]
     wire.send(*(Todo(job, files[job], True, vows[job]) for job in (0, 1)), settings=settings)
@@ -102,6 +107,40 @@ def test_what_was_named_before_its_worker_died_is_not_fetched_again(wire: Wire, 
     assert wire.ended[0].sha256 == "ab" and wire.ended[0].error is None and not wire.ended[0].kept
     assert wire.ended[1].error is not None and wire.ended[1].error.code == 7
     assert dict(crowd.asked) == {f"/{other}": 1}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_was_whole_when_its_worker_died_is_not_fetched_again(
+    whole: bool, wire: Wire, serve: Serve, tmp_path: Path
+) -> None:
+    crowd = Crowd()
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    settings = _settings(tmp_path / "out")
+    name = Crowd.name(3, 5000)
+    path = str(tmp_path / "out" / name)
+    body = content(3, 0, 5000)
+    Path(path + ".fastdl").write_bytes(body if whole else bytes(5000))  # its machine died too
+    told = Result(server.url(f"/{name}"), path=path, size=5000)
+    vow = Vow(0, path, os.stat(path + ".fastdl").st_ino, 5000, zlib.crc32(body), told)
+    wire.send(Todo(0, File(server.url(f"/{name}"), settings), True, vow), settings=settings)
+    wait_for(lambda: 0 in wire.ended, 20)
+    assert wire.ended[0].error is None and wire.ended[0].seconds < 60
+    assert Crowd.right(tmp_path / "out", [name]) == []
+    assert os.listdir(tmp_path / "out") == [name]
+    assert crowd.asked[f"/{name}"] == (0 if whole else 1)
+
+
+def test_what_follows_is_done_for_a_file_that_was_named_before_its_worker_died(wire: Wire, tmp_path: Path) -> None:
+    settings = replace(_settings(tmp_path / "out"), extract=True)
+    path = str(tmp_path / "out" / "a.zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("inside", "text")
+    state = os.stat(path)
+    vow = Vow(0, path, state.st_ino, state.st_size, None, Result("http://127.0.0.1:1/a.zip", path=path))
+    wire.send(Todo(0, File("http://127.0.0.1:1/a.zip", settings), True, vow), settings=settings)
+    wait_for(lambda: 0 in wire.ended, 20)
+    assert wire.ended[0].error is None and wire.ended[0].unpacked == 1
+    assert (tmp_path / "out" / "inside").read_text() == "text"
 
 
 def test_no_name_is_given_before_the_head_knows(wire: Wire, serve: Serve, tmp_path: Path) -> None:
@@ -132,6 +171,15 @@ def test_a_worker_that_leaves_gives_its_files_back(wire: Wire, serve: Serve, tmp
     wire.stays = False
     wait_for(lambda: sorted(job for report in wire.reports for job in report.returned) == list(range(9)), 20)
     assert not wire.ended
+
+
+def test_what_cannot_begin_is_told_under_its_own_number(wire: Wire, tmp_path: Path) -> None:
+    settings = _settings(tmp_path / "out")
+    elsewhere = replace(settings, dir=str(tmp_path / "nowhere"))
+    broken = File("", settings, error=BadEntry("l, line 9", "no URL"))
+    wire.send(Todo(7, broken), Todo(9, File("http://127.0.0.1:1/x", elsewhere)), settings=settings)
+    wait_for(lambda: len(wire.ended) == 2, 20)
+    assert {job: result.error and result.error.code for job, result in wire.ended.items()} == {7: 2, 9: 6}
 
 
 def test_the_folder_that_is_not_there_is_told(wire: Wire, tmp_path: Path) -> None:

@@ -167,6 +167,11 @@ def test_a_cut_does_not_make_what_was_refused() -> None:
     assert ends_in_space.endswith("a_")
 
 
+def test_no_name_says_stdout() -> None:
+    assert safe_name("-", windows=False) == safe_name("a/-", windows=True) == "_-"
+    assert safe_name("--", windows=False) == "--"
+
+
 def check_harmless(name: str, *, windows: bool) -> None:
     assert name
     assert name[0] != "."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -197,7 +198,7 @@ def test_what_is_left_out_is_a_warning(fastdl: Runner, server: RawServer) -> Non
         ("curl http://127.0.0.1:9/f --next http://127.0.0.1:9/g -k", (), "commands differ in what is --insecure"),
         ("curl http://127.0.0.1:9/f http://127.0.0.1:9/g", ("-o", "one"), "--output is for one URL"),
         ("curl http://127.0.0.1:9/f -b s3cret", (), "the file of curl's --cookie is missing"),
-        ("", (), "there is no curl command"),
+        ("", (), "error: stdin: there is no curl command"),
         ("\0\1\2", (), "this is no curl command"),
     ],
 )  # fmt: skip
@@ -209,9 +210,41 @@ def test_what_is_refused_contacts_nobody(fastdl: Runner, text: str, args: tuple[
     assert "s3cret" not in result.err.replace("'s3cret'", "")
 
 
+def test_what_is_too_long_for_a_copy_is_not_read(fastdl: Runner) -> None:
+    result = fastdl.get("--from-curl", "-", stdin=b"curl http://127.0.0.1:9/f " + b"s3cret" * 1_000_000, expected=())
+    assert (result.code, "larger than 4 MiB" in result.err, "s3cret" in result.err) == (2, True, False)
+
+
 def test_a_file_that_is_not_there(fastdl: Runner, tmp_path: Path) -> None:
     result = fastdl.get("--from-curl", "missing.txt")
     assert (result.code, "missing.txt cannot be read" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "secret", ["-b sid=1", "-H 'cookie: sid=1'", "-H 'x-key: 1'", "-u me:pass", "--oauth2-bearer 1"]
+)
+def test_with_a_secret_nothing_is_mapped(secret: str, fastdl: Runner) -> None:
+    url = "https://github.com/o/r/releases/download/v1/tool.tar.gz"
+    told = []
+    for options in ("-A me", secret):
+        text = f"curl {url} {options}".encode()
+        result = fastdl("explain", "--offline", "--json", "--from-curl", "-", stdin=text)
+        assert result.code == 0, result.err
+        told.append(json.loads(result.out))
+    assert len(told[0]["sources"]) > 1
+    assert [source["host"] for source in told[1]["sources"]] == ["github.com"]
+    assert told[1]["digest"]["source"] is None
+
+
+def test_a_dry_run_shows_no_secret(fastdl: Runner, server: RawServer) -> None:
+    text = browser(server.url("/file.bin?token=s3cret"))
+    for options in ((), ("--json",)):
+        result = fastdl.get(
+            "--from-curl", "-", "--dry-run", "-o", "named.bin", *options, stdin=text.encode(), expected=()
+        )
+        assert result.code == 0, result.err
+        assert "named.bin" in result.out
+        assert "s3cret" not in result.out + result.err
 
 
 def test_explain_takes_it_too(fastdl: Runner) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdl.core.curl.request import NOT_AGAIN, Request, requests_of
+from fastdl.core.curl.reading import NOT_AGAIN, Request
+from fastdl.core.curl.request import requests_of
 from fastdl.core.curl.words import commands_of
 from fastdl.errors import UsageError
 
@@ -182,6 +183,11 @@ def test_what_is_refused(arguments: str, told: str) -> None:
 def test_a_command_without_a_url() -> None:
     with pytest.raises(UsageError, match="names no URL"):
         requests("curl -H 'A: b'")
+
+
+def test_many_letters_and_many_words() -> None:
+    assert one("-" + "k" * 1_000_000).values == {"insecure": True}
+    assert one("-k " * 100_000).values == {"insecure": True}
 
 
 WORDS = st.lists(st.one_of(st.sampled_from(["-H", "-b", "--url", "-X", "-sk", "--next", "-o", "--", "-x"]), st.text()))

@@ -90,6 +90,9 @@ def test_what_is_quoted_for_powershell(joint: str, arguments: list[str]) -> None
         ('curl "http://h/" ^\n  -H "sec-ch-ua: ^\\^"Not A^\\^";v=^\\^"8^\\^"" ^\n -k',
          ["http://h/", "-H", 'sec-ch-ua: "Not A";v="8"', "-k"]),
         ('curl "http://h/" -H "a: ""b"" 50"%"" ^\n  -k', ["http://h/", "-H", 'a: "b" 50%', "-k"]),
+        ("curl.exe 'http://h/' -H '''$' -H 'b: $''c'", ["http://h/", "-H", "'$", "-H", "b: $'c"]),
+        ("curl.exe 'http://h/' -H $'a: it\\'s'", ["http://h/", "-H", "a: it's"]),
+        ("curl.exe 'http://h/' -H 'a: it'\\''s'", ["http://h/", "-H", "a: it's"]),
         ("& curl.exe 'http://h/' `\n  -H 'a: it''s' -H \"b: `\"c`\" 5`$\"",
          ["http://h/", "-H", "a: it's", "-H", 'b: "c" 5$']),
     ],
@@ -103,6 +106,56 @@ def test_several_commands(joint: str) -> None:
     found = commands_of(f"curl 'http://h/1' \\\n  -k{joint}curl 'http://h/2' \\\n  -H 'a: ;&'")
     assert [command.words for command in found] == [["http://h/1", "-k"], ["http://h/2", "-H", "a: ;&"]]
     assert found[0].line == 1
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["$ ", "  $ ", "% ", "me@host:~$ ", "root@box:/srv/a-b# ", "[me@box dir]$ ", "C:\\>", "C:\\Program Files\\x> ",
+     "PS> ", "PS C:\\Users\\me> ", "PS /home/me> "],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("command", "rest"),
+    [
+        ("curl 'http://h/{}' \\\n -k", ["-k"]),
+        ("curl http://h/{} -k", ["-k"]),
+        ('curl "http://h/{}" ^\n -k', ["-k"]),
+        ("curl.exe 'http://h/{}' `\n -k", ["-k"]),
+        ("curl.exe 'http://h/{}' -k", ["-k"]),
+    ],
+)
+def test_a_prompt_before_each_command(prompt: str, command: str, rest: list[str]) -> None:
+    text = "".join(f"{prompt}{command.format(number)}\n\n" for number in range(2))
+    assert [each.words for each in commands_of(text)] == [["http://h/0", *rest], ["http://h/1", *rest]]
+
+
+def test_a_path_with_an_arrow_behind_it_is_no_prompt() -> None:
+    assert words('C:\\tools\\curl.exe "http://h/" ^\n -H "a: b>c"') == ["http://h/", "-H", "a: b>c"]
+
+
+LONG = 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["curl '{}'", 'curl "{}"', "curl $'{}'", "curl {}", "curl.exe '{}'", 'curl.exe "{}"', 'curl ^"{}^" ^\n'],
+)
+def test_a_long_word(text: str) -> None:
+    """Each time through all of it for each of its letters would be hours."""
+    (word,) = words(text.format("a" * LONG))
+    assert len(word) == LONG
+
+
+def test_long_rows_of_the_same_sign() -> None:
+    assert words('curl ^"' + "\\" * (LONG // 2) + '^" ^\n') == ["\\" * (LONG // 4)]
+    assert words("curl " + "''" * (LONG // 5)) == [""]
+    assert words('curl ^"^"' + " ^" * (LONG // 10) + "\n -k")[-1] == "-k"
+
+
+def test_what_is_no_command_ends_it_at_once() -> None:
+    taken = commands_of("curl http://h/\n" * 1000)
+    assert [taken[-1].line, taken[-1].words] == [1000, ["http://h/"]]
+    with pytest.raises(UsageError, match="line 2: this is no curl command"):
+        commands_of("curl http://h/\nwget http://h/\ncurl 'no end")
 
 
 def test_several_commands_for_cmd() -> None:

@@ -118,7 +118,7 @@ def spelled() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("document", "command"), spelled(), ids=[command[:70] for _, command in spelled()])
 def test_what_is_not_run_is_spelled_right(document: str, command: str, sandbox: Sandbox) -> None:
     words = command.split("  #")[0].split(" -- ")[0]
-    program = re.match(r"\S+ -m [\w.]+( run\b)?", words)
+    program = re.match(r"\S+ -m [\w.]+( run\b)?|fastdl \w+", words)
     assert program, command
     told = sandbox.run(f"{program[0]} --help")
     assert told.code == 0, told.text

@@ -185,6 +185,36 @@ def test_secrets_are_not_in_it(case: Case) -> None:
     assert len(case.server.log) == requests, "the same file by its name, its digest says so"
 
 
+def test_signed_anew_the_lock_stays_as_it_is(case: Case) -> None:
+    """Each time that somebody signs the list, every line of it would be another one."""
+    name = ("Content-Disposition", 'attachment; filename="real.bin"')
+    case.files["/005.bin"].extra = (name,)
+    case.write(*(f"{path}?token=first" for path in case.files))
+    assert case.run().code == 0
+    before, requests = case.lock.read_bytes(), len(case.server.log)
+    for signature in ("second", "third"):
+        case.write(*(f"{path}?token={signature}" for path in case.files))
+        result = case.run()
+        assert (result.code, result.err) == (0, "")
+    assert len(case.server.log) == requests
+    assert case.lock.read_bytes() == before
+    if os.name != "nt":
+        case.lock.chmod(0o444)
+        assert case.run("-d", "other").code == 0, "a read-only lock has them too"
+
+
+def test_many_files_of_one_signed_address_are_held_to_it(fastdl: Runner, serve: Serve) -> None:
+    app = FileApp(size=500)
+    case = Case(fastdl, serve, {"/get": app})
+    case.write(*(f"/get?token=A{at}\n out={at}.bin\n" for at in range(40)))
+    assert case.run().code == 0
+    app.change()
+    case.write(*(f"/get?token=B{at}\n out={at}.bin\n" for at in range(40)))
+    result = case.run("-d", "other")
+    assert [each["exit_code"] for each in result.json] == [5] * 40
+    assert result.files == {f"{at}.bin" for at in range(40)}
+
+
 # --- what is enforced ------------------------------------------------------------------------------------
 
 
@@ -298,6 +328,16 @@ def test_names_that_the_server_chose_are_kept(fastdl: Runner, serve: Serve) -> N
     case.path("real.bin").unlink()
     result = case.run()
     assert (result.code, result.files) == (0, {"real.bin"})
+
+
+def test_a_server_that_calls_its_file_as_stdout_is_called(fastdl: Runner, serve: Serve) -> None:
+    app = FileApp(size=3_000, extra=(("Content-Disposition", 'attachment; filename="-"'),))
+    case = Case(fastdl, serve, {"/get.php": app})
+    for _ in range(2):
+        result = case.run()
+        assert (result.code, result.json[0]["sha256"]) == (0, app.sha256()), "and nothing else is on stdout"
+        assert len(result.files) == 1
+    assert len(case.server.log) == 1
 
 
 def test_stdout(case: Case) -> None:

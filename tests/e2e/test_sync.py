@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from servers.files import Answer, FileApp, site
 from servers.raw import RawServer, Serve
-from servers.run import Result, Runner
+from servers.run import LIMIT, Result, Runner
 
 _LATER = "Wed, 03 Jan 2024 03:04:05 GMT"
 
@@ -111,6 +112,31 @@ def test_without_n_a_changed_file_is_told_and_stays(fastdl: Runner, serve: Serve
     assert again.result.code == 8
     assert synced.path("003.bin").read_bytes() == was
     assert "--overwrite" in again.result.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process there")
+def test_what_may_not_be_replaced_is_not_fetched_to_its_end(fastdl: Runner, serve: Serve) -> None:
+    """-N was interrupted in the middle of a file, and the next run is without it."""
+    app = FileApp(size=900_000)
+    synced = Synced(fastdl, serve, {"/000.bin": app})
+    synced.run()
+    was = synced.path("000.bin").read_bytes()
+    app.change()
+    app.last_modified, app.rate = _LATER, 8_000.0
+    reached = synced.server.alarm(synced.server.body_sent + 100_000)
+    with fastdl.start("get", "--no-proxy", "-N", "-i", str(synced.list)) as process:
+        assert reached.wait(LIMIT)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT)
+    partial = {"000.bin", "000.bin.fastdl", "000.bin.fastdl.journal"}
+    app.rate = None
+    again = synced.run()
+    assert (again.result.code, again.result.files) == (7, partial)
+    assert again.statuses.total() == 1, "it was clear with the first answer"
+    assert synced.path("000.bin").read_bytes() == was
+    assert synced.run("-N").result.json[0]["resumed_bytes"] > 0
+    synced.have_all()
+    assert synced.run().result.files == {"000.bin"}
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered", "longer"])

@@ -54,7 +54,7 @@ def session() -> Iterator[Session]:
 
 def work(session: Session, downloads: list[Whole], jobs: int = 1) -> tuple[FastdlError | None, dict[int, Result]]:
     results: dict[int, Result] = {}
-    crew = Crew(session, downloads, lambda _, one: one, results.__setitem__)  # type: ignore[arg-type, return-value]
+    crew = Crew(session, enumerate(downloads), lambda _, one: one, results.__setitem__)  # type: ignore[arg-type, return-value]
     return crew.work(jobs), results
 
 

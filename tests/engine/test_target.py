@@ -141,6 +141,13 @@ def test_nothing_is_there(tmp_path: Path) -> None:
         assert settle(settings, path, RIGHT, SAME, None) == path
 
 
+def test_a_folder_is_no_file_to_skip(tmp_path: Path) -> None:
+    """ "It exists" would be told of a file that is not there."""
+    settle_before(Settings(skip_existing=True), str(tmp_path), None)
+    with pytest.raises(BadName):
+        settle(Settings(skip_existing=True), str(tmp_path), None, SAME, None)
+
+
 def test_before_the_server_is_asked(path: str) -> None:
     with pytest.raises(AlreadyThere):
         settle_before(Settings(skip_existing=True), path, None)

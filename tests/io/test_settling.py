@@ -168,10 +168,8 @@ def test_it_steps_back_from_a_journal_without_data(final: str, tmp_path: Path) -
     other.close()
 
 
-def test_what_a_killed_run_left_is_taken_over(final: str, tmp_path: Path) -> None:
+def test_a_partial_download_begins_where_a_killed_run_left_a_small_file(final: str, tmp_path: Path) -> None:
     Path(final + ".fastdl").write_bytes(b"half a sm")
-    assert not small(final).store(BODY, None)
-    assert Path(final + ".fastdl").read_bytes() == b"half a sm"
     one = Partial.open(final)
     assert one.header is None, "nothing is to be trusted of it"
     one.begin(HEADER)
@@ -179,6 +177,23 @@ def test_what_a_killed_run_left_is_taken_over(final: str, tmp_path: Path) -> Non
     assert Path(final + ".fastdl").read_bytes()[:9] == bytes(9)
     one.discard()
     assert names(tmp_path) == []
+
+
+@posix_only
+def test_what_a_killed_run_left_is_written_anew(final: str, tmp_path: Path) -> None:
+    Path(final + ".fastdl").write_bytes(b"half of what is longer than this one")
+    assert settled(stored(final)) is None
+    assert Path(final).read_bytes() == BODY
+    assert names(tmp_path) == ["file"]
+
+
+@posix_only
+def test_what_somebody_else_shares_is_not_taken_away(final: str, tmp_path: Path) -> None:
+    """A second name: it is somebody's own file."""
+    (tmp_path / "own").write_bytes(b"precious")
+    os.link(tmp_path / "own", final + ".fastdl")
+    assert not small(final).store(BODY, None)
+    assert names(tmp_path) == ["file.fastdl", "own"]
 
 
 @posix_only

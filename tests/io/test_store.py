@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,18 @@ def test_a_file_that_was_changed_or_is_gone_is_not_that_one(folder: Path, file: 
     assert etag(store, KEY, str(file)) is None
     file.unlink()
     assert etag(store, KEY, str(file)) is None
+
+
+def test_one_url_in_a_new_folder_each_day(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = iter(range(1, 1000))
+    monkeypatch.setattr(time, "time", lambda: float(next(days)))
+    store = Store(str(folder))
+    for day in range(100):
+        file = tmp_path / f"{day:03}" / "file.bin"
+        file.parent.mkdir()
+        file.write_bytes(b"12345")
+        note_etag(store, KEY, str(file), '"v1"', 5)
+    assert etag(store, KEY, str(file)) == '"v1"'
 
 
 def test_asking_makes_nothing(folder: Path, file: Path) -> None:

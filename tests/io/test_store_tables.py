@@ -14,7 +14,7 @@ import pytest
 
 from fastdl.core.servers import DAY, FORGOTTEN, HALF_LIFE, LIE_LASTS
 from fastdl.io import store as module
-from fastdl.io.store import MOST_NOTED, Entry, Info, Report, Store, Totals, history_url
+from fastdl.io.store import MOST_NOTED, Entry, Info, Kept, Report, Store, Totals, history_url, stored_path
 
 NOW = 1_800_000_000.0
 SHA = "ab" * 32
@@ -322,7 +322,8 @@ def test_clear_forgets_all_but_the_history(store: Store, folder: Path, tmp_path:
     file.write_bytes(b"12345")
     store.learn([Report("a.example")])
     store.note_lie("liar.example", "it lied")
-    store.note_etag("key", str(file), '"v1"', 5)
+    store.note([], None, Kept("key", stored_path(str(file)), '"v1"', None, 5, None))
+    store.flush()
     store.count("routes", 3, 1)
     store.add_history(entry())
     info = store.info()
@@ -330,7 +331,7 @@ def test_clear_forgets_all_but_the_history(store: Store, folder: Path, tmp_path:
     assert info.bytes >= 4096
     store.clear()
     assert store.info()[2:] == (0, 0, 0, 1)
-    assert (store.liars(), store.counts(), store.etag("key", str(file))) == ({}, {}, None)
+    assert (store.liars(), store.counts(), store.noted("key")) == ({}, {}, [])
     assert store.trouble == ""
 
 

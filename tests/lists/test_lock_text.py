@@ -96,3 +96,11 @@ def test_secrets_are_masked_and_told_apart() -> None:
     assert one.key != two.key
     assert "alpha" not in line_of(Locked(one, "f", 1, _SHA))
     assert wanted_of("https://example.org/f").key == ""
+
+
+def test_nobody_can_try_passwords_on_a_lock() -> None:
+    """It stands in version control, and a password is guessed faster than a signature."""
+    url = "https://{}@example.org/f{}"
+    for query in ("", "?sig=alpha"):
+        assert wanted_of(url.format("u:hunter2", query)) == wanted_of(url.format("u:other", query))
+    assert wanted_of(url.format("u:hunter2", "")).key == ""

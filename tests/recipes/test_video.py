@@ -89,4 +89,5 @@ def test_what_the_page_says_of_yt_dlp() -> None:
     external = package("yt_dlp.downloader.external")
     assert external.get_external_downloader("axel-fastdl").__name__ == "AxelFD"
     assert external.get_external_downloader("fastdl") is None
-    assert external.list_external_downloaders() == ["aria2c", "axel", "curl", "ffmpeg", "httpie", "wget"]
+    named = {"aria2c", "axel", "curl", "ffmpeg", "httpie", "wget"}
+    assert named <= {*external.list_external_downloaders()}, "newer versions may know more"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-
 import pytest
 
 from pages.blocks import Block, blocks
@@ -23,15 +20,7 @@ def test_powershell_can_read_it(script: Block) -> None:
     assert not tree.root_node.has_error, script.place
 
 
-def cached(app: str, version: str, url: str) -> str:
-    """What Scoop calls a file in its cache."""
-    digest = hashlib.sha256(url.encode()).hexdigest()
-    return f"{app}#{version}#{digest[:7]}{url[url.rindex('.') :]}"
-
-
 def test_the_script_makes_scoops_names() -> None:
     text = block(PAGE, "powershell", "Get-Early($App)").text
     assert "$App, $manifest.version, ($digest.Substring(0, 7) + [IO.Path]::GetExtension($url)) -join '#'" in text
-    url = "https://example.org/tool-1.0.exe#/dl.7z"
-    assert re.fullmatch(r"tool#1\.0#[0-9a-f]{7}\.7z", cached("tool", "1.0", url))
     assert "$bytes = [Text.Encoding]::UTF8.GetBytes($url)" in text, "the digest is that of the whole address"

@@ -54,8 +54,8 @@ def download(url: str, *, on_event: Observer | None = None, **options: Unpack[Op
 def download_many(
     jobs: Iterable[Job | str],
     /,
-    *,
     executor: Executor | None = None,
+    *,
     on_event: Observer | None = None,
     **options: Unpack[Options],
 ) -> list[Result]:
@@ -98,8 +98,8 @@ def download_many(
 def download_each(
     jobs: Iterable[Job | str],
     /,
-    *,
     executor: Executor | None = None,
+    *,
     on_event: Observer | None = None,
     **options: Unpack[Options],
 ) -> Generator[Result, None, None]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from fastdl.api import settings
-from fastdl.api.run import Run, State
+from fastdl.api.run import Run, State, forsake_with
 from fastdl.events import Observer, Progressed
 from fastdl.result import Result
 
@@ -47,11 +46,13 @@ class Download:
         Raises:
             UsageError: The URL or an option is wrong.
         """
+        settings.check_callback(on_event)
         self._run = run = Run(settings.url_of(url), settings.settings_for(options), on_event)
-        self._abandon = weakref.finalize(self, run.forsake)
+        forsake_with(self, run)
 
     def start(self) -> Self:
-        """Begin, and return at once; the object itself. Once begun, it does nothing. Raises no error: `wait` does."""
+        """Begin, and return at once; the object itself. Once begun, it does nothing. `wait` tells what
+        goes wrong. Raises RuntimeError where the system gives no thread."""
         self._run.start()
         return self
 
@@ -98,7 +99,7 @@ class Download:
         Raises:
             FastdlError: The download failed. Its `result` says how far it came.
             TimeoutError: It has not ended within `timeout`, and goes on.
-            RuntimeError: It was not started, or this is its own `on_event`.
+            RuntimeError: It was not started, this is its own `on_event`, or this process is a fork of its own.
             BaseException: Whatever `on_event` raised, which has ended the download.
         """
         if not self._run.wait(timeout):

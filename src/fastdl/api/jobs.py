@@ -32,7 +32,7 @@ class JobOptions(TypedDict, total=False):
     output: StrPath | None
     """Name of the file, below `dir`. Stdout (`-`) is for the command alone."""
     dir: StrPath | None
-    """Folder for the file, made if missing."""
+    """Folder for the file, made if missing; a relative one is below the folder that is current at the call."""
     overwrite: bool | None
     """Replace a file that exists already."""
     skip_existing: bool | None

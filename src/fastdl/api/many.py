@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 
 from fastdl import batch
+from fastdl.api.folders import Folders
 from fastdl.api.jobs import Job
-from fastdl.api.settings import file_of
-from fastdl.errors import Cancelled, UsageError
+from fastdl.api.settings import check_callback, file_of
+from fastdl.errors import Cancelled, UsageError, drop_frames
 from fastdl.events import Ended, Event, Note, Observer
 from fastdl.listing import File
 from fastdl.result import Result
@@ -29,11 +30,18 @@ class Many:
     def __init__(
         self, jobs: Iterable[Job | str], settings: Settings, executor: Executor | None, on_event: Observer | None
     ) -> None:
-        """Raises UsageError where `jobs` is a single one."""
+        """Raises UsageError where `jobs` is a single one or none at all, and for what is no executor or callback."""
         if isinstance(jobs, str | bytes | Job):
             raise UsageError("jobs is a single one", "a list or another iterable is expected", "Give [job].")
+        if not isinstance(jobs, Iterable):
+            raise UsageError(f"jobs: a {type(jobs).__name__} is no list", "an iterable of jobs is expected", "")
+        if executor is not None and not callable(getattr(executor, "submit", None)):
+            what = f"executor: a {type(executor).__name__} is none"
+            raise UsageError(what, "one of concurrent.futures, or of its kind, is expected", "")
+        check_callback(on_event)
         self._jobs = jobs
         self._settings = settings
+        self._folders = Folders(settings)
         self._executor = executor
         self._on_event = on_event
         self._telling = threading.Lock()
@@ -81,7 +89,8 @@ class Many:
     def _work(self) -> None:
         try:
             with self._locked(self._observe) as (files, observe):
-                batch.run_list(self._settings, files(self._in_time()), observe, brake=self._brake)
+                whole = self._folders.files(files(self._in_time()))
+                batch.run_list(self._folders.settings, whole, observe, brake=self._brake)
         except BaseException as error:
             self._failure = self._failure or error
         finally:
@@ -107,6 +116,7 @@ class Many:
         self._tell(event)
         if isinstance(event, Ended):
             event.result.job = event.job
+            drop_frames(event.result.error)
             self._ended.put(event.result)
 
     # --- an executor -------------------------------------------------------------------------------------
@@ -115,12 +125,12 @@ class Many:
         from fastdl.cluster import spread
 
         with self._locked(self._tell) as (files, observe):
-            found = spread.each(
-                files(self._files()), self._settings, executor, observe, lambda: self._brake.error is not None
-            )
+            whole = self._folders.files(files(self._files()))
+            found = spread.each(whole, self._folders.settings, executor, observe, lambda: self._brake.error is not None)
             try:
                 for job, result in found:
                     result.job = job
+                    drop_frames(result.error)
                     yield job, result
                 if self._brake.error is not None:
                     raise self._failure or self._brake.error
@@ -136,7 +146,7 @@ class Many:
         """What the files and their events go through: the lock, if there is one. Raises UsageError, TargetBusy,
         DiskError."""
         if self._settings.lock is None:
-            yield iter, observer
+            yield iter, lambda event: observer(self._folders.event(event))
             return
         from fastdl.locking import Locking
 
@@ -144,7 +154,7 @@ class Many:
             self._tell(Note(None, "info", text))
 
         with Locking(self._settings, observer, say) as lock:
-            yield lock.files, lock.handle
+            yield lock.files, lambda event: lock.handle(self._folders.event(event))
 
     def _files(self) -> Iterator[File]:
         """The jobs as files, one by one as they are asked for."""

@@ -6,14 +6,17 @@ works, and the finalizer can call that off.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Literal
 
+from fastdl.api.folders import Folders
 from fastdl.core.plain import replace
 from fastdl.engine.download import Download as Engine
-from fastdl.errors import Cancelled, FastdlError
+from fastdl.errors import Cancelled, FastdlError, drop_frames
 from fastdl.events import Event, Named, Observer, Progressed
 from fastdl.io.session import Session
 from fastdl.result import Result
@@ -31,7 +34,8 @@ class Run:
         self.result: Result | None = None
         self.failure: BaseException | None = None  # what the callback raised, or what nobody foresaw
         self.progress = Progressed(0, 0, None, 0.0, 0, 0)
-        self._settings = replace(settings)
+        self._folders = Folders(settings)
+        self._settings = self._folders.enter(0, settings)
         self._on_event = on_event
         self._lock = threading.RLock()  # a signal's handler may call anything
         self._forsaken = False
@@ -48,11 +52,12 @@ class Run:
     # --- steering ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin; the second call does nothing."""
+        """Begin; the second call does nothing. Raises RuntimeError where the system gives no thread."""
         with self._lock:
             if self._thread is None and not self._over.is_set():
-                self._thread = threading.Thread(target=self._work, name="fastdl-download", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="fastdl-download", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def rest(self, resting: bool) -> None:
         """End the connections for now, or go on."""
@@ -138,6 +143,11 @@ class Run:
                 return
         call()
 
+    def not_when_over(self, call: Callable[[], None]) -> None:
+        """What `when_over` was asked for is not wanted any more."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._watchers.remove(call)
+
     def wait(self, seconds: float | None) -> bool:
         """Whether it has ended within so many seconds. Raises RuntimeError where that cannot be waited for."""
         if self._thread is None and not self._over.is_set():
@@ -148,10 +158,16 @@ class Run:
         while not self._over.wait(LOOK if until is None else min(LOOK, max(0.0, until - time.monotonic()))):
             if until is not None and time.monotonic() >= until:
                 return False
+            if not self._alive() and not self._over.is_set():
+                raise RuntimeError("the download was left behind in the process that was forked")
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(LOOK)
         return True
+
+    def _alive(self) -> bool:
+        """Whether its thread runs: in the child of a fork none does but the one that has forked."""
+        return self._thread is not None and self._thread.is_alive()
 
     # --- the thread --------------------------------------------------------------------------------------
 
@@ -193,6 +209,7 @@ class Run:
         engine.forsaken = engine.forsaken or self._forsaken
 
     def _end(self, result: Result) -> None:
+        drop_frames(result.error)
         with self._lock:
             self.result = result
             self._over.set()
@@ -204,18 +221,32 @@ class Run:
     def _tell(self, event: Event) -> None:
         """One at a time, whatever thread they come from; what the callback raises ends the download."""
         with self._telling:
+            event = self._folders.event(event)
+            on_event = self._on_event  # a worker that outlives the download finds none
             if isinstance(event, Progressed):
                 self.progress = event
             elif isinstance(event, Named):
                 self.progress = Progressed(event.job, event.resumed_bytes, event.size, 0.0, 0, 0)
-            if self._on_event is None or self.failure is not None:
+            if on_event is None or self.failure is not None:
                 return
             self._teller = threading.get_ident()
             try:
-                self._on_event(event)
+                on_event(event)
             except BaseException as error:
                 self.failure = error
             finally:
                 self._teller = None
         if self.failure is not None:
             self.stop()
+
+
+def forsake_with(holder: object, run: Run) -> None:
+    """Have the run called off when nobody refers to `holder` any more. The finalizer does not keep the run itself: what
+    that ended with may know the frames in which it was raised, and so the holder."""
+    weakref.finalize(holder, _forsake, weakref.ref(run))
+
+
+def _forsake(run: weakref.ref[Run]) -> None:
+    found = run()  # its thread keeps it while it works
+    if found is not None:
+        found.forsake()

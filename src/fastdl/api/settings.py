@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastdl import config
+from fastdl.api.folders import current
 from fastdl.api.jobs import Job, JobOptions, Options
-from fastdl.core.plain import replace
 from fastdl.core.urls import parse_url
 from fastdl.errors import FastdlError, UsageError
 from fastdl.listing import File, at_place
@@ -30,10 +30,12 @@ LEFT_OUT = {
     "cluster": "a program gives an executor",
 }
 """Options of `get` that a program does not have, and why."""
-TABLE: dict[str, Option] = BY_KEY | {option.key: option for option in SETTINGS}
+TABLE: dict[str, Option] = BY_KEY | {option.key: option for option in SETTINGS} | {"sha256": BY_KEY["json"]}
+"""The option behind each name. `sha256` is what is left of `--json` where nothing is printed."""
 ALL = frozenset(Options.__annotations__)
 OF_A_JOB = frozenset(JobOptions.__annotations__)
 ONE_FILE_ONLY = ("output", "checksum", "mirror")
+READ_LATER = ("lock", "cacert", "cert", "key", "netrc_file", "cookies")  # paths that a later os.chdir must not move
 HINT = "See the options in docs/api.md."
 
 
@@ -48,8 +50,10 @@ def settings_for(options: Mapping[str, Any], *, several: bool = False) -> Settin
     config.agreeing(layer, "", "{}")
     config.check_together(layer, os.environ, str)
     settings = config.settings_of(layer, None)
-    settings.json = bool(options.get("sha256"))
     settings.history = bool(layer.get("history", False))
+    for name in READ_LATER:
+        path = getattr(settings, name)
+        setattr(settings, name, path and os.path.join(current(), path))
     config.check_files(settings)
     return settings
 
@@ -63,12 +67,13 @@ def file_of(number: int, job: Job | str, run: Settings) -> File:
     try:
         if not isinstance(job, Job):
             raise UsageError(f"a {type(job).__name__} is no job", "a Job or a URL is expected", "")
+        _check_text(url)
         if not job.options:
             return File(url, run)
         place = f"job {number} ({_shown(url)})"
         return File(url, _of_job(job.options, run), place=place)
     except FastdlError as error:
-        return File(str(url), run, place=place, error=at_place(place, error))
+        return File(url if isinstance(url, str) else "", run, place=place, error=at_place(place, error))
 
 
 def _shown(url: object) -> str:
@@ -81,18 +86,27 @@ def _of_job(options: Mapping[str, Any], run: Settings) -> Settings:
     layer = _layer(options, OF_A_JOB)
     one = config.for_file(run, layer)
     config.check_together(layer, os.environ, str)
-    if options.get("sha256") is not None:
-        one = replace(one, json=bool(options["sha256"]))
     config.check_files(one)
     return one
 
 
 def url_of(url: object) -> str:
     """The URL itself. Raises UsageError where it is none."""
+    text = _check_text(url)
+    parse_url(text)
+    return text
+
+
+def _check_text(url: object) -> str:
     if not isinstance(url, str):
         raise UsageError(f"a {type(url).__name__} is no URL", "text is expected", "")
-    parse_url(url)
     return url
+
+
+def check_callback(on_event: object) -> None:
+    """Raises UsageError for what cannot be called."""
+    if on_event is not None and not callable(on_event):
+        raise UsageError(f"on_event: a {type(on_event).__name__} cannot be called", "a function is expected", "")
 
 
 def rate_of(rate: object) -> int | str | None:
@@ -106,10 +120,10 @@ def _layer(options: Mapping[str, Any], known: frozenset[str]) -> config.Layer:
     for key, given in options.items():
         if key not in known:
             raise _unknown(key)
-        if given is None or key == "sha256":
+        if given is None:
             continue
         option = TABLE[key]
-        layer[key] = value = value_of(option, _written(option, given), key)
+        layer[option.key] = value = value_of(option, _written(option, given, key), key)
         if key == "output" and value == "-":
             raise UsageError("output: '-' is for the command", "a program's stdout is its own", "Name a file.")
     return layer
@@ -126,12 +140,23 @@ def _unknown(key: str) -> UsageError:
     return UsageError(f"no such option '{key}'", f"did you mean {close[0]}?" if close else "", HINT)
 
 
-def _written(option: Option, given: Any) -> Any:
+def _written(option: Option, given: Any, key: str) -> Any:
     """The value as the config file would have it."""
     if isinstance(given, os.PathLike):
-        given = os.fspath(given)
+        try:
+            given = os.fspath(given)
+        except TypeError as error:
+            raise UsageError(f"{key}: a {type(given).__name__} is no path", str(error)) from None
     if option.kind != "list" or isinstance(given, str):
         return given
     if isinstance(given, Mapping) and option.name == "header":
-        return [f"{name}: {value}" if value else f"{name};" for name, value in given.items()]
+        return [_field(name, value) for name, value in given.items()]
     return list(given) if isinstance(given, tuple | set | frozenset) else given
+
+
+def _field(name: object, value: object) -> str:
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise UsageError("header: a name or a value is no text", "a dict of texts is expected")
+    if ":" in name:
+        raise UsageError("header: the name of a header is not valid", "there is a colon in it")
+    return f"{name}: {value}" if value else f"{name};"

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 
 from fastdl import config
 from fastdl.cli.session import is_terminal
-from fastdl.core.curl.request import Request, requests_of
+from fastdl.core.curl.reading import Request
+from fastdl.core.curl.request import requests_of
 from fastdl.core.curl.words import commands_of
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.lists.keys import ONE_FILE
@@ -28,7 +29,7 @@ from fastdl.values import value_of
 if TYPE_CHECKING:
     from fastdl.listing import File
 
-MOST = 16 * 1024 * 1024  # bytes
+MOST = 4 * 1024 * 1024  # bytes
 STDIN = "-"
 END = "Ctrl-Z and Enter" if os.name == "nt" else "Ctrl-D"
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -81,7 +82,8 @@ def read(path: str) -> list[Request]:
     try:
         return requests_of(commands_of(text))
     except UsageError as error:
-        raise UsageError(f"{name_of(path)}, {error.what}", error.why, error.hint) from None
+        joint = ", " if error.what.startswith("line ") else ": "
+        raise UsageError(f"{name_of(path)}{joint}{error.what}", error.why, error.hint) from None
 
 
 def _content(path: str) -> bytes:
@@ -97,7 +99,7 @@ def _content(path: str) -> bytes:
         reason = getattr(error, "strerror", None) or "there is no such file"
         raise UsageError(f"--from-curl: {name_of(path)} cannot be read", reason, "Check the path.") from None
     if len(data) > MOST:
-        raise UsageError(f"--from-curl: {name_of(path)} is no curl command", "it is too long", "")
+        raise UsageError(f"--from-curl: {name_of(path)} is no curl command", "it is larger than 4 MiB", "")
     return data
 
 

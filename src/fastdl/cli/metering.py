@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from fastdl.cli.outnames import check_name
 from fastdl.core.endpoint import Endpoint, endpoint_of
 from fastdl.core.exposition import Labels
 from fastdl.core.hints import TYPE_CHECKING
@@ -24,6 +23,7 @@ from fastdl.errors import BadName, DiskError
 from fastdl.events import Event, Named
 from fastdl.io import files
 from fastdl.io.outfile import OutFile, same_file
+from fastdl.outnames import check_name
 
 if TYPE_CHECKING:
     from fastdl.engine.profile import Profile

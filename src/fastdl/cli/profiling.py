@@ -8,10 +8,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from fastdl.cli.outnames import check_name
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.errors import DiskError
 from fastdl.io.outfile import OutFile
+from fastdl.outnames import check_name
 
 if TYPE_CHECKING:
     from fastdl.engine.profile import Profile

@@ -41,9 +41,11 @@ def each(
     client: Any,
     observer: Observer,
     stopped: Callable[[], bool] = lambda: False,
+    only: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[int, Result]]:
-    """See spread.each. `client`: of Dask, connected; it stays so."""
-    run = _Run(client, settings, files)
+    """See spread.each. `client`: of Dask, connected; it stays so. `only`: addresses, names or hosts of the workers that
+    may be used; none are all."""
+    run = _Run(client, settings, files, only)
     run.start()
     try:
         for event in run.events(stopped):
@@ -55,11 +57,26 @@ def each(
             observer(event)
 
 
+def named_workers(executor: Any) -> frozenset[str]:
+    """Those that an executor of Dask's is bound to. Raises UsageError for what a lane cannot be held to."""
+    chosen = dict(getattr(executor, "_kwargs", {}))
+    workers = chosen.pop("workers", None) or ()
+    if chosen.pop("allow_other_workers", False):
+        workers = ()
+    for name in ("pure", "retries"):  # which mean nothing here: a file is taken over in any case
+        chosen.pop(name, None)
+    if chosen:
+        given = ", ".join(sorted(chosen))
+        raise UsageError("the executor has options that downloads cannot keep to", given, "Give workers=... or none.")
+    return frozenset(str(each) for each in ((workers,) if isinstance(workers, str | int) else workers))
+
+
 class _Run:
     """`events` and `close` are for the caller's thread, all else for the loop's."""
 
-    def __init__(self, client: Any, settings: Settings, files: Iterable[File]) -> None:
+    def __init__(self, client: Any, settings: Settings, files: Iterable[File], only: frozenset[str]) -> None:
         self._client = client
+        self._only = only
         self._loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop
         self._packer = Packer(settings)
         self._files = files
@@ -76,6 +93,7 @@ class _Run:
         self._spoke: dict[int, float] = {}
         self._count = 0
         self._waiting = False  # it was said that no worker is there
+        self._wake: Any = None  # a task that waits for one
         self._wants = threading.Condition()
         self._wanted = 1
         self._closed = False
@@ -252,14 +270,20 @@ class _Run:
             while True:
                 if self._client.status != "running":
                     raise OSError("the connection to it is lost")
-                self._look(await self._client.scheduler.ncores())
+                self._look(await self._there())
                 await asyncio.sleep(BEAT)
         except Exception as error:
             self._fail(self._lost(error))
 
-    def _look(self, there: Iterable[str]) -> None:
+    async def _there(self) -> set[str]:
+        """The addresses of the workers that may be used."""
+        if not self._only:
+            return set(await self._client.scheduler.ncores())
+        known = (await self._client.scheduler.identity())["workers"]
+        return {at for at, one in known.items() if self._only & {at, str(one.get("name")), str(one.get("host"))}}
+
+    def _look(self, addresses: set[str]) -> None:
         """Who has come, who is gone."""
-        addresses = set(there)
         for address in [each for each in self._workers if each not in addresses]:
             self._lose(self._workers[address])
         for address in [each for each in self._shunned if each not in addresses]:
@@ -271,6 +295,7 @@ class _Run:
             self._complain()
         else:
             self._waiting = False
+            self._wake = None  # which takes it from the scheduler
         self._changed.set()
 
     def _complain(self) -> None:
@@ -280,6 +305,8 @@ class _Run:
             self._fail(reasons[0])
         elif not self._waiting:
             self._waiting = True
+            if not self._only:
+                self._wake = self._client.submit(_wake(), key=f"{self._up}-wake", pure=False)
             self._told.put(Note(None, "warning", "the cluster has no worker; waiting for one to come"))
 
     def _enlist(self, address: str) -> None:
@@ -372,6 +399,7 @@ class _Run:
         if self._client.status != "running":
             return
         with contextlib.suppress(Exception):
+            self._wake = None
             for number in list(self._futures):
                 await self._release(number)
             await self._drop(self._up)
@@ -382,7 +410,12 @@ class _Run:
         scheduler = getattr(self._client.scheduler, "address", "") or "of the cluster"
         if isinstance(error, (OSError, asyncio.TimeoutError)) or self._client.status != "running":
             return ClusterLost(f"the scheduler {scheduler} is gone", _words(error))
-        return ClusterLost(f"the scheduler {scheduler} does not do what it is asked for", _words(error))
+        from importlib.metadata import version
+
+        # A queue's methods have no public name that a worker could use without a client of its own.
+        release = version("distributed")
+        hint = f"Perhaps this fastdl does not fit the cluster's release of Dask; here is distributed {release}."
+        return ClusterLost(f"the scheduler {scheduler} does not do what it is asked for", _words(error), hint)
 
 
 def _task(number: int, up: str, down: str, version: str) -> Callable[[], tuple[str, str]]:
@@ -401,6 +434,15 @@ def _task(number: int, up: str, down: str, version: str) -> Callable[[], tuple[s
         return dask_worker.work(number, up, down, version)
 
     return fastdl_lane
+
+
+def _wake() -> Callable[[], None]:
+    """A task for nobody: a cluster that grows with its work has no worker before there is some."""
+
+    def fastdl_wake() -> None:
+        """Nothing: a lane for the new worker follows."""
+
+    return fastdl_wake
 
 
 def _unfit(address: str, kind: str, text: str) -> FastdlError:

@@ -6,7 +6,6 @@ are the same at any kind of worker. It ends by itself when the head is silent fo
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -14,13 +13,14 @@ from collections import deque
 from collections.abc import Iterator
 
 from fastdl import batch
+from fastdl.cluster import vows
 from fastdl.cluster.lane_pool import LanePool
 from fastdl.cluster.messages import Orders, Report, Todo, Vow
 from fastdl.core.hints import Any, Protocol
 from fastdl.core.plain import replace
+from fastdl.engine.download import Download
 from fastdl.errors import DiskError, FastdlError, Interrupted, TargetBusy
-from fastdl.events import Ended, Event, Progressed, Started
-from fastdl.io.partial import DATA_SUFFIX
+from fastdl.events import Ended, Event, Progressed
 from fastdl.io.session import Session, Witness
 from fastdl.listing import File
 from fastdl.settings import Settings
@@ -141,8 +141,8 @@ class Lane(Witness):
 
     # --- files -------------------------------------------------------------------------------------------
 
-    def _feed(self, settings: Settings) -> Iterator[_Given]:
-        """Files as they come; those that another lane had finished are told of at once."""
+    def _feed(self, settings: Settings) -> Iterator[tuple[int, _Given]]:
+        """Files as they come."""
         while True:
             with self._changed:
                 while not self._todo and not self._over and self._stopped is None:
@@ -152,13 +152,9 @@ class Lane(Witness):
                     return
                 todo = self._todo.popleft()
                 self._begun[todo.job] = time.monotonic()
-            if todo.vow is not None and _is_named(todo.vow):
-                for event in (Started(todo.job, todo.file.url), Ended(todo.job, todo.vow.result)):
-                    self._observe(event)
-                continue
             if todo.again and self._session is not None:
                 self._session.scanned.clear()  # what the other one has left may be new since then
-            yield _Given(todo, self._as_ours(todo.file, settings))
+            yield todo.job, _Given(todo, self._as_ours(todo.file, settings))
 
     def _as_ours(self, file: File, own: Settings) -> File:
         """A file whose settings are the run's has this lane's: it needs no view of its own. (Files that came in one
@@ -169,11 +165,17 @@ class Lane(Witness):
             self._usual = file.settings
         return replace(file, settings=own)
 
-    def _make(self, number: int, given: _Given) -> Any:
+    def _make(self, job: int, given: _Given) -> Any:
         assert self._session is not None
         if given.file.error is None and not os.path.isdir(given.file.settings.dir):
             raise DiskError(f"the folder {given.file.settings.dir} is not there", "all workers have to share it")
-        return batch.of_list(self._session, given.file, self._session.settings, self._observe, given.todo.job)
+        vow = given.todo.vow
+        known = vow is not None and vows.kept(vow, given.file.settings)
+        kind = vows.Kept if known else Download
+        made = batch.of_list(self._session, given.file, self._session.settings, self._observe, job, kind)
+        if vow is not None and known:
+            made.result = vow.result
+        return made
 
     def _observe(self, event: Event) -> None:
         with self._changed:
@@ -215,13 +217,11 @@ class Lane(Witness):
     # --- before a name is given --------------------------------------------------------------------------
 
     def vow(self, download: Any, path: str) -> None:
-        try:
-            state = os.stat(path + DATA_SUFFIX)
-        except OSError:
+        vow = vows.made(download, path)
+        if vow is None:
             return
-        result = replace(download.result, path=download.landing.path, size=download.landing.size)
         with self._lock:
-            self._vows.append(Vow(download.job, path, state.st_ino, state.st_size, result))
+            self._vows.append(vow)
             self._vowed += 1
         self._told.set()
 
@@ -390,11 +390,3 @@ def bounded(settings: Settings) -> Settings:
 def _lowered(settings: Settings, own: Settings) -> Settings:
     """The settings of one file, held to what this lane may take."""
     return replace(settings, per_host=own.per_host, limit_rate=own.limit_rate)
-
-
-def _is_named(vow: Vow) -> bool:
-    """Whether the file that was about to get its name has it."""
-    with contextlib.suppress(OSError):
-        state = os.stat(vow.path)
-        return state.st_ino == vow.inode and state.st_size == vow.size
-    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from fastdl.io.pool import ConnectionPool, Origin
@@ -11,10 +12,14 @@ from fastdl.io.wire import WireChannel
 
 PATIENCE = 0.5  # seconds that whoever wants a connection waits for a place, or for an idle one
 
+LINGER = 0.25  # seconds that the place of a connection stays taken whose server may still be sending
+
 
 class LanePool(ConnectionPool):
     """Asks for a part of the host's connections when a host is met for the first time, and keeps to it. Who finds no
-    place waits a little: another download of this worker may be about to end."""
+    place waits a little: another download of this worker may be about to end.
+
+    The bound holds at the server too: one that is in the middle of a body sees only later that its client has gone."""
 
     def __init__(self, per_host: int, ask: Callable[[], None]) -> None:
         """`ask` is called when there is a host to be asked for."""
@@ -22,6 +27,7 @@ class LanePool(ConnectionPool):
         self._ask = ask
         self._shares: dict[str, int] = {}
         self._known: set[str] = set()
+        self._lingering: deque[tuple[float, str]] = deque()  # when it is over, the host
         self._turn = threading.Condition()
         self._ended = False
 
@@ -37,6 +43,7 @@ class LanePool(ConnectionPool):
 
     def counts(self) -> dict[str, int]:
         """How many connections there are to each host that was asked for, idle ones too."""
+        self._see_off()
         used = self.in_use()
         with self._turn:
             return {host: used.get(host, 0) for host in self._known}
@@ -62,15 +69,18 @@ class LanePool(ConnectionPool):
         until = time.monotonic() + PATIENCE
         self._meet(host)
         while (channel := super().take_idle(origin)) is None:
+            self._see_off()
             with self._turn:
-                left = until - time.monotonic()
-                if self._ended or left <= 0 or self._has_place(host) or self._has_idle(host):
+                now = time.monotonic()
+                if self._ended or now >= until or self._has_place(host) or self._has_idle(host):
                     return None
-                self._turn.wait(left)
+                over = self._lingering[0][0] if self._lingering else until
+                self._turn.wait(max(0.0, min(until, over) - now))
         return channel
 
     def admit(self, host: str) -> bool:
         self._meet(host)
+        self._see_off()
         with self._turn:
             share = self._shares.get(host, 0)
         while True:
@@ -86,7 +96,11 @@ class LanePool(ConnectionPool):
                 return False
             channel.close()
 
-    def leave(self, host: str) -> None:
+    def leave(self, host: str, *, midway: bool = False) -> None:
+        if midway:
+            with self._turn:
+                self._lingering.append((time.monotonic() + LINGER, host))
+            return
         super().leave(host)
         with self._turn:
             self._turn.notify_all()
@@ -99,6 +113,16 @@ class LanePool(ConnectionPool):
             self._turn.notify_all()
 
     # --- inside ------------------------------------------------------------------------------------------
+
+    def _see_off(self) -> None:
+        """The places of those whose servers have surely noticed by now are free."""
+        now = time.monotonic()
+        with self._turn:
+            over = []
+            while self._lingering and self._lingering[0][0] <= now:
+                over.append(self._lingering.popleft()[1])
+        for host in over:
+            self.leave(host)
 
     def _meet(self, host: str) -> None:
         with self._turn:

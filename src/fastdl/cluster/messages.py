@@ -17,12 +17,14 @@ from fastdl.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Vow:
     """A file is whole and checked, and about to get its final name. `inode` is that of its data: if whoever said so
-    dies, the next one sees by it whether the name was given. `result` is what is to be told of it then."""
+    dies, the next one sees by it whether the name was given. `crc`: of the bytes, where no journal knows of them.
+    `result` is what is to be told of it then."""
 
     job: int
     path: str
     inode: int
     size: int
+    crc: int | None
     result: Result
 
 

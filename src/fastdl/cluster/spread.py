@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 
-from fastdl.core.hints import Any
 from fastdl.events import Observer
 from fastdl.listing import File
 from fastdl.result import Result
@@ -29,19 +28,11 @@ def each(
 
     Raises UsageError if the settings cannot work, ClusterLost if the workers or what leads to them are gone: then the
     files that were not told of are not done."""
-    client = _dask_client(executor)
-    if client is not None:
+    found = sys.modules.get("distributed.cfexecutor")
+    if found is not None and isinstance(executor, found.ClientExecutor):
         from fastdl.cluster import dask
 
-        return dask.each(jobs, settings, client, observer, stopped)
+        return dask.each(jobs, settings, executor._client, observer, stopped, dask.named_workers(executor))
     from fastdl.cluster import pools
 
     return pools.each(jobs, settings, executor, observer, stopped)
-
-
-def _dask_client(executor: Executor) -> Any:
-    """The client behind an executor of Dask's, None for any other one."""
-    found = sys.modules.get("distributed.cfexecutor")
-    if found is not None and isinstance(executor, found.ClientExecutor):
-        return executor._client
-    return None

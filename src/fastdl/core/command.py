@@ -13,6 +13,7 @@ from fastdl.errors import UsageError
 
 # What cmd.exe gives a meaning to, inside quotes too: no way of quoting is safe there (CVE-2024-24576).
 _FOR_CMD = re.compile(r'[\x00-\x1f"%!&|<>^()`]')
+_PIECE = re.compile(r'(?P<slashes>\\*)(?P<quote>")|\\+|[ \t]+|[^\\" \t]+')
 _HINT = "See --on-complete in 'fastdl get --help'."
 
 
@@ -37,32 +38,28 @@ def _split_posix(text: str) -> list[str]:
 def split_windows(text: str) -> list[str]:
     """Quotes part no words; 2n backslashes before a quote are n, and one more makes the quote a character."""
     words: list[str] = []
-    word, begun, quoted, at = "", False, False, 0
-    while at < len(text):
-        slashes = len(text) - at - len(text[at:].lstrip("\\"))
-        at += slashes
-        char = text[at : at + 1]
-        begun = begun or slashes > 0
-        word += "\\" * (slashes // 2 if char == '"' else slashes)
-        at += 1
-        if char == '"':
-            begun = True
+    parts: list[str] = []  # of the word that is being read; none between words
+    quoted, at = False, 0
+    while piece := _PIECE.match(text, at):
+        at = piece.end()
+        if piece["quote"]:
+            slashes = len(piece["slashes"])
+            parts.append("\\" * (slashes // 2))
             if slashes % 2:
-                word += '"'
+                parts.append('"')
             elif quoted and text[at : at + 1] == '"':  # two of them inside quotes are one
-                word += '"'
+                parts.append('"')
                 at += 1
             else:
                 quoted = not quoted
-        elif char in (" ", "\t") and not quoted:
-            if begun:
-                words.append(word)
-            word, begun = "", False
-        elif char:
-            word, begun = word + char, True
+        elif quoted or piece[0][0] not in " \t":
+            parts.append(piece[0])
+        elif parts:
+            words.append("".join(parts))
+            parts = []
     if quoted:
         raise ValueError("no closing quotation")
-    return [*words, word] if begun else words
+    return [*words, "".join(parts)] if parts else words
 
 
 def fill(words: Sequence[str], values: Mapping[str, str]) -> list[str]:

@@ -193,7 +193,7 @@ def is_device(name: str) -> bool:
 
 
 def _guarded(name: str) -> str:
-    if is_device(name):
+    if is_device(name) or name == "-":  # which says stdout, as the value of an option and in what is told of a file
         name = f"_{name}"
     # "a.fastdl" is where the data of another download, that of "a", would lie.
     seen = name if name.isascii() else _VARIATION.sub("", name)

@@ -26,7 +26,6 @@ from fastdl.io.channel import Channel
 from fastdl.io.contact import Answer, Place
 from fastdl.io.disk import disk_error
 from fastdl.io.partial import Partial
-from fastdl.io.writers import Kind
 from fastdl.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,6 +106,8 @@ class Landing:
             found = target.unfinished(settings, origin.given, self._key, self._url, self._scanned)
         if found is not None:
             self._open(found)
+            if self._stands_in_the_way(found):
+                found = None
         if settings.output is not None or "." in os.path.basename(origin.given.path):
             path = self._expected_path()
             if files.is_writable(path):
@@ -129,6 +130,17 @@ class Landing:
         self.validators = origin.validators = Validators(header.etag, header.last_modified)
         origin.content_type = header.content_type
         return RangeSet((claim.start, claim.end) for claim in self._kept)
+
+    def _stands_in_the_way(self, path: str) -> bool:
+        """Whether a file has the name that an earlier run's bytes were to take, and this run may not replace it: it is
+        looked at like any other, not found in the way when all has come. The bytes stay for a run that may."""
+        settings, partial = self._settings, self.partial
+        if settings.overwrite or settings.newer or settings.auto_rename or not os.path.lexists(path):
+            return False
+        if partial is not None:
+            partial.close()
+        self.partial = None
+        return True
 
     def _proof(self, path: str) -> Digest | None:
         """The digest that decides whether an existing file is this one."""
@@ -153,7 +165,7 @@ class Landing:
         """Lock a partial download and look at it. Raises target.AlreadyThere where an earlier run was killed between
         the last rename and the removal of its journal."""
         self._settled(files.long_path(path))
-        self.partial = partial = Partial.open(path, writer=_writer(), durable=self._settings.durable)
+        self.partial = partial = Partial.open(path, writer=self._settings.writer, durable=self._settings.durable)
         if partial.note:
             self._tell(partial.note)
         done = partial.finished
@@ -493,12 +505,6 @@ class Landing:
         self.proof.close()
         if self.partial is not None:
             self.partial.close()
-
-
-def _writer() -> Kind:
-    """How bytes are written: FASTDL_WRITER is for those who measure (docs/performance.md)."""
-    kind = os.environ.get("FASTDL_WRITER")
-    return "mmap" if kind == "mmap" else "positional" if kind == "positional" else "auto"
 
 
 def _index(sources: list[str], url: str) -> int:

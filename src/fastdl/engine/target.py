@@ -88,6 +88,8 @@ class Before:
 def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Before:
     """What is known of the file at `path`; where that is None, of one that has got its name from the server, in the
     folder of the settings. `noted`: all that was noted of its URL."""
+    if not noted:
+        return Before(path)
     from fastdl.io.store import stored_path
 
     if path is None:
@@ -169,7 +171,7 @@ def settle_before(settings: Settings, path: str, digest: Digest | None, hold: Ho
         return
     if hold is not None:
         _hold_to(settings, path, hold)
-    if settings.skip_existing:
+    if settings.skip_existing and not os.path.isdir(path):
         raise AlreadyThere(path, EXISTS)
     if digest is not None and _has_digest(path, digest):
         raise AlreadyThere(path, f"its {digest.algorithm} is the expected one", verified=True)

@@ -14,13 +14,12 @@ import errno
 import os
 import stat
 import sys
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fastdl.core.hints import BinaryIO
 from fastdl.core.lists.lock import (
     HEADER,
+    MOST_LINE,
     Locked,
     Wanted,
     check_header,
@@ -29,6 +28,7 @@ from fastdl.core.lists.lock import (
     parse_line,
     stands_twice,
 )
+from fastdl.core.lists.lock_index import LockIndex
 from fastdl.core.record import Record
 from fastdl.errors import BadName, DiskError, FastdlError, NoPermission, TargetBusy, UsageError
 from fastdl.io import disk, files
@@ -36,9 +36,8 @@ from fastdl.io.disk import disk_error
 
 SUFFIX = ".fastdl"
 _DRAFT = ".fastdl.new"
-_MOST_ALIKE = 16  # entries of one URL that are looked at
+_MOST_ALIKE = 16  # entries of one URL, or of one name, that are looked at
 _TRIES = 20  # times that the side file may vanish between opening and locking it
-_BLOCK = 1024 * 1024
 _HINT = "Choose another file with --lock."
 
 
@@ -67,14 +66,8 @@ class LockFile:
         self._lock: BinaryIO | None = None  # LOCK
         self._side: BinaryIO | None = None
         self._side_end = 0
-        self._offsets = array("q")  # of each entry's line in its file
+        self._index = LockIndex()
         self._in_lock = 0  # entries that stand in LOCK; the later ones are in the side file
-        self._hashes = array("q")
-        self._of_urls = array("q")
-        self._places = array("q")  # in the list, -1: not met
-        self._sorted: array[int] = array("q")
-        self._by_url: array[int] = array("q")
-        self._before = 0  # entries that were there when the lock was opened
         try:
             self._open(looking)
         except BaseException:
@@ -98,13 +91,10 @@ class LockFile:
             except OSError as error:
                 raise disk_error(error, "read the lock", self.name) from error
             self._read_lock(self._lock)
-        self._in_lock = len(self._offsets)
+        self._in_lock = len(self._index)
         if self._side is not None:
             self._read_side(self._side)
-        self._before = len(self._offsets)
-        numbers = range(self._before)
-        self._sorted = array("q", sorted(numbers, key=self._hashes.__getitem__))
-        self._by_url = array("q", sorted(numbers, key=self._of_urls.__getitem__))
+        self._index.sort()
         self._check_doubles()
 
     def _take_side(self) -> None:
@@ -115,13 +105,12 @@ class LockFile:
                 if self._state is not None and error.errno in _REFUSED:
                     self.frozen = True  # LOCK can be read: all is well as long as nothing changes
                     return
-                worded = disk_error(error, "write the lock", self.name)
-                raise type(worded)(worded.what, worded.why, _HINT) from error
+                raise self._unwritten(error) from error
             try:
                 if not _locked(fd):
                     raise TargetBusy(f"another fastdl is using the lock {self.name}", "", "Wait for it to end.")
                 if files.still_names(self.side_path, fd):
-                    self._side = os.fdopen(fd, "r+b")
+                    self._side = os.fdopen(fd, "rb")
                     return
             except BaseException:
                 os.close(fd)
@@ -150,7 +139,7 @@ class LockFile:
                 elif empty:
                     raise empty_line(empty)
                 else:
-                    self._index(parse_line(line, number), offset)
+                    self._index.add(parse_line(line, number).wanted, offset)
                 offset += len(line)
                 number += 1
         except UsageError as error:
@@ -171,154 +160,106 @@ class LockFile:
                 break
             with contextlib.suppress(UsageError):
                 if offset:
-                    self._index(parse_line(line, 2), offset)
+                    self._index.add(parse_line(line, 2).wanted, offset)
                 else:
                     check_header(line)
             offset += len(line)
         self._side_end = offset
 
-    def _index(self, entry: Locked, offset: int) -> int:
-        self._offsets.append(offset)
-        self._hashes.append(hash(entry.wanted))
-        self._of_urls.append(hash(entry.wanted.url))
-        self._places.append(-1)
-        return len(self._offsets) - 1
-
     def _check_doubles(self) -> None:
         """Raises UsageError where LOCK says two things of one file."""
-        for at in range(1, len(self._sorted)):
-            first, second = self._sorted[at - 1], self._sorted[at]
-            if self._hashes[first] != self._hashes[second] or second >= self._in_lock:
-                continue
-            one, two = self.entry(first), self.entry(second)
-            if one.wanted == two.wanted and one != two:
-                raise self._at(stands_twice(second + 2))
+        for first, second in self._index.doubles():
+            if second < self._in_lock:
+                one, two = self.entry(first), self.entry(second)
+                if one.wanted == two.wanted and one != two:
+                    raise self._at(stands_twice(second + 2))
 
     # --- use ---------------------------------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    @property
-    def in_lock(self) -> int:
-        """How many entries stand in LOCK itself."""
-        return self._in_lock
-
-    @property
-    def exists(self) -> bool:
-        """Whether LOCK itself is there."""
-        return self._state is not None
 
     def entry(self, slot: int) -> Locked:
         """The entry of that number."""
         file = self._lock if slot < self._in_lock else self._side
         assert file is not None
-        file.seek(self._offsets[slot])
+        file.seek(self._index.offset(slot))
         return parse_line(file.readline(), slot + 2)
 
     def find(self, wanted: Wanted) -> Found | None:
-        """What the lock has of a file: its own entry, else what it has of the same URL under another name, or of the
-        same URL with other secrets under the same name; None where nothing is certain."""
-        own = [
-            (slot, entry)
-            for slot in self._alike(self._sorted, self._hashes, hash(wanted))
-            if (entry := self.entry(slot)).wanted == wanted
-        ]
-        if own:
-            # What LOCK says holds; the side file may know a later name.
-            slot, entry = own[-1] if own[-1][1][2:] == own[0][1][2:] else own[0]
-            return Found(slot, entry, self._place(slot), own=True)
-        same = [
-            (slot, entry)
-            for slot in self._alike(self._by_url, self._of_urls, hash(wanted.url))
-            if (entry := self.entry(slot)).wanted.url == wanted.url
-        ]
-        named = [each for each in same if each[1].wanted.key == wanted.key]
-        if not named and wanted.key:
-            free = [each for each in same if self._places[each[0]] < 0]
-            named = [each for each in free if each[1].wanted._replace(key=wanted.key) == wanted]
-            named = named if len(named) == 1 else []
-        if not named or any(entry[2:] != named[0][1][2:] for _, entry in named):
+        """What the lock has of a file: its own entry, be its URL signed anew or not, else what it has of the same URL
+        under another name; None where nothing is certain."""
+        own = self._own(wanted)
+        if own is not None:
+            return Found(*own, self._place(own[0]), own=True)
+        same = self._read(self._index.same_url(wanted, _MOST_ALIKE))
+        same = [each for each in same if each[1].wanted[:2] == wanted[:2]]
+        if not same or any(entry[2:] != same[0][1][2:] for _, entry in same):
             return None
-        slot, entry = named[0]
+        slot, entry = same[0]
         return Found(slot, entry._replace(wanted=wanted, name=""), self._place(slot), own=False)
 
-    def _alike(self, order: array[int], hashes: array[int], wanted: int) -> Iterator[int]:
-        at = bisect_left(order, wanted, key=hashes.__getitem__)
-        for slot in order[at : at + _MOST_ALIKE]:
-            if hashes[slot] != wanted:
-                return
-            yield slot
+    def _own(self, wanted: Wanted) -> tuple[int, Locked] | None:
+        same = [each for each in self._read(self._index.same(wanted, _MOST_ALIKE)) if each[1].wanted == wanted]
+        if same:
+            # What LOCK says holds; the side file may know a later name.
+            return same[-1] if same[-1][1][2:] == same[0][1][2:] else same[0]
+        if not wanted.key:
+            return None
+        alike = self._index.same_name(wanted, _MOST_ALIKE)
+        free = self._read([slot for slot in alike if not self._index.is_met(slot)])
+        if len(free) != 1 or len(alike) == _MOST_ALIKE:  # several, or nobody knows
+            return None
+        return free[0] if free[0][1].wanted._replace(key=wanted.key) == wanted else None
+
+    def _read(self, slots: Iterable[int]) -> list[tuple[int, Locked]]:
+        return [(slot, self.entry(slot)) for slot in slots]
 
     def _place(self, slot: int) -> str:
         return f"{self.name}, line {slot + 2}" if slot < self._in_lock else self.name
 
     def meet(self, slot: int, place: int) -> None:
         """The list has this entry's file, as its file number `place`."""
-        if self._places[slot] < 0:
-            self._places[slot] = place
+        self._index.meet(slot, place)
 
     def add(self, entry: Locked, place: int) -> None:
         """A file that was fetched and checked, the list's number `place`. It is safe from a kill when this returns.
         Raises DiskError."""
         assert self._side is not None
-        text = (HEADER if not self._side_end else "") + line_of(entry)
-        data = text.encode()
+        header = HEADER if not self._side_end else ""
+        data = memoryview((header + line_of(entry)).encode())
+        fd, done = self._side.fileno(), 0
         try:
-            self._side.seek(self._side_end)
-            self._side.write(data)
-            self._side.truncate()
-            self._side.flush()
+            os.ftruncate(fd, self._side_end)  # a torn end goes
+            while done < len(data):
+                done += disk.write_at(fd, self._side_end + done, data[done:])
+            self._side.seek(0, os.SEEK_END)  # forget what was read ahead
         except OSError as error:
-            raise disk_error(error, "write the lock", self.name) from error
-        slot = self._index(entry, self._side_end + (len(HEADER) if not self._side_end else 0))
-        self._places[slot] = place
-        self._side_end += len(data)
+            raise self._unwritten(error) from error
+        self._index.add(entry.wanted, self._side_end + len(header), place)
+        self._side_end += done
+
+    def _unwritten(self, error: OSError) -> DiskError:
+        worded = disk_error(error, "write the lock", self.name)
+        return type(worded)(worded.what, worded.why, _HINT)
 
     # --- the end -----------------------------------------------------------------------------------------
 
     def dropped(self) -> int:
         """Entries of LOCK that the list does not have."""
-        return sum(self._places[slot] < 0 for slot in range(self._in_lock))
+        return sum(not self._index.is_met(slot) for slot in range(self._in_lock))
 
     def finish(self, *, drop: bool) -> bool:
         """Bring LOCK up to date, in the order of the list; whether that changed it. `drop`: what the list does not have
         goes, else it stays at the end. Raises DiskError, and then LOCK is what it was."""
-        chosen = self._chosen(drop)
+        chosen = self._index.chosen(drop=drop)
         changed = chosen != list(range(self._in_lock))
         if changed and self.frozen:
             if max(chosen, default=-1) < self._in_lock:  # only the order differs, or something was to be dropped
                 self._remove_side()
                 return False
             raise NoPermission(f"cannot write the lock {self.name}", "it is read-only", _HINT)
-        if changed and (chosen or self.exists):
+        if changed and (chosen or self._state is not None):
             self._replace(chosen)
         self._remove_side()
         return changed
-
-    def _chosen(self, drop: bool) -> list[int]:
-        """The numbers of the entries that LOCK is to have, in their order. Of a file that has two the later one counts:
-        it was checked against the earlier one."""
-        places = self._places
-        newest: dict[int, int] = {}
-        first: dict[int, int] = {}
-        several = _several(self._hashes)
-        for slot, place in enumerate(places):
-            if place >= 0 and self._hashes[slot] in several:
-                key = self._hashes[slot]
-                newest[key] = slot
-                first[key] = min(first.get(key, place), place)
-        met = [
-            (first.get(self._hashes[slot], place), slot)
-            for slot, place in enumerate(places)
-            if place >= 0 and newest.get(self._hashes[slot], slot) == slot
-        ]
-        met.sort()
-        chosen = [slot for _, slot in met]
-        if not drop:
-            have = {self._hashes[slot] for slot in chosen}
-            chosen += [slot for slot, place in enumerate(places) if place < 0 and self._hashes[slot] not in have]
-        return chosen
 
     def _replace(self, chosen: list[int]) -> None:
         draft = self.path + _DRAFT
@@ -342,7 +283,7 @@ class LockFile:
         except FileExistsError:
             raise DiskError(f"cannot write the lock {self.name}", "another program made it meanwhile", "") from None
         except OSError as error:
-            raise disk_error(error, "write the lock", self.name) from error
+            raise self._unwritten(error) from error
         finally:
             with contextlib.suppress(OSError):
                 files.remove(draft)
@@ -374,12 +315,6 @@ class LockFile:
 _REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
 
 
-def _several(hashes: array[int]) -> set[int]:
-    """The values that stand there more than once."""
-    ordered = array("q", sorted(hashes))
-    return {ordered[at] for at in range(1, len(ordered)) if ordered[at] == ordered[at - 1]}
-
-
 def _locked(fd: int) -> bool:
     try:
         return files.try_lock(fd)
@@ -388,8 +323,6 @@ def _locked(fd: int) -> bool:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    from fastdl.core.lists.lock import MOST_LINE
-
     while line := file.readline(MOST_LINE + 2):
         yield line
 

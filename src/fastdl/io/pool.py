@@ -55,8 +55,8 @@ class ConnectionPool:
         """Whether so many takers may find too few connections at one host."""
         return takers > self._per_host
 
-    def leave(self, host: str) -> None:
-        """Give a place back: a connection was closed."""
+    def leave(self, host: str, *, midway: bool = False) -> None:
+        """Give a place back: a connection was closed. `midway`: its server owed it something, and may notice late."""
         with self._lock:
             self._open[host] -= 1
 

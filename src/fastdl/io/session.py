@@ -73,6 +73,7 @@ class Session:
         self.witness: Witness | None = None
         self._served: Url | None = None  # what has answered first
         self._channels: MutableSet[Channel] | None = None  # all that are open, where the limit may change
+        self._resting = False
         if settings.limit_rate:
             from fastdl.io.throttle import Throttle
 
@@ -205,7 +206,7 @@ class Session:
             absolute_form=link.absolute_form,
             extra_headers=link.proxy_headers,
             leftover=leftover,
-            on_close=lambda: self.pool.leave(url.host),
+            on_close=lambda: self.pool.leave(url.host, midway=channel.owed),
         )
         if head is not None:
             channel.adopt(head)
@@ -296,6 +297,7 @@ class Session:
         from fastdl.io.throttle import Throttle
 
         self._throttle = throttle = Throttle(rate)
+        throttle.rest(self._resting)
         for channel in self._open_channels():
             throttle.adopt(channel, again=True)
         url = self._served
@@ -308,6 +310,7 @@ class Session:
     def rest(self, resting: bool) -> None:
         """Whether no connection is to stay open, or be made to measure something."""
         with self._lock:
+            self._resting = resting
             throttle = self._throttle
         if throttle is not None:
             throttle.rest(resting)

@@ -5,7 +5,7 @@ file is handed over (`Settler.put`), and while one lot is being flushed and name
 
 There is nothing to go on from, so there is no journal, and the data file itself is locked. (To make and remove a second
 file for each one is what ext4 is slowest at: it passes by every inode that was freed a moment ago.) A kill in between
-leaves NAME.fastdl alone, which the next run writes anew.
+leaves NAME.fastdl alone, which the next one writes anew.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class SmallFile:
 
     @phases.timed("disk")
     def store(self, body: memoryview, mtime: float | None) -> bool:
-        """Write all of it; `mtime` is seconds since the epoch. False where another download, or what one left, is in
-        the way: then nothing has been touched."""
+        """Write all of it; `mtime` is seconds since the epoch. False where another download, or a journal that one
+        left, is in the way: then nothing has been touched."""
         try:
             self._fd = self._create()
         except FileExistsError:
@@ -61,12 +61,46 @@ class SmallFile:
                 os.utime(self._fd if os.utime in os.supports_fd else self._data, (mtime, mtime))
         return True
 
+    def find(self, right: Callable[[bytes], bool]) -> bool:
+        """Take over what another one, that is gone, has stored, if its bytes are `right`. Raises OSError."""
+        if os.path.lexists(self.final + JOURNAL_SUFFIX):
+            return False
+        self._fd = files.open_plain(self._data)
+        with contextlib.suppress(OSError), open(self._fd, "rb", closefd=False) as file:
+            if files.try_lock(self._fd) and files.still_names(self._data, self._fd) and right(file.read()):
+                return True
+        self._close()
+        return False
+
     def _create(self) -> int:
         try:
             return files.create(self._data)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(self._data), exist_ok=True)
             return files.create(self._data)
+        except FileExistsError:
+            if not self._remove_left():
+                raise
+            return files.create(self._data)
+
+    def _remove_left(self) -> bool:
+        """Take away what a download that was killed has stored here. Not where the system lets nobody remove an open
+        file: then whoever was quicker could be hit."""
+        if sys.platform == "win32" or os.path.lexists(self.final + JOURNAL_SUFFIX):
+            return False
+        try:
+            fd = files.open_plain(self._data)
+        except OSError:
+            return False
+        try:
+            if not files.try_lock(fd) or not files.still_names(self._data, fd):
+                return False
+            files.remove(self._data)
+            return True
+        except OSError:  # a file system without locks
+            return False
+        finally:
+            os.close(fd)
 
     def _is_ours(self) -> bool:
         """Lock it, and see that nobody was quicker: whoever begins with a journal removes what lies here, if he gets

@@ -28,6 +28,7 @@ __all__ = ["Entry", "Info", "Report", "Server", "Store", "Totals", "history_url"
 FILE = "state.sqlite3"
 MOST_ETAGS = 200_000
 LOOKED_AFTER = 5_000  # ETags that are written between two looks at how many there are
+MOST_NOTED_OF_ONE = 64  # files of one URL that are looked at
 MOST_SERVERS = 2_000
 MOST_LIES = 1_000
 MOST_HISTORY = 10_000
@@ -130,13 +131,17 @@ class Store:
     # --- ETags -----------------------------------------------------------------------------------------------
 
     def noted(self, url_key: str) -> list[Kept]:
-        """What was noted of the files that a URL was fetched to; most often one, of many the first ones by name."""
+        """What was noted of the files that a URL was fetched to; most often one, of many the newest ones: somebody may
+        fetch it into another folder each day."""
         with self._guard:
             found = {kept.path: kept for kept in self._kept.values() if kept.url_key == url_key} if self._kept else {}
 
         def find(db: sqlite3.Connection) -> list[Kept]:
-            sql = "select url_key, path, etag, modified, size, mtime, chosen from validators where url_key = ? limit 16"
-            return [kept for kept in map(_kept, db.execute(sql, (url_key,))) if kept is not None]
+            sql = (
+                "select url_key, path, etag, modified, size, mtime, chosen from validators where url_key = ?"
+                " order by seen desc limit ?"
+            )
+            return [kept for kept in map(_kept, db.execute(sql, (url_key, MOST_NOTED_OF_ONE))) if kept is not None]
 
         none: list[Kept] = []
         return [*found.values(), *(kept for kept in self._db.read(find, none) if kept.path not in found)]

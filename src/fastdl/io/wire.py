@@ -313,6 +313,11 @@ class WireChannel:
         """Bytes of the current body still to come; None where that is unknown."""
         return self._left if self._left >= 0 else None
 
+    @property
+    def owed(self) -> bool:
+        """Whether an answer, or the rest of one, is still to come: the server may be sending it."""
+        return bool(self._asked) or self._left != 0
+
     # --- ends --------------------------------------------------------------------------------------------
 
     def abort(self) -> None:

@@ -6,7 +6,7 @@
 
 One entry a line, in the order of the list, every line ended by LF on every system, so that two runs give the same bytes
 and a difference can be read. A file is known by its URL, its folder and the name that the list gives it; a URL with a
-secret in it stands there masked, beside the beginning of its hash.
+secret in its query stands there masked, beside the beginning of its hash.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re
 
 from fastdl.core.hints import Any
 from fastdl.core.record import Record
-from fastdl.core.urls import is_masked, mask, url_key
+from fastdl.core.urls import is_masked, mask, parse_url, url_key
 from fastdl.errors import UsageError
 
 VERSION = 1
@@ -52,7 +52,11 @@ class Locked(Record):
 
 def wanted_of(url: str, dir_: str = "", out: str = "") -> Wanted:
     """How the lock knows the file of a URL. Raises UsageError as `parse_url`."""
-    return Wanted(mask(url), url_key(url)[:16], dir_, out) if is_masked(url) else Wanted(url, "", dir_, out)
+    if not is_masked(url):
+        return Wanted(url, "", dir_, out)
+    # A login has no part in the key: passwords can be guessed, and a lock is published with its list.
+    plain = parse_url(url).text
+    return Wanted(mask(url), url_key(plain)[:16] if is_masked(plain) else "", dir_, out)
 
 
 def line_of(entry: Locked) -> str:
