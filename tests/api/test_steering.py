@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,23 +114,9 @@ def test_pauses_without_a_strong_validator_fetch_a_little_again(serve: Serve) ->
     assert 0 < result.wasted_bytes == done - first <= 16 * 1024
 
 
-def test_a_file_that_changes_during_a_pause_is_begun_again(serve: Serve) -> None:
-    app = FileApp(size=SIZE, rate=SLOW)
-    server = serve(app)
-    with fastdl.Download(server.url()) as download:
-        download.start()
-        flowing(download)
-        download.pause()
-        wait_for(lambda: download.state == "paused", 20)
-        app.change()
-        app.rate = None
-        download.resume()
-        download.wait()
-    assert Path("file.bin").read_bytes() == app.bytes()
-
-
-def test_the_same_without_a_validator(serve: Serve) -> None:
-    app = FileApp(size=SIZE, rate=SLOW, etag=None, last_modified=None)
+@pytest.mark.parametrize("validators", [{}, {"etag": None, "last_modified": None}], ids=["etag", "none"])
+def test_a_file_that_changes_during_a_pause_is_begun_again(serve: Serve, validators: dict[str, Any]) -> None:
+    app = FileApp(size=SIZE, rate=SLOW, **validators)
     server = serve(app)
     with fastdl.Download(server.url()) as download:
         download.start()

@@ -237,3 +237,28 @@ def test_broken_records(secure: Callable[..., Secure]) -> None:
     with pytest.raises(ConnectionLost, match="TLS"):
         one.channel.receive_head()
     one.raw.close()
+
+
+def test_a_connection_is_parted_from_when_its_server_has_noticed() -> None:
+    near, far = socket.socketpair()
+    noticed: list[bytes] = []
+
+    def server() -> None:
+        with far:
+            far.sendall(b"late")
+            noticed.append(far.recv(100))
+
+    thread = threading.Thread(target=server)
+    thread.start()
+    channel = WireChannel(near, rtt=0.0, peer="", timeout=1.0)
+    channel.part(30.0)
+    assert noticed == [b""]
+    thread.join()
+
+
+def test_a_server_that_does_not_notice_is_not_waited_for() -> None:
+    near, far = socket.socketpair()
+    with far:
+        channel = WireChannel(near, rtt=0.0, peer="", timeout=1.0)
+        channel.part(0.01)
+        assert near.fileno() == -1

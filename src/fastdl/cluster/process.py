@@ -21,6 +21,7 @@ from fastdl.listing import File
 from fastdl.result import Result
 from fastdl.settings import Settings
 
+FAREWELL = 0.25  # seconds that a server gets to notice that a connection is closed, before another process opens one
 IDLE = 5.0  # seconds without a file, after which a process closes its connections
 
 
@@ -171,7 +172,7 @@ def run_one(shared: Sealed, job: int, sealed: Sealed, *, alone: bool) -> Sealed:
         file: File = sealed.open()
         fetched(session, file, settings, observer, job, Running())
         if alone:
-            session.pool.drop_idle()
+            session.pool.drop_idle(FAREWELL)
     except KeyboardInterrupt:
         told.append(Ended(job, Result("", error=Interrupted("interrupted"))))
     finally:

@@ -71,13 +71,13 @@ class ConnectionPool:
                 return
         channel.close()
 
-    def drop_idle(self) -> None:
-        """Close the idle connections."""
+    def drop_idle(self, patience: float) -> None:
+        """Close the idle connections, and wait up to `patience` seconds until each server has noticed."""
         with self._lock:
             channels = [channel for waiting in self._idle.values() for channel in waiting]
             self._idle.clear()
         for channel in channels:
-            channel.close()
+            channel.part(patience)
 
     def in_use(self) -> dict[str, int]:
         """Open connections by host, idle ones too."""

@@ -335,6 +335,15 @@ class WireChannel:
             on_close, self._on_close = self._on_close, None
             on_close()
 
+    def part(self, patience: float) -> None:
+        """Close it, and wait until the server has noticed: it closes its side then. At most `patience` seconds."""
+        with contextlib.suppress(OSError):
+            self._sock.settimeout(patience)
+            self._sock.shutdown(socket.SHUT_WR)
+            while self._sock.recv(4096):
+                pass
+        self.close()
+
     def quiet(self) -> bool:
         """Whether an idle connection is still usable: nothing has come from the server, not even its farewell."""
         if self._data or not self.reusable:
