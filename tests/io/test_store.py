@@ -81,6 +81,20 @@ def test_one_url_in_a_new_folder_each_day(folder: Path, tmp_path: Path, monkeypa
     assert etag(store, KEY, str(file)) == '"v1"'
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_names_that_a_server_chose_are_known_of(folder: Path, file: Path, asked: bool) -> None:
+    """Asked before as well: what is noted later counts all the same."""
+    store = Store(str(folder))
+    note_etag(store, "plain", str(file), '"v1"', 5)
+    assert not (asked and store.names_chosen())
+    store.note([], None, Kept("other", stored_path(str(file)), '"v1"', None, 5, None, chosen=1))
+    assert store.names_chosen()
+    store.close()
+    store = Store(str(folder))
+    assert store.names_chosen()
+    store.close()
+
+
 def test_asking_makes_nothing(folder: Path, file: Path) -> None:
     assert etag(Store(str(folder)), KEY, str(file)) is None
     assert not folder.exists()

@@ -188,7 +188,10 @@ class Landing:
         there = files.is_writable(path) and os.path.isfile(path)
         if (settings.overwrite and not settings.newer) or not (there or self._many):
             return
-        self._before = target.before(settings, path if there else None, self._store().noted(self._key))
+        # Where nothing is under the name that the URL tells, only a name that the server chose can be looked for.
+        looks = there or (settings.output is None and self._store().names_chosen())
+        noted = self._store().noted(self._key) if looks else ()
+        self._before = target.before(settings, path if there else None, noted)
         if settings.skip_existing and self._before.path is not None:
             raise target.AlreadyThere(self._before.path, target.EXISTS)
 
@@ -494,7 +497,8 @@ class Landing:
             return None
         if not fetched and not target.is_this_file(path, target.Remote(self.size, found, target.modified_time(found))):
             return None
-        return target.kept(self._key, path, found, chosen=self._settings.output is None)
+        chosen = self._settings.output is None and path != self._expected_path()
+        return target.kept(self._key, path, found, chosen=chosen)
 
     def stop(self) -> None:
         """From any thread: a digest that is being waited for ends at once, with Interrupted."""

@@ -79,7 +79,7 @@ class Info(Record):
 class Kept(Record):
     """A file when it was fetched: what the server said of it, and what it was on the disk. `path` is as the store has
     it (see `stored_path`), `size` in bytes, `mtime` in nanoseconds (None: an earlier fastdl did not note it);
-    `chosen`: 1 if the name is the server's or the URL's, and nobody else gave it."""
+    `chosen`: 1 if the server chose the name, and the URL does not tell it."""
 
     url_key: str
     path: str
@@ -105,7 +105,8 @@ class Store:
         self._flushed = -NOTED_SECONDS  # the first one is written at once: most runs have no second
         self._reports: list[Report] = []
         self._ended: list[Entry] = []
-        self._kept: dict[tuple[str, str], Kept] = {}
+        self._kept: dict[str, dict[str, Kept]] = {}  # by URL's key and by path
+        self._names_chosen: bool | None = None
         self._kept_flushed = -KEPT_SECONDS
         self._unseen = LOOKED_AFTER  # ETags since their number was looked at
 
@@ -134,7 +135,7 @@ class Store:
         """What was noted of the files that a URL was fetched to; most often one, of many the newest ones: somebody may
         fetch it into another folder each day."""
         with self._guard:
-            found = {kept.path: kept for kept in self._kept.values() if kept.url_key == url_key} if self._kept else {}
+            found = dict(self._kept.get(url_key, {}))
 
         def find(db: sqlite3.Connection) -> list[Kept]:
             sql = (
@@ -145,6 +146,15 @@ class Store:
 
         none: list[Kept] = []
         return [*found.values(), *(kept for kept in self._db.read(find, none) if kept.path not in found)]
+
+    def names_chosen(self) -> bool:
+        """Whether any file has a name that its URL does not tell: else there is no need to look for one. Asked once, as
+        for each of many small files it would cost a part of its time."""
+        if self._names_chosen is None:
+            sql = "select 1 from validators where chosen limit 1"
+            found = self._db.read(lambda db: db.execute(sql).fetchone(), None)
+            self._names_chosen = found is not None or bool(self._names_chosen)
+        return self._names_chosen
 
     # --- servers ---------------------------------------------------------------------------------------------
 
@@ -216,7 +226,8 @@ class Store:
         a run of many small files a fifth of its time. At the latest when the store is closed."""
         with self._guard:
             if kept is not None:
-                self._kept[kept.url_key, kept.path] = kept
+                self._kept.setdefault(kept.url_key, {})[kept.path] = kept
+                self._names_chosen = True if kept.chosen else self._names_chosen
             waited = time.monotonic() - self._kept_flushed > KEPT_SECONDS
             overdue = len(self._kept) >= MOST_KEPT or (bool(self._kept) and waited)
             self._reports += reports
@@ -239,7 +250,7 @@ class Store:
     def _write(self, reports: Sequence[Report], entries: Sequence[Entry]) -> None:
         with self._guard:
             self._kept_flushed = time.monotonic()
-            kept = list(self._kept.items())
+            kept = [each for of_one in self._kept.values() for each in of_one.values()]
             self._unseen += len(kept)
             look = bool(kept) and self._unseen > LOOKED_AFTER
             self._unseen = 0 if look else self._unseen
@@ -249,7 +260,7 @@ class Store:
                 _learn(db, reports)
             if entries:
                 _add_history(db, entries)
-            _keep(db, [each for _, each in kept])
+            _keep(db, kept)
             if look:
                 _bound(db, "validators", "seen", "seen", MOST_ETAGS)
 
@@ -257,9 +268,12 @@ class Store:
             return
         self._db.write(write, None)
         with self._guard:  # until here they can be found there
-            for key, each in kept:
-                if self._kept.get(key) is each:
-                    del self._kept[key]
+            for each in kept:
+                of_one = self._kept.get(each.url_key, {})
+                if of_one.get(each.path) is each:
+                    del of_one[each.path]
+                if not of_one:
+                    self._kept.pop(each.url_key, None)
 
     def history(self, limit: int | None = None) -> list[Entry]:
         """Past downloads, newest first; at most `limit`."""
