@@ -82,11 +82,12 @@ def _ran(download: Download, watcher: Watcher | None) -> Result:
 
 
 def of_list(
-    run: Session, file: File, settings: Settings, observer: Observer, job: int, kind: type[Download] = Download
+    run: Session, file: File, settings: Settings, observer: Observer, job: int, kind: type[Download] | None = None
 ) -> Download:
     """The download of a file of a list. Raises FastdlErrors that name the place in it."""
     if file.error is not None:
         raise file.error
+    kind = kind or Download
     if file.settings is settings:
         return kind(run, file.url, settings, observer, job, file.listed)
     from fastdl.io.view import FileSession
