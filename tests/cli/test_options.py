@@ -21,7 +21,7 @@ def test_names_and_letters_are_unique() -> None:
 def test_every_option_reaches_settings_and_every_setting_has_an_option() -> None:
     reached = {TOGETHER.get(key, FIELDS.get(key, key)) for key in BY_KEY}
     reached |= {option.key for option in SETTINGS}
-    # Tables of the config file alone; of the journal, for `resume`; what netrc and such hold, for a cluster; a variable.
+    # Tables of the config file; of the journal, for `resume`; what netrc and such hold, for a cluster; a variable.
     beside = {"rules", "checksum_by", "secrets", "writer"}
     assert reached | beside == {field.name for field in fields(Settings)}
 
