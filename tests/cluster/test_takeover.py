@@ -39,6 +39,11 @@ def _end(fastdl: Runner, process: subprocess.Popen[bytes]) -> Run:
     return check(Run(process.returncode, out, err, fastdl.cwd, fastdl.home))
 
 
+# Of the bytes of the files. What a connection had under way when its worker ended is sent again, and weighs more here
+# than in a list of 400 files, where it is to stay below 1.05.
+ONE_OF_THEM, ALL_AT_ONCE = 1.08, 1.2
+
+
 def _sent(server: RawServer) -> float:
     return server.body_sent / TOTAL
 
@@ -56,7 +61,7 @@ def test_a_worker_is_killed_and_another_one_comes(many: Cluster, fastdl: Runner,
     assert Crowd.right(fastdl.cwd / "out", NAMES) == []
     assert len(result.json) == len({entry["url"] for entry in result.json}) == len(NAMES)
     assert not [path for path in (fastdl.cwd / "out").iterdir() if "fastdl" in path.name]
-    assert _sent(server) <= 1.05
+    assert _sent(server) <= ONE_OF_THEM
     assert crowd.most[f"127.0.0.1:{server.port}"] <= 8
 
 
@@ -71,7 +76,7 @@ def test_redirects_to_another_host_are_held_too(many: Cluster, fastdl: Runner, s
     result = _end(fastdl, process)
     assert result.code == 0, result.err
     assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert _sent(other) <= 1.05
+    assert _sent(other) <= ONE_OF_THEM
     assert crowd.most[f"127.0.0.1:{server.port}"] <= 5 and behind.most[to] <= 5
 
 
@@ -88,7 +93,7 @@ def test_a_worker_leaves_in_order(many: Cluster, fastdl: Runner, serve: Serve) -
     result = _end(fastdl, process)
     assert result.code == 0, result.err
     assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert _sent(server) <= 1.05
+    assert _sent(server) <= ONE_OF_THEM
     assert crowd.most[f"127.0.0.1:{server.port}"] <= 8
 
 
@@ -110,7 +115,7 @@ def test_the_scheduler_dies_and_the_same_command_goes_on(
     again = _end(fastdl, _begin(fastdl, many, urls, "--skip-existing"))
     assert again.code == 0, again.err
     assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert _sent(server) <= 1.15
+    assert _sent(server) <= ALL_AT_ONCE
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")
@@ -130,7 +135,7 @@ def test_ctrl_c_ends_the_downloads_at_the_workers(many: Cluster, fastdl: Runner,
     again = _end(fastdl, _begin(fastdl, many, urls, "--skip-existing"))
     assert again.code == 0, again.err
     assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert _sent(server) <= 1.05
+    assert _sent(server) <= ALL_AT_ONCE
 
 
 def test_a_head_that_is_killed_leaves_nobody_at_work(many: Cluster, fastdl: Runner, serve: Serve) -> None:
