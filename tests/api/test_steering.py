@@ -83,7 +83,7 @@ def test_a_pause_ends_all_connections_and_nothing_comes_twice(
         asked, accepted, done = len(server.log), server.accepted, download.progress.done
         have = stored(download)
         assert have.total == done
-        time.sleep(0.3)  # a while in which nothing may happen
+        assert not server.alarm(server.body_sent + 1).wait(0.3)  # a while in which nothing may happen
         assert (len(server.log), server.accepted, download.progress.done) == (asked, accepted, done)
         assert download.progress.speed == download.progress.connections == 0
         app.rate = None

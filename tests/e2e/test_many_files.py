@@ -8,10 +8,12 @@ The default suite does it with a few hundred files. At full size, with its figur
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import random
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -88,7 +90,8 @@ class Many:
                 memory = _memory(process.pid) or memory  # the mark of all that was before; not of what it began as
                 if kill_at is not None and bodies(self.log(start)) >= kill_at:
                     process.kill()
-                time.sleep(0.02)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.02)
             _, err = process.communicate()
         seconds = time.monotonic() - began
         asked = self.log(start)
