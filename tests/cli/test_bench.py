@@ -212,8 +212,9 @@ def test_a_signal_while_a_program_is_being_started(tmp_path: Path, monkeypatch: 
 
     def interrupted(child: Any) -> None:
         start(child)
-        (tmp_path / "pipe").read_text("utf-8")
-        begun.append(child._process)
+        (tmp_path / "pipe").read_text("utf-8")  # the program may be there before its Popen is
+        with child._lock:
+            begun.append(child._process)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(bench_tools._Child, "start", interrupted)

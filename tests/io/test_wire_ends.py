@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -145,6 +146,23 @@ class Secure:
     channel: WireChannel
     server: ssl.SSLSocket
     raw: socket.socket
+    parting: threading.Thread | None = None
+
+    def say_farewell(self) -> None:
+        """The server's end of TLS, from a thread: it waits for the answer."""
+        self.parting = threading.Thread(target=self._farewell, daemon=True)
+        self.parting.start()
+
+    def _farewell(self) -> None:
+        with contextlib.suppress(OSError):
+            self.server.unwrap()
+
+    def close(self) -> None:
+        self.channel.close()
+        if self.parting is not None:
+            # OpenSSL knows the bare number of a descriptor: it would read from the next connection that is given it.
+            self.parting.join(10)
+        self.server.close()
 
 
 @pytest.fixture
@@ -158,8 +176,7 @@ def secure(certificates: Any) -> Iterator[Callable[..., Secure]]:
 
     yield connect
     for one in made:
-        one.channel.close()
-        one.server.close()
+        one.close()
 
 
 def test_session_tickets_are_no_stray_data(secure: Callable[..., Secure]) -> None:
@@ -189,20 +206,13 @@ def test_a_farewell_is_the_end_of_a_body(secure: Callable[..., Secure]) -> None:
     one = secure()
     one.server.sendall(b"HTTP/1.1 200 OK\r\n\r\nhello")
     one.channel.receive_head()
-    threading.Thread(target=lambda: _farewell(one.server), daemon=True).start()
+    one.say_farewell()
     assert body(one.channel) == b"hello"
-
-
-def _farewell(server: ssl.SSLSocket) -> None:
-    try:
-        server.unwrap()
-    except OSError:
-        return
 
 
 def test_a_farewell_or_a_cut_on_an_idle_connection(secure: Callable[..., Secure]) -> None:
     one, other = secure(), secure()
-    threading.Thread(target=lambda: _farewell(one.server), daemon=True).start()
+    one.say_farewell()
     with pytest.raises(ConnectionLost):
         one.channel.receive_head()
     assert not one.channel.quiet()
