@@ -176,12 +176,25 @@ def test_the_window_is_really_held() -> None:
 
     def clamp(size: int | None) -> int:
         server = socket.create_server(("127.0.0.1", 0))
-        with server, socket.create_connection(server.getsockname()) as reader:
+        with server, socket.socket() as reader:
+            reader.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
+            reader.connect(server.getsockname())
             if size is not None:
                 window.hold(reader, size)
             return reader.getsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP)
 
     assert clamp(8192) == 8192 < clamp(None)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the clamp is Linux's")
+def test_no_window_is_smaller_than_two_segments() -> None:
+    """A sender waits for its timer then: 12 KB five times a second was all that came from the same machine."""
+    server = socket.create_server(("127.0.0.1", 0))
+    with server, socket.create_connection(server.getsockname()) as reader:
+        segment = reader.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        window.hold(reader, 8192)
+        assert segment > 8192
+        assert reader.getsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP) == 2 * segment
 
 
 def test_a_closed_socket_is_left_alone() -> None:

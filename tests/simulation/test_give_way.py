@@ -15,6 +15,7 @@ SHAPES = [  # bytes a second, round trip, seconds of queue
     pytest.param(20 * MBIT, 0.03, 0.3, id="20 Mbit, very long queue"),
     pytest.param(400 * MBIT, 0.03, 0.05, id="400 Mbit"),
     pytest.param(20 * MBIT, 0.25, 0.1, id="far"),
+    pytest.param(100 * MBIT, 0.002, 0.05, id="near"),
 ]
 SYSTEMS = [pytest.param(False, id="clamp"), pytest.param(True, id="buffer")]
 

@@ -92,7 +92,8 @@ class DelayLimit:
         if not self._met:  # what came without a queue is what the line carries
             self.window = max(self.window, achieved * base)
         self._yielding = 0
-        if achieved * rtt < self.window / 2:
+        # Where a round trip is shorter than the target it is `rate`, not the window, that lets no more through.
+        if achieved * max(rtt, (base + self.target) / 2) < self.window / 2:
             self._calm = 0
             return  # something else holds the download back: a larger window would say nothing, and be a burst later
         self._calm = self._calm + 1 if self.delay < self.target / 4 else 0
