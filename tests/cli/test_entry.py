@@ -17,7 +17,7 @@ import pytest
 
 from fastdl import __version__
 from fastdl.__main__ import main
-from fastdl.engine import landing
+from fastdl.engine import sinks
 from fastdl.errors import DiskError, HttpStatus, TargetExists, Terminated
 from fastdl.events import Ended, Note, Observer, Started
 from fastdl.result import Result
@@ -320,7 +320,7 @@ def test_a_full_disk_under_stdout(
 def test_bytes_for_a_closed_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(DiskError, match="cannot write to stdout"):
-        landing._stdout()
+        sinks.open_output("-")
 
 
 @pytest.mark.parametrize("step", ["_harden_streams", "_take_signals"])

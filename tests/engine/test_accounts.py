@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fastdl.core import tracker
+from fastdl.core.response import Validators
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import mask, parse_url
 from fastdl.core.verify import Digest
@@ -54,6 +55,10 @@ def source(**more: Any) -> Any:
     return SimpleNamespace(**{**usual, **more})
 
 
+def note(path: str, size: int | None, fetched: Validators | None) -> Kept | None:
+    return Kept("key", path, fetched.etag, None, size, 0) if fetched is not None and size is not None else None
+
+
 class Made:
     """A download as far as its accounts need it."""
 
@@ -68,7 +73,9 @@ class Made:
             proof=SimpleNamespace(expected=list(known)),
             size=1000,
             path="file",
-            kept=lambda path, *, fetched: Kept("key", path, '"v1"', None, 1000, 0) if fetched else None,
+            in_order=False,
+            validators=Validators('"v1"'),
+            existing=SimpleNamespace(note=note),
         )
         self.listed = None
         self.final = parse_url(ORIGIN)

@@ -15,7 +15,7 @@ RIGHT = bytes(range(256)) * 16
 WRONG = RIGHT[:100] + b"?" + RIGHT[101:]
 
 
-class FakeLanding:
+class FakeSink:
     """A file in memory with two sources."""
 
     ids = (0, 1)
@@ -33,7 +33,7 @@ def blamed(source: int, *sent: bytes) -> tuple[Counter[str], list[str]]:
     told: list[str] = []
     places = [SimpleNamespace(given=SimpleNamespace(netloc=host)) for host in ("example.org", "mirror.example.com")]
     download: Any = SimpleNamespace(places=places, note=lambda level, text: told.append(text), altered=Counter())
-    landing: Any = FakeLanding()
+    landing: Any = SimpleNamespace(sink=FakeSink())
     blame = Blame(download, None)
     for data in sent:
         blame.contradicted(landing, source, 0, memoryview(data))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdl.engine.target import before
+from fastdl.engine.existing import before
 from fastdl.io import database
 from fastdl.io import store as module
 from fastdl.io.database import Database

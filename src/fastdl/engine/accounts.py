@@ -128,9 +128,9 @@ def _kept(download: Download) -> Kept | None:
     """What the next run may ask the server about the file, where this one has fetched it or seen that it is the
     server's."""
     result, landing = download.result, download.landing
-    if landing is None or result.error is not None or result.path in (None, "-"):
+    if landing is None or landing.in_order or result.error is not None or result.path is None:
         return None
-    return landing.kept(result.path or "", fetched=not result.kept)
+    return landing.existing.note(result.path, landing.size, landing.validators if not result.kept else None)
 
 
 def _reports(download: Download) -> list[Report]:

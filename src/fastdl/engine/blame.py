@@ -58,7 +58,8 @@ class Blame:
 
     def contradicted(self, landing: Landing, source: int, offset: int, view: memoryview) -> None:
         """A source of the scheduler sent other bytes than are stored: one of the two lies."""
-        if not landing.ids or source in self._contradictors:
+        sink = landing.sink
+        if sink is None or source in self._contradictors:
             return
         self._contradictors.add(source)
         host = self._download.places[source].given.netloc
@@ -66,7 +67,7 @@ class Blame:
         self._download.note("info", f"{host} sent other bytes for {where} than are there")
         hasher = new_hasher("blake2b-256")
         hasher.update(view)
-        text = landing.source_text(landing.ids[source])
+        text = sink.source_text(sink.ids[source])
         self._doubted.append((Range(offset, offset + len(view)), text, hasher.digest()))
 
     def _bad(self, attempt: Attempt, landing: Landing, bad: list[Range]) -> None:
@@ -74,19 +75,20 @@ class Blame:
         checker's thread."""
         from fastdl.core.pieces import guilty
 
-        assert landing.partial is not None
-        runs = [(run.start, run.end, run.source) for run in landing.partial.provenance()]
-        for liar in guilty(bad, landing.proof.right_pieces(), runs, landing.ids[:1]):
-            self._suspected.add(landing.source_text(liar))
+        partial, sink = landing.partial, landing.sink
+        assert partial is not None and sink is not None
+        runs = [(run.start, run.end, run.source) for run in partial.provenance()]
+        for liar in guilty(bad, landing.proof.right_pieces(), runs, sink.ids[:1]):
+            self._suspected.add(sink.source_text(liar))
         gone: Counter[int] = Counter()
         for piece in bad:
             inside = [(max(start, piece.start), min(end, piece.end), source) for start, end, source in runs]
             for start, end, source in inside:
-                if start < end and source != landing.ids[0]:
-                    self._doubted.append((Range(start, end), landing.source_text(source), landing.print_of(start, end)))
-            senders = landing.take_back(piece.start, piece.end)
+                if start < end and source != sink.ids[0]:
+                    self._doubted.append((Range(start, end), sink.source_text(source), sink.print_of(start, end)))
+            senders = sink.take_back(piece.start, piece.end)
             gone.update(senders)
-            hosts = [parse_url(landing.source_text(sender)).host for sender in senders]
+            hosts = [parse_url(sink.source_text(sender)).host for sender in senders]
             self._download.note(
                 "info", f"bytes {piece.start}-{piece.end - 1} from {', '.join(hosts)} are wrong: once more"
             )
@@ -94,14 +96,17 @@ class Blame:
 
         def fetch_again(core: Scheduler, now: float) -> list[Instruction]:
             for sender, count in gone.items():
-                if sender in landing.ids and not core.over:  # else an earlier run fetched it, or a repair will
-                    self._download.waste(PIECES, landing.ids.index(sender), count)
+                if sender in sink.ids and not core.over:  # else an earlier run fetched it, or a repair will
+                    self._download.waste(PIECES, sink.ids.index(sender), count)
             return core.distrust(liars, bad, now)
 
         attempt.post(fetch_again)
 
     def compare(self, landing: Landing) -> None:
         """The file is right: whoever sent other bytes for what was in doubt has altered them."""
+        sink = landing.sink
+        if sink is None:
+            return
         for piece, text, print_ in self._doubted:
-            if landing.print_of(piece.start, piece.end) != print_:
+            if sink.print_of(piece.start, piece.end) != print_:
                 self._download.altered[text] += piece.size

@@ -22,9 +22,10 @@ from fastdl.core.verify import parse_checksum
 from fastdl.engine import accounts, first, target
 from fastdl.engine.attempt import Attempt
 from fastdl.engine.blame import Blame
+from fastdl.engine.existing import AskAgain
 from fastdl.engine.first import Desk, FirstAnswer
-from fastdl.engine.landing import AskAgain, Landing
-from fastdl.engine.proof import Expected
+from fastdl.engine.landing import Landing
+from fastdl.engine.proof import Expected, Proof
 from fastdl.engine.sinks import STDOUT_WINDOW
 from fastdl.engine.sourcing import SILENCE, Sourcing
 from fastdl.engine.watch import Watch
@@ -233,24 +234,13 @@ class Download:
             return
         tell, warn = functools.partial(self.note, "info"), functools.partial(self.note, "warning")
         self._sourcing = sourcing = Sourcing(self.session, settings, self.url, self.places, expected, tell, warn)
-        session = self.session
-        self.landing = landing = Landing(
-            settings,
-            self.url,
-            self.places,
-            expected,
-            tell,
-            lambda: session.store,
-            sourcing.embedded,
-            session.scanned,
-            self._wait_for,
-            self.listed.hold if self.listed is not None else None,
-            many=session.many,
-        )
+        session, listed = self.session, self.listed
+        proof = Proof(expected, listed.hold if listed is not None else None, sha256=settings.tells_sha256)
+        self.landing = landing = Landing(session, settings, self.url, self.places, proof, tell, sourcing.embedded)
         self.deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
         if landing.in_order:
-            landing.proof.foreseen = sourcing.foreseen
+            proof.foreseen = sourcing.foreseen
         if session.many and self._at_once(landing, sourcing, begun=claims is not None):
             return
         for restart in range(RESTARTS + 1):
@@ -262,7 +252,7 @@ class Download:
             if not isinstance(outcome, Restart):
                 raise self.ended(outcome)
             self._begin_again(landing, outcome.why)
-            landing.proof.renew(expected)
+            proof.renew(expected)
             self._blame.begin_again()
             if self.main is not None and (place := self.places[self.main.core.confirmed_by]).mapped:
                 sourcing.shun(place)  # it had another file than the origin
@@ -301,11 +291,6 @@ class Download:
         accounts.digest(self, verified=True)
         if self.result.digest is None and self._sourcing is not None:
             self.result.unproved = self._sourcing.unproved
-
-    def _wait_for(self, path: str) -> None:
-        """Another download of this run may be about to give a file that very path."""
-        if self.session.many:
-            self.session.settler.wait_for(path)
 
     def ended(self, outcome: Finish | GiveUp | None) -> FastdlError:
         """The error of an attempt that did not finish."""
@@ -393,7 +378,7 @@ class Download:
             accept=accept,
             on_tick=on_tick,
             on_conflict=functools.partial(self._conflict, landing),
-            extra_headers=landing.conditions() if claims is None else (),
+            extra_headers=landing.existing.conditions() if claims is None else (),
             resumed=claims is not None,
             first=asked,
         )
@@ -422,7 +407,7 @@ class Download:
             places,
             limits,
             self.counters,
-            not_modified=self.landing.not_modified,
+            not_modified=self.landing.existing.not_modified,
             on_failure=self._failed,
             wanted=self._wanted,
             **others,

@@ -120,7 +120,8 @@ def small(download: Download, landing: Landing, sourcing: Sourcing, first: First
     """The file, stored under its working name, if it came whole and small with the first answer; None where that is
     left to a worker. Raises target.AlreadyThere where it has not changed on the server, DiskError and BadName."""
     place, settings = download.places[0], download.settings
-    conditions = landing.conditions()
+    existing = landing.existing
+    conditions = existing.conditions()
     answer = first.ask(place, conditions)
     if answer is None:
         return None
@@ -128,11 +129,11 @@ def small(download: Download, landing: Landing, sourcing: Sourcing, first: First
         _count(download, first)
         download.final = answer.url
         download.desk.keep(first.contact)
-        landing.not_modified()
+        existing.not_modified()
     verdict = judge(WHOLE, answer.head, Known(None, None, None, own_codings(answer.url.path)), time.time())
     most = SMALL if settings.max_size is None else min(SMALL, settings.max_size)
-    whole = _is_whole(verdict, most) and landing.is_held(verdict.size)
-    path = landing.unoccupied(answer, verdict.size or 0) if whole else None
+    whole = _is_whole(verdict, most) and landing.proof.allows(verdict.size)
+    path = existing.unoccupied(answer, verdict.size or 0) if whole else None
     if path is None or verdict.size is None:
         return None
     sourcing.heard(place, answer, verdict.size)

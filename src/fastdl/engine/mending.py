@@ -14,6 +14,7 @@ from fastdl.core.urls import mask
 from fastdl.engine.attempt import Attempt
 from fastdl.engine.landing import Landing
 from fastdl.engine.repair import Comparing, Mender
+from fastdl.engine.sinks import PartialSink
 from fastdl.engine.watch import Watch
 from fastdl.errors import DigestMismatch, Refused
 from fastdl.io import phases
@@ -28,8 +29,8 @@ REPAIR = -1  # the worker of the tracker that books what was fetched to compare
 def mend(download: Download, landing: Landing, size: int) -> Restart | None:
     """Replace what other sources than the origin have altered, and note who did. Not None: the file changed at the
     origin meanwhile. Raises DigestMismatch where nothing but digests of pieces is known, and some stay wrong."""
-    partial, proof = landing.partial, landing.proof
-    if partial is None or not landing.ids:
+    partial, proof, stored = landing.partial, landing.proof, landing.sink
+    if partial is None or stored is None:
         return None
     bad = RangeSet(proof.bad_pieces())
     if not bad and proof.wrong(size) is None:
@@ -49,7 +50,7 @@ def mend(download: Download, landing: Landing, size: int) -> Restart | None:
         return proof.wrong(size) is None and (proof.strong or not proof.bad_pieces())
 
     download.note("info", "the digest does not match: comparing what each source sent with the origin")
-    mender = Mender(partial, landing.ids, size, functools.partial(_rank, download), fetch, right)
+    mender = Mender(partial, stored.ids, size, functools.partial(_rank, download, stored), fetch, right)
     try:
         mended = mender.mend(bad)
     except _Changed as changed:
@@ -58,7 +59,7 @@ def mend(download: Download, landing: Landing, size: int) -> Restart | None:
         for source, count in mender.findings.fetched.items():
             download.waste(REPAIR, source, count)
     if mended:
-        download.altered.update({landing.source_text(liar): mender.findings.altered[liar] for liar in mender.liars})
+        download.altered.update({stored.source_text(liar): mender.findings.altered[liar] for liar in mender.liars})
     elif proof.wrong(size) is None:
         partial.discard()
         raise DigestMismatch("the digests of its pieces do not match", download.evidence())
@@ -107,10 +108,9 @@ def _fetch_again(
     return attempt.outcome
 
 
-def _rank(download: Download, source: int) -> int:
+def _rank(download: Download, stored: PartialSink, source: int) -> int:
     """How little a source of the journal is proved: strangers come first."""
-    assert download.landing is not None
-    text = download.landing.source_text(source)
+    text = stored.source_text(source)
     place = next((place for place in download.places if mask(place.given.text) == text), None)
     if place is None:
         return 0

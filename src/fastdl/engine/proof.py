@@ -1,4 +1,5 @@
-"""What proves one file: the digests that it has to have, computed behind the writer, and the digests of its pieces."""
+"""What proves one file: the size of a lock and the digests that it has to have, computed behind the writer, and the
+digests of its pieces."""
 
 from __future__ import annotations
 
@@ -11,10 +12,14 @@ from fastdl.core.plain import dataclass
 from fastdl.core.ranges import Range, RangeSet
 from fastdl.core.verify import Digest, Hasher, new_hasher
 from fastdl.engine.digesting import FollowingDigest
+from fastdl.errors import DigestMismatch, SizeMismatch
 from fastdl.io.partial import Partial
 
 if TYPE_CHECKING:
+    from fastdl.core.lists.entry import Hold
     from fastdl.engine.piece_check import PieceChecker
+
+_UNLOCK = "Nothing of it was kept; if the file is meant to change, remove its line from the lock."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +35,11 @@ class Expected:
 class Proof:
     """The digests of one download, known from the start or found on the way."""
 
-    def __init__(self, expected: Sequence[Expected], *, sha256: bool) -> None:
-        """`sha256`: it is wanted whether it is to be compared or not."""
+    def __init__(self, expected: Sequence[Expected], hold: Hold | None = None, *, sha256: bool) -> None:
+        """`hold`: what a lock says of the file, one of `expected` too; `sha256`: it is wanted whether it is to be
+        compared or not."""
         self.expected = list(expected)
+        self.hold = hold
         self.foreseen: frozenset[str] = frozenset()  # algorithms of digests that are being looked up
         self._sha256 = sha256
         self._partial: Partial | None = None
@@ -56,6 +63,16 @@ class Proof:
         """Who gave that one; "" where none is known."""
         best = strongest(each.digest for each in self.expected)
         return next((each.source for each in self.expected if each.digest is best), "")
+
+    def allows(self, size: int | None) -> bool:
+        """Whether a lock, if there is one, has this size in bytes; None: it is not known yet."""
+        return self.hold is None or size in (None, self.hold.size)
+
+    def check_size(self, size: int | None) -> None:
+        """Raises SizeMismatch where a lock has another one."""
+        if self.hold is not None and not self.allows(size):
+            why = f"expected were {self.hold.size}, as {self.hold.who} says"
+            raise SizeMismatch(f"the file has {size} bytes", why, _UNLOCK)
 
     def _algorithms(self) -> list[str]:
         names = [each.digest.algorithm for each in self.expected]
@@ -161,6 +178,19 @@ class Proof:
             if values.get(each.digest.algorithm, each.digest.value) != each.digest.value:
                 return each
         return None
+
+    def mismatch(self, wrong: Expected, size: int, evidence: str, *, discarded: bool) -> DigestMismatch:
+        """The error for a whole file that does not have a digest. `evidence`: half a sentence on where the bytes came
+        from, or ""; `discarded`: nothing of them is kept. Raises as `values`."""
+        digest = wrong.digest
+        hint = None
+        if discarded:
+            hint = "Nothing of it was kept; check that the digest is of this version, or tell the publisher."
+        if wrong.source == "lock":
+            hint = _UNLOCK
+        what = f"the {digest.algorithm} does not match: the file has {self.values(size)[digest.algorithm].hex()}"
+        given = f", as {wrong.who} says" if wrong.who else ""
+        return DigestMismatch(what, f"expected was {digest.hex}{given}{'; ' + evidence if evidence else ''}", hint)
 
     def again(self) -> None:
         """Bytes that were hashed have been replaced: begin with the first one."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from fastdl.core.hints import TYPE_CHECKING, BinaryIO, Protocol
-from fastdl.core.plain import dataclass
-from fastdl.core.verify import Hasher
+from fastdl.core.plain import dataclass, replace
+from fastdl.core.verify import Hasher, new_hasher
 from fastdl.errors import DiskError
 from fastdl.io import phases
+from fastdl.io.disk import disk_error
 from fastdl.io.partial import Partial
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 RECORD_BYTES = 1024 * 1024  # journaled at least this often
 RECORD_SECONDS = 0.01  # so that a kill loses no more than this much of each connection's work
+_BLOCK = 1024 * 1024
 STDOUT_WINDOW = 16 * 1024 * 1024  # bytes that may wait in memory for their turn
 
 
@@ -101,8 +105,13 @@ class PartialSink:
             if run is not None:
                 self._record(run, time.monotonic())
 
-    def take_back(self, start: int, end: int) -> None:
-        """What is stored in [start, end) is wrong: it is claimed no more, also where a run goes on behind it."""
+    def take_back(self, start: int, end: int) -> Counter[int]:
+        """What is stored in [start, end) is wrong: it is claimed no more, also where a run goes on behind it. How many
+        bytes each source had sent of it, by its index in the journal."""
+        senders: Counter[int] = Counter()
+        for claim in self._partial.provenance():
+            if claim.start < end and claim.end > start:
+                senders[claim.source] += min(claim.end, end) - max(claim.start, start)
         with self._guard:
             for worker, run in list(self._runs.items()):
                 if run.start < end and run.end > start:
@@ -110,6 +119,20 @@ class PartialSink:
                     self._partial.end_run(run.slot)
                     del self._runs[worker]
             self._partial.forget(start, end)
+        return senders
+
+    def add_source(self, url: str) -> None:
+        """A source joins: the journal has to know its masked URL before it claims a byte of it."""
+        header = self._partial.header
+        assert header is not None
+        sources = list(header.sources)
+        self.ids.append(index_of(sources, url))
+        self._partial.update_header(replace(header, sources=sources))
+
+    def source_text(self, index: int) -> str:
+        """The masked URL of a source in the journal."""
+        assert self._partial.header is not None
+        return self._partial.header.sources[index]
 
     def end(self) -> None:
         """No worker writes any more: everything may be claimed."""
@@ -130,6 +153,20 @@ class PartialSink:
                 break
             filled += count
         return buffer[:filled]
+
+    def print_of(self, start: int, end: int) -> bytes:
+        """A digest of what is stored in [start, end), to compare it with what is later. Raises DiskError."""
+        hasher = new_hasher("blake2b-256")
+        for at in range(start, end, _BLOCK):
+            hasher.update(self.stored(at, min(_BLOCK, end - at)))
+        return hasher.digest()
+
+
+def index_of(sources: list[str], url: str) -> int:
+    """The index of a masked URL in the sources of a journal, which it joins if it is not there."""
+    if url not in sources:
+        sources.append(url)
+    return sources.index(url)
 
 
 class StreamSink:
@@ -187,3 +224,15 @@ class StreamSink:
             self._out.flush()
         except OSError as error:
             raise DiskError("cannot write the output", error.strerror or "the reader is gone", "") from error
+
+
+def open_output(path: str) -> BinaryIO:
+    """Where bytes go in order: stdout for `-`, else a pipe or a device. Raises DiskError."""
+    if path != "-":
+        try:
+            return open(path, "wb")
+        except OSError as error:
+            raise disk_error(error, "open", path) from error
+    if sys.stdout is None:  # as Python has it where it was closed before the start
+        raise DiskError("cannot write to stdout", "it is closed", "Choose a name with -o.")
+    return sys.stdout.buffer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from fastdl.core.dates import http_date
 from fastdl.core.hints import TYPE_CHECKING
@@ -23,7 +23,6 @@ from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from fastdl.core.lists.entry import Hold
-    from fastdl.io.store import Kept
 
 WINDOWS = sys.platform == "win32"
 _MOST_RENAMES = 10_000
@@ -54,71 +53,6 @@ class Remote:
     modified: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """A file of an earlier run, or whatever else has its name. `path` is None where nothing is there; `altered`: it is
-    not any more what came from the server then. `etag` and `modified` are the server's words of that time."""
-
-    path: str | None = None
-    known: bool = False
-    altered: bool = False
-    etag: str | None = None
-    modified: str | None = None
-
-    def names(self, path: str) -> bool:
-        """Whether it is the file at `path`."""
-        return self.path is not None and os.path.abspath(self.path) == os.path.abspath(path)
-
-    def conditions(self, *, newer: bool) -> tuple[tuple[str, str], ...]:
-        """The fields of a request for what is not this file. `newer`: its time alone may decide too."""
-        if self.path is None or self.altered:
-            return ()
-        if self.etag is not None:
-            return (("If-None-Match", self.etag),)
-        if self.modified is not None:
-            return (("If-Modified-Since", self.modified),)
-        if self.known or not newer:
-            return ()
-        from email.utils import formatdate
-
-        there = _stat(self.path)
-        return (("If-Modified-Since", formatdate(there.st_mtime, usegmt=True)),) if there is not None else ()
-
-
-def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Before:
-    """What is known of the file at `path`; where that is None, of one that has got its name from the server, in the
-    folder of the settings. `noted`: all that was noted of its URL."""
-    if not noted:
-        return Before(path)
-    from fastdl.io.store import stored_path
-
-    if path is None:
-        folder = stored_path(settings.dir)
-        named = [each for each in noted if each.chosen and os.path.dirname(each.path) == folder]
-        there = [each for each in named if os.path.isfile(each.path)]
-        if len(there) != 1 or settings.output is not None:
-            return Before()
-        path = _in_folder(settings, os.path.basename(there[0].path))
-    wanted = stored_path(path)
-    kept = next((each for each in noted if each.path == wanted), None)
-    state = _stat(path)
-    if kept is None or state is None:
-        return Before(path)
-    altered = state.st_size != kept.size or kept.mtime not in (None, state.st_mtime_ns)
-    return Before(path, True, altered, None if altered else kept.etag, None if altered else kept.modified)
-
-
-def kept(key: str, path: str, found: Validators, *, chosen: bool) -> Kept | None:
-    """What is to be noted of a file (see Kept); None where it is none, or the server's words fit into no request."""
-    from fastdl.io.store import Kept, is_field, stored_path
-
-    state = _stat(path)
-    etag, modified = (value if is_field(value) else None for value in (found.etag, found.last_modified))
-    if state is None or not stat.S_ISREG(state.st_mode) or etag is modified is None:
-        return None
-    return Kept(key, stored_path(path), etag, modified, state.st_size, state.st_mtime_ns, int(chosen))
-
-
 def modified_time(validators: Validators) -> float | None:
     """Last-Modified as Unix time, None if there is none or it makes no sense."""
     return http_date(validators.last_modified)
@@ -127,14 +61,15 @@ def modified_time(validators: Validators) -> float | None:
 def path_of(settings: Settings, disposition: str | None, given: Url, final: Url) -> str:
     """The path under which the file is to appear. Raises BadName if -o names a folder."""
     if settings.output is None:
-        return _in_folder(settings, choose_name(disposition, given, final, windows=WINDOWS))
-    path = _in_folder(settings, settings.output)
+        return in_folder(settings, choose_name(disposition, given, final, windows=WINDOWS))
+    path = in_folder(settings, settings.output)
     if not os.path.basename(path) or os.path.isdir(path):
         raise BadName(f"{path} is a folder")
     return path
 
 
-def _in_folder(settings: Settings, name: str) -> str:
+def in_folder(settings: Settings, name: str) -> str:
+    """The path of a name in the folder of the settings."""
     return os.path.join("" if settings.dir == "." else settings.dir, name)
 
 
@@ -142,7 +77,7 @@ def stream_path(settings: Settings) -> str | None:
     """Where the bytes go in order: `-` for stdout, the path of a device or pipe (-o /dev/null); None for a file."""
     if settings.output is None or settings.output == "-":
         return settings.output
-    path = _in_folder(settings, settings.output)
+    path = in_folder(settings, settings.output)
     if WINDOWS:
         return path if os.path.basename(path).lower() == "nul" else None
     try:
@@ -178,7 +113,7 @@ def settle_before(settings: Settings, path: str, digest: Digest | None, hold: Ho
 
 
 def _hold_to(settings: Settings, path: str, hold: Hold) -> None:
-    there = _stat(path)
+    there = stat_of(path)
     if there is not None and there.st_size == hold.size and _has_digest(path, hold.digest):
         raise AlreadyThere(path, f"its size and {hold.digest.algorithm} are those of the lock", verified=True)
     if not (settings.overwrite or settings.newer or settings.auto_rename):
@@ -225,8 +160,8 @@ def _has_digest(path: str, digest: Digest) -> bool:
         return False  # what cannot be read is not known to be this file
 
 
-def _stat(path: str) -> os.stat_result | None:
-    """None where a link leads nowhere."""
+def stat_of(path: str) -> os.stat_result | None:
+    """The state of what is there, behind links; None where there is nothing."""
     try:
         return os.stat(path)
     except OSError:
@@ -235,7 +170,7 @@ def _stat(path: str) -> os.stat_result | None:
 
 def is_this_file(path: str, remote: Remote) -> bool:
     """Whether an existing file may be the server's: size and time agree (rsync's quick check)."""
-    there = _stat(path)
+    there = stat_of(path)
     if there is None or not stat.S_ISREG(there.st_mode):
         return False
     return remote.size == there.st_size and remote.modified is not None and int(there.st_mtime) == int(remote.modified)
@@ -243,7 +178,7 @@ def is_this_file(path: str, remote: Remote) -> bool:
 
 def is_newer(path: str, remote: Remote, remembered: str | None) -> bool:
     """Whether the server's file is newer than the one at `path`, or another one than that of the ETag `remembered`."""
-    there = _stat(path)
+    there = stat_of(path)
     if there is None:
         return True
     if remembered is not None and remote.validators.etag is not None:

@@ -13,6 +13,7 @@ from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.response import Head
 from fastdl.core.urls import Url
 from fastdl.errors import TlsFailed
+from fastdl.io import files
 from fastdl.io.channel import Channel
 from fastdl.io.dial import Dialer
 from fastdl.io.dns import Resolver
@@ -111,6 +112,11 @@ class Session:
 
                 self._settler = Settler(self.witness.wait if self.witness is not None else None)
             return self._settler
+
+    def wait_for(self, path: str) -> None:
+        """Return when no other download of this run is about to give a file this very path."""
+        if self.many:
+            self.settler.wait_for(files.long_path(path))
 
     def take_warnings(self) -> list[str]:
         """What the store had to tell since the last call."""
