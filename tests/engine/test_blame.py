@@ -32,13 +32,13 @@ class FakeSink:
 def blamed(source: int, *sent: bytes) -> tuple[Counter[str], list[str]]:
     told: list[str] = []
     places = [SimpleNamespace(given=SimpleNamespace(netloc=host)) for host in ("example.org", "mirror.example.com")]
-    download: Any = SimpleNamespace(places=places, note=lambda level, text: told.append(text), altered=Counter())
+    job: Any = SimpleNamespace(places=places, note=lambda level, text: told.append(text), altered=Counter())
     landing: Any = SimpleNamespace(sink=FakeSink())
-    blame = Blame(download, None)
+    blame = Blame(job, landing, None)
     for data in sent:
-        blame.contradicted(landing, source, 0, memoryview(data))
-    blame.compare(landing)
-    return download.altered, told
+        blame.contradicted(source, 0, memoryview(data))
+    blame.compare()
+    return job.altered, told
 
 
 @pytest.mark.parametrize(("sent", "altered"), [(WRONG, {"https://mirror.example.com/f": len(RIGHT)}), (RIGHT, {})])

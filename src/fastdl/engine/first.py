@@ -22,7 +22,7 @@ from fastdl.io.settling import SmallFile
 from fastdl.io.wire import WireChannel
 
 if TYPE_CHECKING:
-    from fastdl.engine.download import Download
+    from fastdl.engine.job import Job
     from fastdl.engine.landing import Landing
     from fastdl.engine.sourcing import Sourcing
     from fastdl.io.contact import Answer, Place
@@ -38,19 +38,19 @@ class Desk:
     def __init__(self) -> None:
         self._contact: Contact | None = None
 
-    def take(self, download: Download) -> Contact:
+    def take(self, job: Job) -> Contact:
         """The connection, if there is one, for a download's requests."""
         contact, self._contact = self._contact, None
 
         def cancelled() -> bool:
-            return download.stopped is not None
+            return job.stopped is not None
 
         if contact is None:
-            return Contact(download.session, download.job, cancelled)
+            return Contact(job.session, job.job, cancelled)
         channel = contact.channel
         if isinstance(channel, WireChannel) and not channel.quiet():
             contact.drop()  # what came unasked meanwhile is no answer to the next request
-        contact.obey(download.session, cancelled)
+        contact.obey(job.session, cancelled)
         contact.requests = contact.opened = 0
         return contact
 
@@ -102,13 +102,13 @@ class FirstAnswer:
         return self._answer
 
 
-def possible(download: Download, landing: Landing, sourcing: Sourcing) -> bool:
+def possible(job: Job, landing: Landing, sourcing: Sourcing) -> bool:
     """Whether the job's thread may ask by itself: nobody else could be asked meanwhile, nothing has to be watched
     while it waits, and nothing is there to go on from."""
-    settings = download.settings
+    settings = job.settings
     return (
         not landing.in_order
-        and len(download.places) == 1
+        and len(job.places) == 1
         and not settings.limit_rate
         and settings.max_time is None
         and not settings.auto_rename
@@ -116,19 +116,18 @@ def possible(download: Download, landing: Landing, sourcing: Sourcing) -> bool:
     )
 
 
-def small(download: Download, landing: Landing, sourcing: Sourcing, first: FirstAnswer) -> SmallFile | None:
+def small(job: Job, landing: Landing, sourcing: Sourcing, first: FirstAnswer) -> SmallFile | None:
     """The file, stored under its working name, if it came whole and small with the first answer; None where that is
     left to a worker. Raises target.AlreadyThere where it has not changed on the server, DiskError and BadName."""
-    place, settings = download.places[0], download.settings
+    place, settings = job.places[0], job.settings
     existing = landing.existing
     conditions = existing.conditions()
     answer = first.ask(place, conditions)
     if answer is None:
         return None
     if answer.head.status == 304 and conditions:
-        _count(download, first)
-        download.final = answer.url
-        download.desk.keep(first.contact)
+        _count(job, first)
+        job.final = answer.url
         existing.not_modified()
     verdict = judge(WHOLE, answer.head, Known(None, None, None, own_codings(answer.url.path)), time.time())
     most = SMALL if settings.max_size is None else min(SMALL, settings.max_size)
@@ -144,22 +143,21 @@ def small(download: Download, landing: Landing, sourcing: Sourcing, first: First
     body = first.body(verdict.size)
     if body is None:
         return None
-    row = _count(download, first)
-    download.desk.keep(first.contact)
+    row = _count(job, first)
     if landing.proof.fits(body):
         landing.path, landing.size, landing.validators = path, verdict.size, validators_of(answer.head)
         file = SmallFile(files.long_path(path), durable=settings.durable, replace=settings.overwrite or settings.newer)
         if file.store(body, target.modified_time(landing.validators) if settings.remote_time else None):
             row.add(tracker.BYTES, len(body))
-            download.final = answer.url
+            job.final = answer.url
             return file
         landing.path = landing.size = None
     row.add(tracker.WASTED, len(body))
     return None
 
 
-def _count(download: Download, first: FirstAnswer) -> tracker.Row:
-    row = download.counters.row(0, 0)
+def _count(job: Job, first: FirstAnswer) -> tracker.Row:
+    row = job.counters.row(0, 0)
     row.add(tracker.REQUESTS, first.contact.requests)
     row.add(tracker.CONNECTIONS, first.contact.opened)
     return row

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
-from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.journal import Claim, JournalHeader
 from fastdl.core.plain import replace
 from fastdl.core.ranges import RangeSet
@@ -232,9 +232,7 @@ class Landing:
         if self._foreign and place is self._places[0]:
             self._foreign = False
             self.validators = found = validators_of(answer.head)
-            if self.partial is not None and self.partial.header is not None:
-                header = replace(self.partial.header, etag=found.etag, last_modified=found.last_modified)
-                self.partial.update_header(header)
+            self._amend(etag=found.etag, last_modified=found.last_modified)
 
     def add_source(self, place: Place) -> None:
         """A source joins, before any byte of it may come."""
@@ -243,9 +241,13 @@ class Landing:
 
     def expect(self, expected: Expected) -> None:
         """One more digest has become known; the file's bytes are hashed from its first one on."""
-        if self.proof.expect(expected) and self.partial is not None and self.partial.header is not None:
-            header = replace(self.partial.header, digest=self.proof.text, digest_source=self.proof.given_by)
-            self.partial.update_header(header)
+        if self.proof.expect(expected):
+            self._amend(digest=self.proof.text, digest_source=self.proof.given_by)
+
+    def _amend(self, **changes: Any) -> None:
+        """The journal's header, if there is one."""
+        if self.partial is not None and self.partial.header is not None:
+            self.partial.update_header(replace(self.partial.header, **changes))
 
     # --- the end -----------------------------------------------------------------------------------------
 
@@ -265,11 +267,15 @@ class Landing:
             raise
         return self.proof.values(size)
 
-    def reject(self, wrong: Expected, evidence: str) -> None:
-        """A digest does not match: nothing of the partial download can be trusted. `evidence`: see Proof.mismatch.
-        Raises DigestMismatch."""
+    @property
+    def evidence(self) -> str:
+        """Where the bytes came from, where not even mending has helped; half a sentence, "" for output in order."""
+        return f"every byte came from {self._places[0].given.host} itself" if self.partial is not None else ""
+
+    def reject(self, wrong: Expected) -> None:
+        """A digest does not match: nothing of the partial download can be trusted. Raises DigestMismatch."""
         assert self.size is not None
-        error = self.proof.mismatch(wrong, self.size, evidence, discarded=self.partial is not None)
+        error = self.proof.mismatch(wrong, self.size, self.evidence, discarded=self.partial is not None)
         if self.partial is not None:
             self.partial.discard()
         raise error
@@ -294,10 +300,6 @@ class Landing:
                 if not settings.auto_rename:
                     raise
                 self.path = target.free_path(self.path)
-
-    def stop(self) -> None:
-        """From any thread: a digest that is being waited for ends at once, with Interrupted."""
-        self.proof.interrupt()
 
     def close(self) -> None:
         """Leave the target; what was downloaded stays for the next run."""

@@ -20,13 +20,13 @@ from fastdl.errors import DigestMismatch, Refused
 from fastdl.io import phases
 
 if TYPE_CHECKING:
-    from fastdl.engine.download import Download
+    from fastdl.engine.job import Job
 
 REPAIR = -1  # the worker of the tracker that books what was fetched to compare
 
 
 @phases.timed("mend")
-def mend(download: Download, landing: Landing, size: int) -> Restart | None:
+def mend(job: Job, landing: Landing, size: int) -> Restart | None:
     """Replace what other sources than the origin have altered, and note who did. Not None: the file changed at the
     origin meanwhile. Raises DigestMismatch where nothing but digests of pieces is known, and some stay wrong."""
     partial, proof, stored = landing.partial, landing.proof, landing.sink
@@ -37,46 +37,46 @@ def mend(download: Download, landing: Landing, size: int) -> Restart | None:
         return None
 
     def fetch(missing: RangeSet, sources: frozenset[int], sink: Comparing) -> None:
-        outcome = _fetch_again(download, landing, size, missing, sources, sink)
-        if outcome is None and sink.enough and download.stopped is None:
+        outcome = _fetch_again(job, landing, size, missing, sources, sink)
+        if outcome is None and sink.enough and job.stopped is None:
             return
         if isinstance(outcome, Restart):
             raise _Changed(outcome)
         if not isinstance(outcome, Finish):
-            raise download.ended(outcome)
+            raise job.ended(outcome)
 
     def right() -> bool:
         proof.again()
         return proof.wrong(size) is None and (proof.strong or not proof.bad_pieces())
 
-    download.note("info", "the digest does not match: comparing what each source sent with the origin")
-    mender = Mender(partial, stored.ids, size, functools.partial(_rank, download, stored), fetch, right)
+    job.note("info", "the digest does not match: comparing what each source sent with the origin")
+    mender = Mender(partial, stored.ids, size, functools.partial(_rank, job, stored), fetch, right)
     try:
         mended = mender.mend(bad)
     except _Changed as changed:
         return changed.restart
     finally:
         for source, count in mender.findings.fetched.items():
-            download.waste(REPAIR, source, count)
+            job.waste(REPAIR, source, count)
     if mended:
-        download.altered.update({stored.source_text(liar): mender.findings.altered[liar] for liar in mender.liars})
+        job.altered.update({stored.source_text(liar): mender.findings.altered[liar] for liar in mender.liars})
     elif proof.wrong(size) is None:
         partial.discard()
-        raise DigestMismatch("the digests of its pieces do not match", download.evidence())
+        raise DigestMismatch("the digests of its pieces do not match", landing.evidence)
     return None
 
 
 def _fetch_again(
-    download: Download, landing: Landing, size: int, missing: RangeSet, sources: frozenset[int], sink: Comparing
+    job: Job, landing: Landing, size: int, missing: RangeSet, sources: frozenset[int], sink: Comparing
 ) -> Finish | Restart | GiveUp | None:
     """An attempt at parts of a file that is there already, from some of its sources."""
-    before = download.main
+    before = job.main
     assert before is not None
     plain = before.core.sources[0].ranges is False and sources == {0}
-    watch = Watch(download.job, landing, None, time.monotonic(), size - missing.total)
+    watch = Watch(job.job, landing, None, time.monotonic(), size - missing.total)
 
     def begin(core: Scheduler, now: float) -> list[Instruction]:
-        for source, place in zip(core.sources, download.places, strict=True):
+        for source, place in zip(core.sources, job.places, strict=True):
             source.mapped = place.mapped
             if source.id not in sources or (source.id and before.core.sources[source.id].error is not None):
                 source.error = Refused("it is not asked again")
@@ -86,13 +86,14 @@ def _fetch_again(
         return core.start(now, size, done)
 
     def on_tick(attempt: Attempt, now: float) -> None:
-        watch.look(attempt, now, download.observer)
+        watch.look(attempt, now, job.observer)
         if sink.enough:
             attempt.stop()
 
-    settings = download.settings
-    attempt = download.new_attempt(
-        download.places,
+    settings = job.settings
+    attempt = job.new_attempt(
+        landing,
+        job.places,
         Limits(settings.connections, settings.per_host, settings.min_split, settings.retries),
         accept=lambda attempt, place, answer, verdict: None,
         on_tick=on_tick,
@@ -101,17 +102,17 @@ def _fetch_again(
     )
     attempt.sink = sink
     attempt.core.sources[0].ranges = False if plain else None
-    if download.stopped is None:
-        attempt.run(begin, download.deadline)
-    if download.stopped is not None:
-        raise download.stopped
+    if job.stopped is None:
+        attempt.run(begin, job.deadline)
+    if job.stopped is not None:
+        raise job.stopped
     return attempt.outcome
 
 
-def _rank(download: Download, stored: PartialSink, source: int) -> int:
+def _rank(job: Job, stored: PartialSink, source: int) -> int:
     """How little a source of the journal is proved: strangers come first."""
     text = stored.source_text(source)
-    place = next((place for place in download.places if mask(place.given.text) == text), None)
+    place = next((place for place in job.places if mask(place.given.text) == text), None)
     if place is None:
         return 0
     return ("third-party", "official", "alias", "origin").index(place.trust)
