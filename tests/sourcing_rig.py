@@ -11,13 +11,13 @@ import pytest
 
 from fastdl.core.digests import Found, Look
 from fastdl.core.mapper import Mapper
+from fastdl.core.outlook import Outlook
 from fastdl.core.response import Head
 from fastdl.core.rules import DigestPlace, Limits, Mirror, Pack, Pattern, Rule
 from fastdl.core.servers import Server
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest
 from fastdl.engine import sourcing
-from fastdl.engine.attempt import Outlook
 from fastdl.engine.proof import Expected
 from fastdl.engine.sourcing import Sourcing
 from fastdl.io.contact import Answer, Place

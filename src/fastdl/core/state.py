@@ -99,6 +99,11 @@ class Worker:
     hurried: bool = False  # its request was sent before the body in front had ended
     comparing: bool = False  # its last block is held against doubtful bytes
 
+    @property
+    def has_all(self) -> bool:
+        """Whether it has read all that its body should hold."""
+        return self.asked_end is None or self.offset >= self.asked_end
+
     def silence(self, now: float) -> float:
         """Seconds without a byte, or since the request."""
         return now - max(self.last, self.since)

@@ -12,13 +12,11 @@ from collections.abc import Callable
 
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.orders import Abort, Failure, Fetch, Finish, GiveUp, Instruction, Placement, Read, Restart
-from fastdl.core.plain import dataclass
 from fastdl.core.ranges import Range, RangeSet
-from fastdl.core.response import Known, Verdict, own_codings
+from fastdl.core.response import Verdict
 from fastdl.core.scheduler import Scheduler
-from fastdl.core.state import UNKNOWN_END, Limits, Phase
+from fastdl.core.state import Limits, Phase
 from fastdl.core.tracker import Tracker
-from fastdl.core.urls import Url
 from fastdl.engine.sinks import STDOUT_WINDOW, Sink
 from fastdl.engine.worker import Rest, WorkerThread
 from fastdl.io import phases
@@ -28,25 +26,12 @@ from fastdl.io.strain import Strain
 
 if TYPE_CHECKING:
     from fastdl.core.news import News
+    from fastdl.core.outlook import Outlook
     from fastdl.engine.first import FirstAnswer
 
 TICK = 0.05  # seconds
 RESTING_TICK = 1.0  # seconds, while nothing is asked for
 JOIN = 0.3  # seconds that workers get to end after they were aborted
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """How a download stands, for who decides whether a source more is worth it: `left` bytes at `rate` bytes a second;
-    `troubled`: the origin fails; `trials` and `serving` count mapped sources."""
-
-    confirmed: bool
-    single: bool
-    left: int | None
-    rate: float
-    troubled: bool
-    trials: int
-    serving: int
 
 
 class Attempt:
@@ -92,7 +77,7 @@ class Attempt:
         self._accept = accept
         self.not_modified = not_modified
         self._on_tick = on_tick
-        self._on_failure = on_failure
+        self.on_failure = on_failure
         self.conflict = on_conflict
         self._extra = extra_headers
         self._first = first
@@ -163,16 +148,23 @@ class Attempt:
     def halt(self) -> list[WorkerThread]:
         """From any thread: end the workers soon. Gives them."""
         with self._lock:
-            threads = list(self._threads.values())
-            idle = {w.id for w in self.core.workers.values() if w.phase is Phase.IDLE}
+            idle, busy = self._by_duty()
             self.stopping = self.halted = True
             self._changed.notify_all()
         self._pausing.set()
-        for thread in threads:
-            if thread.number not in idle:
-                thread.abort()
+        for thread in busy:
+            thread.abort()
+        for thread in (*idle, *busy):
             thread.inbox.put(None)
-        return threads
+        return [*idle, *busy]
+
+    def _by_duty(self) -> tuple[list[WorkerThread], list[WorkerThread]]:
+        """The threads that have nothing to do, and the others."""
+        idle: list[WorkerThread] = []
+        busy: list[WorkerThread] = []
+        for number, thread in self._threads.items():
+            (idle if self.core.workers[number].phase is Phase.IDLE else busy).append(thread)
+        return idle, busy
 
     def let_go(self) -> None:
         """It is over: part what knows each other in a circle (see Download.let_go)."""
@@ -186,13 +178,11 @@ class Attempt:
                 return
             self._since = time.monotonic()
             self.resting = self.halted = self.core.resting = True
-            threads = list(self._threads.values())
-            idle = {w.id for w in self.core.workers.values() if w.phase is Phase.IDLE}
-            for number in idle & self._threads.keys():
-                self._threads[number].inbox.put(Rest())
-        for thread in threads:
-            if thread.number not in idle:
-                thread.abort()
+            idle, busy = self._by_duty()
+            for thread in idle:
+                thread.inbox.put(Rest())
+        for thread in busy:
+            thread.abort()
         self._pausing.set()
 
     def wake(self, overlap: int) -> float:
@@ -269,21 +259,9 @@ class Attempt:
         """Output in order has come to `front`: more may be asked for."""
         self.core.horizon = front + STDOUT_WINDOW
 
-    def known(self, place: Place, url: Url) -> Known:
-        """What the judge may know when it looks at an answer of `place`."""
-        return Known(self.core.size, place.validators, place.content_type, own_codings(url.path))
-
     def extra_headers(self, place: Place) -> tuple[tuple[str, str], ...]:
         """Fields of the first request to the origin beyond the usual ones (conditions of -N)."""
         return self._extra if not place.mirror and not self.core.confirmed else ()
-
-    def note_failure(self, place: Place, failure: Failure) -> None:
-        """Tell the observer."""
-        self._on_failure(place, failure)
-
-    def will_ask(self, source: int) -> bool:
-        """Whether a source may be asked again."""
-        return self.outcome is None and self.core.sources[source].error is None
 
     def sink_settle(self, worker: int) -> None:
         """The worker's run has ended."""
@@ -311,39 +289,32 @@ class Attempt:
         with self._lock:
             return self.core.satisfied(worker)
 
-    def wants_next(self, worker: int) -> bool:
-        """See Scheduler."""
-        return self.core.wants_next(worker)
-
     def queue_next(self, worker: int) -> Range | None:
         """See Scheduler."""
         with self._lock:
             return None if self.halted else self.core.queue_next(worker, self.now())
 
-    def of_unknown_size(self, worker: int) -> bool:
-        """Whether the worker reads a file whose size nobody said."""
-        lease = self.core.workers[worker].lease
-        return lease is not None and lease.end == UNKNOWN_END
-
-    def body_is_over(self, worker: int) -> bool:
-        """Whether the worker has read all that its body should hold."""
-        state = self.core.workers[worker]
-        return state.asked_end is None or state.offset >= state.asked_end
-
     def spare(self, strain: Strain) -> None:
         """The machine is short of something: open no more connections, or do with fewer and smaller blocks."""
         self.session.short_of_memory = strain.memory
-        with self._lock:
-            if strain.memory:
+        if strain.memory:
+            with self._lock:
                 self.core.shrink()
-            elif self.core.growth is not None and strain.processor:
-                self.core.growth.hold()
+        elif strain.processor:
+            self.hold()
 
     def hold(self) -> None:
         """No more connections than there are: they would bring no more."""
         with self._lock:
             if self.core.growth is not None:
                 self.core.growth.hold()
+
+    def recall(self, source: int, connections: int) -> None:
+        """See Scheduler."""
+        with self._lock:
+            self.core.recall(source, connections, self.now())
+
+    # --- what others look at -----------------------------------------------------------------------------
 
     def done(self) -> RangeSet:
         """The ranges that are stored and complete."""
@@ -352,19 +323,17 @@ class Attempt:
 
     def outlook(self) -> Outlook:
         """How it stands at this moment."""
+        from fastdl.core.outlook import outlook
+
         with self._lock:
-            core = self.core
-            origin = core.sources[0]
-            mapped = [source for source in core.sources if source.mapped and source.error is None]
-            return Outlook(
-                core.confirmed,
-                core.single,
-                None if core.size is None else core.size - core.stored_bytes(),
-                sum(worker.rate or 0.0 for worker in core.busy()),
-                origin.error is not None or origin.fails > 0,
-                sum(1 for source in mapped if not source.met),
-                sum(1 for source in mapped if source.met),
-            )
+            return outlook(self.core)
+
+    def facts(self) -> tuple[int, int | None, int, int, int]:
+        """(bytes stored, size, connections, sources, contiguous front) at this moment."""
+        from fastdl.core.outlook import facts
+
+        with self._lock:
+            return facts(self.core)
 
     def news(self, *, last: bool = False) -> list[tuple[Place, str]]:
         """What has become of the sources since this was asked before, in half sentences. `last`: it is over."""
@@ -377,20 +346,6 @@ class Attempt:
         with self._lock:
             told = self._news.look(self.core.sources, self.core.limits.retries, self.now())
             return [(self.places[number], text) for number, text in told]
-
-    def recall(self, source: int, connections: int) -> None:
-        """See Scheduler."""
-        with self._lock:
-            self.core.recall(source, connections, self.now())
-
-    # --- facts for progress ------------------------------------------------------------------------------
-
-    def facts(self) -> tuple[int, int | None, int, int, int]:
-        """(bytes stored, size, connections, sources, contiguous front) at this moment."""
-        with self._lock:
-            busy = [w for w in self.core.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING)]
-            sources = len({w.source for w in busy})
-            return self.core.stored_bytes(), self.core.size, len(busy), sources, self.core.front()
 
 
 def _chance() -> float:

@@ -27,7 +27,7 @@ from fastdl.io.contact import Answer, Place
 from fastdl.io.lookup import SECONDS, Lookup, Outcome
 
 if TYPE_CHECKING:
-    from fastdl.engine.attempt import Outlook
+    from fastdl.core.outlook import Outlook
     from fastdl.engine.landing import Landing
     from fastdl.io.session import Session
     from fastdl.settings import Settings

@@ -9,19 +9,11 @@ import time
 from fastdl.core import tracker
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.orders import Failure, Fault, Fetch, Read
-from fastdl.core.response import Action, Ask, Head, Verdict, judge, validators_of
+from fastdl.core.response import Action, Ask, Head, Known, Verdict, judge, own_codings, validators_of
+from fastdl.core.state import UNKNOWN_END
 from fastdl.core.urls import Url
 from fastdl.engine.intake import Intake
-from fastdl.errors import (
-    ConnectionLost,
-    FastdlError,
-    HttpStatus,
-    NetworkError,
-    ObjectChanged,
-    ProtocolViolation,
-    Refused,
-    SizeMismatch,
-)
+from fastdl.errors import ConnectionLost, FastdlError, NetworkError, ObjectChanged, Refused
 from fastdl.io import phases
 from fastdl.io.contact import Answer, Contact, Place
 from fastdl.io.decoding import Decoder, decoder_for
@@ -129,9 +121,9 @@ class WorkerThread(threading.Thread):
         counts = failure.fault not in (Fault.ABORTED, Fault.NO_SLOT)
         if counts:
             self._row().add(tracker.ERRORS)
-            self._attempt.note_failure(self._place, failure)
+            self._attempt.on_failure(self._place, failure)
         self._attempt.post(lambda core, now: core.failed(self.number, failure, now))
-        if counts and self._attempt.will_ask(self._source):
+        if counts and self._attempt.outcome is None and self._attempt.core.sources[self._source].error is None:
             self._row().add(tracker.RETRIES)
 
     def _row(self) -> tracker.Row:
@@ -177,13 +169,22 @@ class WorkerThread(threading.Thread):
         place, head = self._place, answer.head
         if head.status == 304 and self._attempt.extra_headers(place):
             self._attempt.not_modified()
-        verdict = judge(self._ask, head, self._attempt.known(place, answer.url), time.time())
+        core = self._attempt.core
+        known = Known(core.size, place.validators, place.content_type, own_codings(answer.url.path))
+        verdict = judge(self._ask, head, known, time.time())
         if verdict.action not in (Action.USE, Action.WHOLE, Action.EMPTY):
-            self._reject(answer, verdict)
+            from fastdl.engine.refusals import failure_of
+
+            begun = core.sources[self._source].met or self._attempt.resumed
+            self._fail(failure_of(place, answer, verdict, begun=begun))
             return
-        if place.mapped and (why := self._strange(answer, verdict)):
-            self._fail(Failure(Fault.REFUSED, SizeMismatch("the mirror has another file", why)))
-            return
+        if place.mapped:
+            from fastdl.engine.refusals import stranger
+
+            failure = stranger(place, answer, verdict, core.size)
+            if failure is not None:
+                self._fail(failure)
+                return
         coding = verdict.coding
         self._attempt.accept(place, answer, verdict)
         if place.validators is None:
@@ -197,54 +198,6 @@ class WorkerThread(threading.Thread):
             lambda core, now: core.opened(self.number, now, size=verdict.size, end=end, ranged=ranged, rtt=rtt)
         )
         self._pump()
-
-    def _strange(self, answer: Answer, verdict: Verdict) -> str:
-        """Why a mapped source's answer is not believed though it fits the protocol, or ""."""
-        place, size = self._place, self._attempt.core.size
-        if verdict.action is Action.EMPTY or (verdict.size is None and verdict.action is Action.WHOLE):
-            return "it does not say how large the file is"
-        if size is not None and verdict.size not in (None, size):
-            return f"it has {verdict.size} bytes there, not {size}"
-        if place.twin is not None and place.validators is None:
-            found, own = validators_of(answer.head), place.twin
-            shared = (found.etag is not None and found.etag == own.etag) or (
-                found.last_modified is not None and found.last_modified == own.last_modified
-            )
-            if own.contradicts(found) or not shared:
-                return "its validators are not the origin's"
-        return ""
-
-    def _reject(self, answer: Answer, verdict: Verdict) -> None:
-        """An answer that brings no usable bytes: tell the scheduler what it means."""
-        place, action = self._place, verdict.action
-        status = answer.head.status
-        why = f"{verdict.why} from {answer.url.host}"
-        error: FastdlError
-        if action is Action.CHANGED:
-            if place.mirror:
-                error = SizeMismatch("the mirror has another file", verdict.why)
-                raise_as = Fault.REFUSED
-            else:
-                error, raise_as = ObjectChanged("the file changed during the download", verdict.why), Fault.CHANGED
-        elif action is Action.NO_RANGES:
-            error, raise_as = Refused("the server serves no ranges", verdict.why), Fault.NO_RANGES
-        elif verdict.broken:
-            error = ProtocolViolation("the server sent a broken answer", why)
-            raise_as = Fault.BAD_RANGE if action is Action.BAD_RANGE else Fault.LOST
-        else:
-            error = HttpStatus("the server refused", why, status=status)
-            raise_as = {
-                Action.BUSY: Fault.BUSY,
-                Action.DENIED: Fault.DENIED,
-                Action.REFUSED: Fault.REFUSED,
-            }.get(action, Fault.LOST)
-            if action is Action.RETRY:
-                place.final = None
-            if action is Action.DENIED and answer.url != place.given:
-                place.expire(answer.url)  # a signed target, say: the first URL leads to a fresh one
-                if self._attempt.core.sources[self._source].met or self._attempt.resumed:
-                    raise_as = Fault.EXPIRED
-        self._fail(Failure(raise_as, error, verdict.wait))
 
     # --- bodies ------------------------------------------------------------------------------------------
 
@@ -264,7 +217,7 @@ class WorkerThread(threading.Thread):
                 return
             if self._store(count, row):
                 break
-            if channel.pipelines and self._queued is None and attempt.wants_next(number):
+            if channel.pipelines and self._queued is None and attempt.core.wants_next(number):
                 self._send_next()
         if self._cancelled():
             raise Aborted
@@ -306,8 +259,9 @@ class WorkerThread(threading.Thread):
         """The body is complete, but the lease is not."""
         number = self.number
         self._attempt.sink_settle(number)
-        whole = self._attempt.of_unknown_size(number)
-        if not whole and (not self._ask.ranged or not self._attempt.body_is_over(number)):
+        state = self._attempt.core.workers[number]
+        whole = state.lease is not None and state.lease.end == UNKNOWN_END  # nobody has said the size
+        if not whole and (not self._ask.ranged or not state.has_all):
             raise ConnectionLost("the server closed the connection", "before the whole answer had come")
         self._attempt.post(lambda core, now: core.ended(number, now, whole=whole))
 
@@ -316,7 +270,7 @@ class WorkerThread(threading.Thread):
         channel = self._contact.channel
         if channel is None or channel.reusable:
             return
-        if self._attempt.body_is_over(self.number) and channel.read_into(memoryview(bytearray(1))) != 0:
+        if self._attempt.core.workers[self.number].has_all and channel.read_into(memoryview(bytearray(1))) != 0:
             self._contact.drop()
 
     def _send_next(self) -> None:
