@@ -44,9 +44,9 @@ _OWN = {
         "worker"
     ),
     "io": (
-        "boot channel chunked contact database decoding dial disk dns files heads history http journal_file lookup "
-        "partial phases pipe pool proxy publisher rules_file secrets servers session settling store strain tls_kind "
-        "validators wire writers"
+        "boot channel chunked contact database decoding dial disk dns files heads history http journal_file "
+        "lookup partial phases pipe pool proxy publisher rules_file secrets servers session settling store strain "
+        "tls_kind validators wire writers"
     ),
     "ui": "progress report text",
 }

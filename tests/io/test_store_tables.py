@@ -14,7 +14,7 @@ import pytest
 
 from fastdl.core.history import history_url
 from fastdl.core.servers import DAY, FORGOTTEN, HALF_LIFE, LIE_LASTS
-from fastdl.io import history, servers
+from fastdl.io import caches, history, servers
 from fastdl.io import store as module
 from fastdl.io.store import MOST_NOTED, Entry, Info, Kept, Report, Store, Totals
 from fastdl.io.validators import stored_path
@@ -63,12 +63,12 @@ def database(folder: Path) -> sqlite3.Connection:
 
 def test_nothing_is_known_and_nothing_is_made(store: Store, folder: Path) -> None:
     assert store.servers(["a.example"]) == {}
-    assert (store.all_servers(), store.liars(), store.history(None), store.counts()) == ([], {}, [], {})
+    assert (store.all_servers(), store.liars(), store.history(None), caches.uses(store)) == ([], {}, [], {})
     assert store.info() == Info(str(folder / "state.sqlite3"))
     assert store.totals() == Totals()
     store.clear()
     store.learn([])
-    store.count("routes", 0, 0)
+    caches.note_use(store, "routes", 0, 0)
     assert not folder.exists()
 
 
@@ -316,10 +316,10 @@ def test_two_at_once(folder: Path, store: Store) -> None:
 
 
 def test_counters_add_up(store: Store, folder: Path) -> None:
-    store.count("routes", 3, 1)
-    Store(str(folder)).count("routes", 2, 0)
-    store.count("names", 0, 1)
-    assert store.counts() == {"names": (0, 1), "routes": (5, 1)}
+    caches.note_use(store, "routes", 3, 1)
+    caches.note_use(Store(str(folder)), "routes", 2, 0)
+    caches.note_use(store, "names", 0, 1)
+    assert caches.uses(store) == {"names": (0, 1), "routes": (5, 1)}
 
 
 def test_clear_forgets_all_but_the_history(store: Store, folder: Path, tmp_path: Path) -> None:
@@ -329,14 +329,14 @@ def test_clear_forgets_all_but_the_history(store: Store, folder: Path, tmp_path:
     store.note_lie("liar.example", "it lied")
     store.note([], None, Kept("key", stored_path(str(file)), '"v1"', None, 5, None))
     store.flush()
-    store.count("routes", 3, 1)
+    caches.note_use(store, "routes", 3, 1)
     ended(store, entry())
     info = store.info()
     assert info._replace(bytes=0) == Info(str(folder / "state.sqlite3"), 0, 1, 1, 1, 1)
     assert info.bytes >= 4096
     store.clear()
     assert store.info()[2:] == (0, 0, 0, 1)
-    assert (store.liars(), store.counts(), store.noted("key")) == ({}, {}, [])
+    assert (store.liars(), caches.uses(store), store.noted("key")) == ({}, {}, [])
     assert store.trouble == ""
 
 
@@ -359,13 +359,14 @@ def test_many_threads(store: Store) -> None:
 
 CHILD = """
 import sys
+from fastdl.io import caches
 from fastdl.io.store import Entry, Report, Store
 store = Store(sys.argv[1])
 for number in range(25):
     store.learn([Report("a.example", 1)])
     store.note([], Entry(1.0, "https://example.org/"))
     store.flush()
-    store.count("routes", 1, 1)
+    caches.note_use(store, "routes", 1, 1)
     assert not store.trouble, store.trouble
 """
 
@@ -377,7 +378,7 @@ def test_several_processes_lose_nothing(folder: Path) -> None:
     store = Store(str(folder))
     assert store.servers(["a.example"])["a.example"].downloads == 100
     assert len(store.history(None)) == 100
-    assert store.counts() == {"routes": (100, 100)}
+    assert caches.uses(store) == {"routes": (100, 100)}
 
 
 ENDLESS = """

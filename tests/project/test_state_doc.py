@@ -14,7 +14,7 @@ from fastdl.engine import profile
 from fastdl.io import history as history_table
 from fastdl.io import profiles, store, validators
 from fastdl.io import servers as servers_table
-from fastdl.io.heaps import Heap
+from fastdl.io.caches import Heap
 from fastdl.ui.dashboard import downloads, sections
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

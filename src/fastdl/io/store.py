@@ -2,7 +2,7 @@
 
 It is never worth a failed download: whatever goes wrong is passed over (io/database), and every table is bounded. No
 URL of a private download and no secret gets in here. Here is when something is read and written; the rows are the
-business of io/validators, io/servers and io/history.
+business of io/validators, io/servers and io/history; io/caches and io/profiles keep tables of their own in it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from fastdl.io.validators import Kept
 
 if TYPE_CHECKING:
     import sqlite3
-
-    from fastdl.io.heaps import Heap
 
 __all__ = ["Entry", "Info", "Kept", "Report", "Server", "Store", "Totals"]
 
@@ -240,49 +238,6 @@ class Store:
         if any(removed):
             self._db.shrink()
         return removed[0]
-
-    # --- caches ------------------------------------------------------------------------------------------
-
-    def count(self, name: str, hits: int, misses: int) -> None:
-        """Adds to the sums of a cache: how often something was found in it, and how often not."""
-
-        def note(db: sqlite3.Connection) -> None:
-            db.execute("insert or ignore into counters values (?, 0, 0)", (name,))
-            db.execute("update counters set hits = hits + ?, misses = misses + ? where name = ?", (hits, misses, name))
-
-        if hits or misses:
-            self._db.write(note, None)
-
-    def hold(self, name: str, heap: Heap) -> None:
-        """What a cache holds at the end of a run."""
-
-        def note(db: sqlite3.Connection) -> None:
-            most = db.execute("select max(most) from heaps where name = ?", (name,)).fetchone()[0] or 0
-            db.execute(
-                "insert or replace into heaps values (?, ?, ?, ?)",
-                (name, heap.entries, heap.bytes, max(most, heap.most)),
-            )
-
-        self._db.write(note, None)
-
-    def heaps(self) -> dict[str, Heap]:
-        """What each cache held at the end of the last run that had it, by its name."""
-        from fastdl.io.heaps import Heap
-
-        def find(db: sqlite3.Connection) -> dict[str, Heap]:
-            rows = db.execute("select name, entries, bytes, most from heaps order by name")
-            return {str(name): Heap(int(entries), int(size), int(most)) for name, entries, size, most in rows}
-
-        return self._db.read(find, {})
-
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """The sums of every cache by its name: (hits, misses)."""
-
-        def find(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
-            rows = db.execute("select name, hits, misses from counters order by name")
-            return {str(name): (int(hits), int(misses)) for name, hits, misses in rows}
-
-        return self._db.read(find, {})
 
     # --- the whole ---------------------------------------------------------------------------------------
 
