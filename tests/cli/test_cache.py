@@ -14,6 +14,7 @@ import pytest
 from fastdl.__main__ import main
 from fastdl.io import database
 from fastdl.io.store import Entry, Kept, Report, Store
+from states import ended
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def store(folder: Path) -> Store:
     store.note_lie("b.example", "a range differs")
     store.note([], None, Kept("key", str(folder), '"v1"', None, 5, 0))
     store.flush()
-    store.add_history(Entry(1_800_000_000.0, "https://example.org/"))
+    ended(store, Entry(1_800_000_000.0, "https://example.org/"))
     return store
 
 

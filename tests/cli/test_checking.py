@@ -15,6 +15,7 @@ from fastdl.__main__ import main
 from fastdl.core.threshold_rules import rules_of
 from fastdl.core.toml_edit import loads
 from fastdl.io.store import Entry, Store
+from states import ended
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = '[[rule]]\nmetric = "failures"\nabove = "50%"\n'
@@ -42,10 +43,11 @@ def store(folder: Path) -> Store:
     for number in range(10):
         sources = (("a.example.org", "origin", 10 << 20),)
         facts = {"bytes_per_second": 1e6, "seconds": 10.48576, "sources": sources, "faults": (number % 2,)}
-        store.add_history(
-            Entry(time.time() - 3600, "https://a.example.org/f", exit_code=3 * (number < 2), **facts)  # type: ignore[arg-type]
+        ended(
+            store,
+            Entry(time.time() - 3600, "https://a.example.org/f", exit_code=3 * (number < 2), **facts),  # type: ignore[arg-type]
         )
-        store.add_history(Entry(time.time() - 20 * DAY, "https://a.example.org/f", **facts))  # type: ignore[arg-type]
+        ended(store, Entry(time.time() - 20 * DAY, "https://a.example.org/f", **facts))  # type: ignore[arg-type]
     return store
 
 
@@ -108,7 +110,7 @@ def test_faults_are_written_down_and_read(store: Store, capsys: pytest.CaptureFi
 def test_what_an_earlier_fastdl_wrote_has_no_faults_to_count(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store(str(folder))
     for _ in range(5):
-        store.add_history(Entry(time.time(), "https://a.example.org/f", sources=(("a.example.org", "origin", 7),)))
+        ended(store, Entry(time.time(), "https://a.example.org/f", sources=(("a.example.org", "origin", 7),)))
     assert [entry.faults for entry in store.history()] == [()] * 5
     assert main(["stats", "--check", rules('[[rule]]\nmetric = "errors"\nbelow = 9\n' + GOOD)]) == 0
     errors, failures = capsys.readouterr().out.splitlines()

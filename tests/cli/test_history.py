@@ -15,6 +15,7 @@ from fastdl.__main__ import main
 from fastdl.cli import state
 from fastdl.io import database
 from fastdl.io.store import Entry, Store
+from states import ended
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 SHA = "ab" * 32
@@ -34,12 +35,13 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def store(folder: Path) -> Store:
     store = Store(str(folder))
-    store.add_history(
+    ended(
+        store,
         Entry(NOW, "https://example.org/f", "/here/f", 3 << 20, 1.5, 2 << 20, 0, None, SHA, "origin",
               (("example.org", "origin", 2 << 20), ("m.example", "official", 1 << 20)))
     )  # fmt: skip
-    store.add_history(Entry(NOW + 60, "https://example.org/g", None, exit_code=4, error="refused (404). Look."))
-    store.add_history(Entry(NOW + 120, "https://example.org/h", "-", 10, 0.1, 100.0))
+    ended(store, Entry(NOW + 60, "https://example.org/g", None, exit_code=4, error="refused (404). Look."))
+    ended(store, Entry(NOW + 120, "https://example.org/h", "-", 10, 0.1, 100.0))
     return store
 
 
@@ -115,7 +117,7 @@ def test_so_many_at_most(
 
 def test_twenty_unless_told_otherwise(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(30):
-        store.add_history(Entry(NOW, f"https://example.org/{number}"))
+        ended(store, Entry(NOW, f"https://example.org/{number}"))
     assert main(["history", "--json"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 20
 

@@ -44,8 +44,9 @@ _OWN = {
         "target transfer watch worker"
     ),
     "io": (
-        "boot channel chunked contact database decoding dial disk dns files heads http journal_file lookup partial "
-        "phases pipe pool proxy publisher rules_file secrets session settling store strain tls_kind wire writers"
+        "boot channel chunked contact database decoding dial disk dns files heads history http journal_file "
+        "lookup partial phases pipe pool proxy publisher rules_file secrets servers session settling store strain "
+        "tls_kind validators wire writers"
     ),
     "ui": "progress report text",
 }

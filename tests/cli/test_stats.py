@@ -13,10 +13,12 @@ import pytest
 from fastdl.__main__ import main
 from fastdl.cli import state
 from fastdl.core.quantity import format_rate, format_size
+from fastdl.io import caches
 from fastdl.io import store as module
-from fastdl.io.heaps import Heap
+from fastdl.io.caches import Heap
 from fastdl.io.store import Entry, Report, Store
 from servers.pages import Page
+from states import ended
 
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
@@ -26,6 +28,8 @@ class Clock:
 
     def time(self) -> float:
         return NOW
+
+    monotonic = time
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +55,11 @@ def store(folder: Path) -> Store:
         ]
     )
     store.note_lie("m.example:8443", "64 KiB differ from the origin")
-    store.count("routes", 3, 1)
-    store.hold("routes", Heap(20, 9000, 9000))
-    store.hold("routes", Heap(1, 512, 512))
-    store.add_history(Entry(NOW - 60, "https://a.example/f", "/f", 3 << 20, 2.0, 1.5 * (1 << 20)))
-    store.add_history(Entry(NOW, "https://a.example/g", exit_code=3, error="gone"))
+    caches.note_use(store, "routes", 3, 1)
+    caches.note_heap(store, "routes", Heap(20, 9000, 9000))
+    caches.note_heap(store, "routes", Heap(1, 512, 512))
+    ended(store, Entry(NOW - 60, "https://a.example/f", "/f", 3 << 20, 2.0, 1.5 * (1 << 20)))
+    ended(store, Entry(NOW, "https://a.example/g", exit_code=3, error="gone"))
     return store
 
 

@@ -12,6 +12,7 @@ import pytest
 from fastdl.io import profiles
 from fastdl.io.profiles import Profiled, Stretch
 from fastdl.io.store import Entry, Store
+from states import ended
 
 NOW = 1_800_000_000.0
 URL = "https://example.org/file"
@@ -76,7 +77,7 @@ def test_a_row_is_bounded(store: Store, tmp_path: Path) -> None:
 
 
 def test_it_goes_with_the_history(store: Store, tmp_path: Path) -> None:
-    store.add_history(entry(url="https://example.org/remarkable-name"))
+    ended(store, entry(url="https://example.org/remarkable-name"))
     profiles.keep(store, [(entry(url="https://example.org/remarkable-name"), told())])
     store.clear()
     assert len(profiles.load(store)) == 1, "cache clear leaves the history"
@@ -87,7 +88,7 @@ def test_it_goes_with_the_history(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_second_version_is_taken_over(store: Store, tmp_path: Path) -> None:
-    store.add_history(entry())
+    ended(store, entry())
     store.close()
     db = sqlite3.connect(tmp_path / "state" / "state.sqlite3")
     db.execute("drop table profiles")

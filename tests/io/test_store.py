@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from fastdl.engine.existing import before
-from fastdl.io import database
+from fastdl.io import database, validators
 from fastdl.io import store as module
 from fastdl.io.database import Database
-from fastdl.io.store import Kept, Report, Store, stored_path
+from fastdl.io.store import Kept, Report, Store
+from fastdl.io.validators import stored_path
 from fastdl.settings import Settings
 
 KEY = "0" * 64
@@ -353,7 +354,7 @@ def test_nobody_else_reads_it(folder: Path, file: Path) -> None:
 
 
 def test_it_does_not_grow_for_ever(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_ETAGS", 3)
+    monkeypatch.setattr(validators, "MOST_ETAGS", 3)
     monkeypatch.setattr(module, "LOOKED_AFTER", 0)
     store = Store(str(folder))
     for number in range(6):

@@ -12,9 +12,13 @@ from typing import Any
 
 import pytest
 
+from fastdl.core.history import history_url
 from fastdl.core.servers import DAY, FORGOTTEN, HALF_LIFE, LIE_LASTS
+from fastdl.io import caches, history, servers
 from fastdl.io import store as module
-from fastdl.io.store import MOST_NOTED, Entry, Info, Kept, Report, Store, Totals, history_url, stored_path
+from fastdl.io.store import MOST_NOTED, Entry, Info, Kept, Report, Store, Totals
+from fastdl.io.validators import stored_path
+from states import ended
 
 NOW = 1_800_000_000.0
 SHA = "ab" * 32
@@ -59,12 +63,12 @@ def database(folder: Path) -> sqlite3.Connection:
 
 def test_nothing_is_known_and_nothing_is_made(store: Store, folder: Path) -> None:
     assert store.servers(["a.example"]) == {}
-    assert (store.all_servers(), store.liars(), store.history(None), store.counts()) == ([], {}, [], {})
+    assert (store.all_servers(), store.liars(), store.history(None), caches.uses(store)) == ([], {}, [], {})
     assert store.info() == Info(str(folder / "state.sqlite3"))
     assert store.totals() == Totals()
     store.clear()
     store.learn([])
-    store.count("routes", 0, 0)
+    caches.note_use(store, "routes", 0, 0)
     assert not folder.exists()
 
 
@@ -109,7 +113,7 @@ def test_the_last_met_comes_first(store: Store, clock: Clock) -> None:
 
 
 def test_old_and_surplus_servers_go(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_SERVERS", 3)
+    monkeypatch.setattr(servers, "MOST_SERVERS", 3)
     for number in range(6):
         store.learn([Report(f"{number}.example")])
         clock.now += 1
@@ -134,7 +138,7 @@ def test_a_row_that_makes_no_sense_is_passed_over(store: Store, folder: Path, va
 def test_a_host_is_no_place_for_a_secret(store: Store, folder: Path) -> None:
     store.learn([Report("me:hunter2@a.example")])
     store.note_lie("me:hunter2@a.example", "https://me:hunter2@a.example/x?token=hunter2 differs")
-    store.add_history(entry(sources=(("me:hunter2@a.example", "origin", 1),)))
+    ended(store, entry(sources=(("me:hunter2@a.example", "origin", 1),)))
     assert list(store.liars()) == ["a.example"]
     store.close()
     assert all(b"hunter2" not in path.read_bytes() for path in folder.iterdir())
@@ -175,7 +179,7 @@ def test_a_second_lie_renews_the_first(store: Store, clock: Clock) -> None:
 
 
 def test_surplus_lies_go(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_LIES", 2)
+    monkeypatch.setattr(servers, "MOST_LIES", 2)
     for number in range(5):
         store.note_lie(f"{number}.example", "")
         clock.now += 1
@@ -200,7 +204,7 @@ def test_history_comes_back_newest_first(store: Store, folder: Path) -> None:
         (("example.org", "origin", 7), ("m.example:81", "official", 3)),
     )
     for each in (entry(1), whole, entry(0)):
-        store.add_history(each)
+        ended(store, each)
     found = Store(str(folder)).history(None)
     assert found == [entry(0, sources=()), whole, entry(1)]
     assert store.history(2) == found[:2]
@@ -208,10 +212,11 @@ def test_history_comes_back_newest_first(store: Store, folder: Path) -> None:
 
 
 def test_no_secret_gets_into_the_history(store: Store, folder: Path) -> None:
-    store.add_history(
+    ended(
+        store,
         Entry(
             NOW, "https://me:hunter2@example.org/f?sig=hunter2", None, error="https://x.example/?token=hunter2 failed"
-        )
+        ),
     )
     store.close()
     assert all(b"hunter2" not in path.read_bytes() for path in folder.iterdir())
@@ -238,28 +243,28 @@ def test_the_url_of_a_private_download(url: str, shown: str) -> None:
 def test_the_error_of_a_private_download_names_no_path(store: Store) -> None:
     error = "the server of https://example.org:81/secret/f?a=secret refused (404, see https://b.example/secret). Look."
     url = history_url("https://example.org:81/secret/f", private=True)
-    store.add_history(Entry(NOW, url, error=error))
-    store.add_history(Entry(NOW, "https://example.org:81/secret/f", error=error))
+    ended(store, Entry(NOW, url, error=error))
+    ended(store, Entry(NOW, "https://example.org:81/secret/f", error=error))
     public, private = store.history(None)
     assert public.error == error
     assert private.error == "the server of https://example.org:81/*** refused (404, see https://b.example/***). Look."
 
 
 def test_a_relative_path_is_written_in_full(store: Store) -> None:
-    store.add_history(Entry(NOW, "https://example.org/f", "f.bin"))
+    ended(store, Entry(NOW, "https://example.org/f", "f.bin"))
     assert store.history(1)[0].path == os.path.abspath("f.bin")
 
 
 def test_the_history_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_HISTORY", 3)
+    monkeypatch.setattr(history, "MOST_HISTORY", 3)
     for number in range(7):
-        store.add_history(entry(number))
+        ended(store, entry(number))
     assert store.history(None) == [entry(6), entry(5), entry(4)]
 
 
 def test_a_row_of_the_history_that_makes_no_sense(store: Store, folder: Path) -> None:
     for number in range(6):
-        store.add_history(entry(number))
+        ended(store, entry(number))
     with database(folder) as db:
         db.execute("update history set size = 9e999 where id = 5")
         db.execute("update history set sources = ? where id = 6", ("[" * 50_000,))
@@ -272,7 +277,7 @@ def test_a_row_of_the_history_that_makes_no_sense(store: Store, folder: Path) ->
 
 
 def test_totals_of_a_history_without_a_time(store: Store, folder: Path) -> None:
-    store.add_history(entry(0))
+    ended(store, entry(0))
     with database(folder) as db:
         db.execute("update history set ended = 'soon'")
     db.close()
@@ -280,30 +285,30 @@ def test_totals_of_a_history_without_a_time(store: Store, folder: Path) -> None:
 
 
 def test_totals(store: Store) -> None:
-    store.add_history(entry(0, seconds=2.0, bytes_per_second=500.0))
-    store.add_history(entry(1, seconds=1.0, bytes_per_second=100.0, exit_code=3))
+    ended(store, entry(0, seconds=2.0, bytes_per_second=500.0))
+    ended(store, entry(1, seconds=1.0, bytes_per_second=100.0, exit_code=3))
     assert store.totals() == Totals(2, 1, 1100, 3.0, NOW)
 
 
 def test_what_is_cleared_is_gone_from_the_file(store: Store, folder: Path) -> None:
     for _ in range(100):
-        store.add_history(Entry(NOW, "https://example.org/very-private-matter", "/here/very-private-matter"))
+        ended(store, Entry(NOW, "https://example.org/very-private-matter", "/here/very-private-matter"))
     assert store.clear_history() == 100
     assert store.history(None) == []
     assert store.clear_history() == 0
     assert all(b"very-private-matter" not in path.read_bytes() for path in folder.iterdir())
-    store.add_history(entry(1))
+    ended(store, entry(1))
     assert store.history(None) == [entry(1)]
 
 
 def test_two_at_once(folder: Path, store: Store) -> None:
     """A second one has the file open while the first one clears."""
-    store.add_history(entry(1))
+    ended(store, entry(1))
     other = Store(str(folder))
     assert len(other.history(None)) == 1
     assert store.clear_history() == 1
     assert other.history(None) == []
-    other.add_history(entry(2))
+    ended(other, entry(2))
     assert store.history(None) == [entry(2)]
 
 
@@ -311,10 +316,10 @@ def test_two_at_once(folder: Path, store: Store) -> None:
 
 
 def test_counters_add_up(store: Store, folder: Path) -> None:
-    store.count("routes", 3, 1)
-    Store(str(folder)).count("routes", 2, 0)
-    store.count("names", 0, 1)
-    assert store.counts() == {"names": (0, 1), "routes": (5, 1)}
+    caches.note_use(store, "routes", 3, 1)
+    caches.note_use(Store(str(folder)), "routes", 2, 0)
+    caches.note_use(store, "names", 0, 1)
+    assert caches.uses(store) == {"names": (0, 1), "routes": (5, 1)}
 
 
 def test_clear_forgets_all_but_the_history(store: Store, folder: Path, tmp_path: Path) -> None:
@@ -324,14 +329,14 @@ def test_clear_forgets_all_but_the_history(store: Store, folder: Path, tmp_path:
     store.note_lie("liar.example", "it lied")
     store.note([], None, Kept("key", stored_path(str(file)), '"v1"', None, 5, None))
     store.flush()
-    store.count("routes", 3, 1)
-    store.add_history(entry())
+    caches.note_use(store, "routes", 3, 1)
+    ended(store, entry())
     info = store.info()
     assert info._replace(bytes=0) == Info(str(folder / "state.sqlite3"), 0, 1, 1, 1, 1)
     assert info.bytes >= 4096
     store.clear()
     assert store.info()[2:] == (0, 0, 0, 1)
-    assert (store.liars(), store.counts(), store.noted("key")) == ({}, {}, [])
+    assert (store.liars(), caches.uses(store), store.noted("key")) == ({}, {}, [])
     assert store.trouble == ""
 
 
@@ -339,7 +344,7 @@ def test_many_threads(store: Store) -> None:
     def work(number: int) -> None:
         for _ in range(20):
             store.learn([Report("a.example", 1), Report(f"{number}.example", 1)])
-            store.add_history(entry(number))
+            ended(store, entry(number))
             store.servers(["a.example"])
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
@@ -354,12 +359,14 @@ def test_many_threads(store: Store) -> None:
 
 CHILD = """
 import sys
+from fastdl.io import caches
 from fastdl.io.store import Entry, Report, Store
 store = Store(sys.argv[1])
 for number in range(25):
     store.learn([Report("a.example", 1)])
-    store.add_history(Entry(1.0, "https://example.org/"))
-    store.count("routes", 1, 1)
+    store.note([], Entry(1.0, "https://example.org/"))
+    store.flush()
+    caches.note_use(store, "routes", 1, 1)
     assert not store.trouble, store.trouble
 """
 
@@ -371,7 +378,7 @@ def test_several_processes_lose_nothing(folder: Path) -> None:
     store = Store(str(folder))
     assert store.servers(["a.example"])["a.example"].downloads == 100
     assert len(store.history(None)) == 100
-    assert store.counts() == {"routes": (100, 100)}
+    assert caches.uses(store) == {"routes": (100, 100)}
 
 
 ENDLESS = """
@@ -380,7 +387,8 @@ from fastdl.io.store import Entry, Report, Store
 store = Store(sys.argv[1])
 while True:
     store.learn([Report("a.example", 1)])
-    store.add_history(Entry(1.0, "https://example.org/"))
+    store.note([], Entry(1.0, "https://example.org/"))
+    store.flush()
     print(flush=True)
 """
 

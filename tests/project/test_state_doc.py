@@ -11,8 +11,10 @@ from fastdl.cli import history, stats
 from fastdl.config import state_dir
 from fastdl.core import servers
 from fastdl.engine import profile
-from fastdl.io import profiles, store
-from fastdl.io.heaps import Heap
+from fastdl.io import history as history_table
+from fastdl.io import profiles, store, validators
+from fastdl.io import servers as servers_table
+from fastdl.io.caches import Heap
 from fastdl.ui.dashboard import downloads, sections
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -71,10 +73,10 @@ def test_keys_of_cache() -> None:
 def test_bounds() -> None:
     written = {row[0]: row[2] for row in cells("What") if row[2][0].isdigit()}
     bounds = {
-        "servers": store.MOST_SERVERS,
-        "lies": store.MOST_LIES,
-        "ETags": store.MOST_ETAGS,
-        "history": store.MOST_HISTORY,
+        "servers": servers_table.MOST_SERVERS,
+        "lies": servers_table.MOST_LIES,
+        "ETags": validators.MOST_ETAGS,
+        "history": history_table.MOST_HISTORY,
         "profiles": profiles.MOST_PROFILES,
     }
     assert written == {name: f"{bound:,}" for name, bound in bounds.items()}

@@ -7,7 +7,7 @@ from fastdl.core.hints import Any
 from fastdl.core.quantity import format_rate, format_seconds, format_size
 from fastdl.core.record import Record
 from fastdl.core.servers import HALF_LIFE, LIE_LASTS
-from fastdl.io.heaps import Heap
+from fastdl.io.caches import Heap
 from fastdl.io.store import Server, Totals
 from fastdl.ui.table import table
 

@@ -11,6 +11,7 @@ from fastdl.cli.parse import parse
 from fastdl.cli.state import JSON, check, open_store, say
 from fastdl.core.hints import Any
 from fastdl.errors import UsageError
+from fastdl.io import caches
 from fastdl.io.store import Store
 from fastdl.options import Option
 from fastdl.ui.progress import emit
@@ -56,7 +57,7 @@ def collected(store: Store) -> Stats:
     """What the store holds. Raises DiskError if it cannot be read."""
     servers = store.all_servers()
     check(store)
-    return Stats(servers, store.lies(), store.counts(), store.heaps(), store.totals())
+    return Stats(servers, store.lies(), caches.uses(store), caches.heaps(store), store.totals())
 
 
 def _checked(rules: str, values: Mapping[str, Any]) -> int:

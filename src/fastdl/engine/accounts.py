@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from fastdl.core.history import Entry
     from fastdl.engine.job import Job
     from fastdl.engine.sourcing import Sourcing
-    from fastdl.io.store import Kept, Report
+    from fastdl.core.servers import Report
+    from fastdl.io.validators import Kept
 
 CONVICTION = -2  # the worker of the tracker that books what liars sent
 
@@ -135,7 +136,7 @@ def _kept(job: Job) -> Kept | None:
 
 def _reports(job: Job) -> list[Report]:
     """What the sources have shown of themselves, of those that were asked."""
-    from fastdl.io.store import Report
+    from fastdl.core.servers import Report
 
     counts = job.counters.by_source()
     attempt = job.main

@@ -22,7 +22,7 @@ from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from fastdl.io.session import Session
-    from fastdl.io.store import Kept
+    from fastdl.io.validators import Kept
 
 SAMPLE = 64 * 1024  # bytes of an existing file that are compared with the server's
 
@@ -67,7 +67,7 @@ def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Befor
     folder of the settings. `noted`: all that was noted of its URL."""
     if not noted:
         return Before(path)
-    from fastdl.io.store import stored_path
+    from fastdl.io.validators import stored_path
 
     if path is None:
         folder = stored_path(settings.dir)
@@ -87,7 +87,7 @@ def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Befor
 
 def _note_of(key: str, path: str, found: Validators, *, chosen: bool) -> Kept | None:
     """What is to be noted of a file (see Kept); None where it is none, or the server's words fit into no request."""
-    from fastdl.io.store import Kept, is_field, stored_path
+    from fastdl.io.validators import Kept, is_field, stored_path
 
     state = target.stat_of(path)
     etag, modified = (value if is_field(value) else None for value in (found.etag, found.last_modified))

@@ -167,6 +167,14 @@ class Database:
         self._warn(f"the state file {self.path} {why}; it is set aside as {os.path.basename(aside)}")
 
 
+def bound(db: sqlite3.Connection, table: str, key: str, age: str, most: int) -> None:
+    """Remove the oldest rows of a table that has more than `most`."""
+    surplus = db.execute(f"select count(*) from {table}").fetchone()[0] - most
+    if surplus > 0:
+        sql = f"delete from {table} where {key} in (select {key} from {table} order by {age} limit ?)"
+        db.execute(sql, (surplus,))
+
+
 def _waiting(db: sqlite3.Connection, seconds: float, work: Work[T]) -> T:
     db.execute(f"pragma busy_timeout = {int(1000 * seconds)}")
     return work(db)

@@ -343,14 +343,16 @@ class Session:
         if self._store is not None:
             cache = self._mapper.cache if self._mapper is not None else None
             if cache is not None:
-                self._store.count("routes", cache.hits, cache.misses)
+                from fastdl.io.caches import note_use
+
+                note_use(self._store, "routes", cache.hits, cache.misses)
             if self.many:
                 self._weigh(self._store)
             self._store.close()
 
     def _weigh(self, store: Store) -> None:
         """Note what the caches hold. Where there are few URLs it would say nothing, and cost as much as a file."""
-        from fastdl.io.heaps import weighed
+        from fastdl.io.caches import note_heap, weighed
 
         mapper, trust = self._mapper, sys.modules.get("fastdl.io.trust_store")
         caches: dict[str, list[Any]] = {"addresses": self.resolver.held()}
@@ -360,7 +362,7 @@ class Session:
         if trust is not None:
             caches["TLS sessions"] = trust.held_sessions()
         for name, entries in caches.items():
-            store.hold(name, weighed(entries))
+            note_heap(store, name, weighed(entries))
 
 
 def _by_proxy(channel: Channel) -> tuple[bool, tuple[tuple[str, str], ...]]:

@@ -1,7 +1,8 @@
 """What is remembered between runs, in SQLite in the platform's state folder: servers, lies, ETags, history, counters.
 
 It is never worth a failed download: whatever goes wrong is passed over (io/database), and every table is bounded. No
-URL of a private download and no secret gets in here. How knowledge of a server fades is core/servers' business.
+URL of a private download and no secret gets in here. Here is when something is read and written; the rows are the
+business of io/validators, io/servers and io/history; io/caches and io/profiles keep tables of their own in it.
 """
 
 from __future__ import annotations
@@ -9,36 +10,27 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from fastdl.core.hints import TYPE_CHECKING, Any
-from fastdl.core.history import PRIVATE, Entry, Totals, history_error, history_url
+from fastdl.core.hints import TYPE_CHECKING
+from fastdl.core.history import Entry, Totals
 from fastdl.core.record import Record
-from fastdl.core.servers import FORGOTTEN, LIE_LASTS, Memory, Report, Server, lasts, recall, remember
-from fastdl.core.urls import clean, mask
+from fastdl.core.servers import Report, Server
+from fastdl.io import servers, validators
 from fastdl.io.database import Database
+from fastdl.io.validators import Kept
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from fastdl.io.heaps import Heap
-
-__all__ = ["Entry", "Info", "Report", "Server", "Store", "Totals", "history_url"]
+__all__ = ["Entry", "Info", "Kept", "Report", "Server", "Store", "Totals"]
 
 FILE = "state.sqlite3"
-MOST_ETAGS = 200_000
 LOOKED_AFTER = 5_000  # ETags that are written between two looks at how many there are
-MOST_NOTED_OF_ONE = 64  # files of one URL that are looked at
-MOST_SERVERS = 2_000
-MOST_LIES = 1_000
-MOST_HISTORY = 10_000
 MOST_NOTED = 500  # reports and downloads that wait to be written
 NOTED_SECONDS = 2.0  # for so long at most, where others come
 MOST_KEPT = 32  # the same for ETags: after a kill, files without them are sent once more
 KEPT_SECONDS = 0.2
-_LONGEST_HOST = 300  # characters: a name of 253, a port
-_LONGEST_TEXT = 4_000
-_LONGEST_FIELD = 1_000
 VERSION = 4
 
 _SCHEMA = (
@@ -74,20 +66,6 @@ class Info(Record):
     lies: int = 0
     etags: int = 0
     history: int = 0
-
-
-class Kept(Record):
-    """A file when it was fetched: what the server said of it, and what it was on the disk. `path` is as the store has
-    it (see `stored_path`), `size` in bytes, `mtime` in nanoseconds (None: an earlier fastdl did not note it);
-    `chosen`: 1 if the server chose the name, and the URL does not tell it."""
-
-    url_key: str
-    path: str
-    etag: str | None
-    modified: str | None
-    size: int
-    mtime: int | None
-    chosen: int = 0
 
 
 def ignore(text: str) -> None:
@@ -129,62 +107,40 @@ class Store:
         self.flush()
         self._db.close()
 
-    # --- ETags -----------------------------------------------------------------------------------------------
+    # --- what files were ---------------------------------------------------------------------------------
 
     def noted(self, url_key: str) -> list[Kept]:
         """What was noted of the files that a URL was fetched to; most often one, of many the newest ones: somebody may
         fetch it into another folder each day."""
         with self._guard:
-            found = dict(self._kept.get(url_key, {}))
-
-        def find(db: sqlite3.Connection) -> list[Kept]:
-            sql = (
-                "select url_key, path, etag, modified, size, mtime, chosen from validators where url_key = ?"
-                " order by seen desc limit ?"
-            )
-            return [kept for kept in map(_kept, db.execute(sql, (url_key, MOST_NOTED_OF_ONE))) if kept is not None]
-
+            waiting = dict(self._kept.get(url_key, {}))
         none: list[Kept] = []
-        return [*found.values(), *(kept for kept in self._db.read(find, none) if kept.path not in found)]
+        written = self._db.read(lambda db: list(validators.of(db, url_key)), none)
+        return [*waiting.values(), *(kept for kept in written if kept.path not in waiting)]
 
     def names_chosen(self) -> bool:
         """Whether any file has a name that its URL does not tell: else there is no need to look for one. Asked once, as
         for each of many small files it would cost a part of its time."""
         if self._names_chosen is None:
-            sql = "select 1 from validators where chosen limit 1"
-            found = self._db.read(lambda db: db.execute(sql).fetchone(), None)
-            self._names_chosen = found is not None or bool(self._names_chosen)
+            found = self._db.read(validators.any_chosen, False)
+            self._names_chosen = found or bool(self._names_chosen)
         return self._names_chosen
 
-    # --- servers ---------------------------------------------------------------------------------------------
+    # --- servers and lies --------------------------------------------------------------------------------
 
     def servers(self, hosts: Iterable[str]) -> dict[str, Server]:
         """What is known now of those among `hosts` ("host" or "host:port") that were met before."""
-        asked = {host: _host(host) for host in hosts}
-        now = time.time()
-
-        def find(db: sqlite3.Connection) -> dict[str, Server]:
-            found = {host: _memory(db, key) for host, key in asked.items()}
-            return {host: recall(memory, now) for host, memory in found.items() if memory is not None}
-
-        return self._db.read(find, {}) if asked else {}
+        asked = list(hosts)
+        return self._db.read(lambda db: servers.known(db, asked, time.time()), {}) if asked else {}
 
     def all_servers(self) -> list[Server]:
         """Every server that is remembered, the one met last first."""
-        now = time.time()
-
-        def find(db: sqlite3.Connection) -> list[Server]:
-            rows = db.execute("select * from servers order by seen desc, host")
-            return [recall(memory, now) for memory in map(_checked, rows) if memory is not None]
-
-        return self._db.read(find, [])
+        return self._db.read(lambda db: list(servers.everyone(db, time.time())), [])
 
     def learn(self, reports: Sequence[Report]) -> None:
         """Adds what a download saw of its servers, in one transaction."""
         if reports:
-            self._db.write(lambda db: _learn(db, reports), None)
-
-    # --- lies ------------------------------------------------------------------------------------------------
+            self._db.write(lambda db: servers.learn(db, reports, time.time()), None)
 
     def liars(self) -> dict[str, float]:
         """The servers that sent altered bytes within the last 30 days, with the Unix time of that."""
@@ -192,51 +148,33 @@ class Store:
 
     def lies(self) -> list[tuple[str, float, str]]:
         """The same with the evidence, newest first: (netloc, Unix time, half a sentence)."""
-        now = time.time()
-
-        def find(db: sqlite3.Connection) -> list[tuple[str, float, str]]:
-            rows = db.execute("select host, told, evidence from lies order by told desc, host")
-            sound = [(str(host), told, str(evidence)) for host, told, evidence in rows if isinstance(told, float)]
-            return [lie for lie in sound if lasts(lie[1], now)]
-
-        return self._db.read(find, [])
+        return self._db.read(lambda db: list(servers.lies(db, time.time())), [])
 
     def note_lie(self, netloc: str, evidence: str) -> None:
         """Remember that a server sent altered bytes. `evidence`: half a sentence without a URL."""
-        now = time.time()
+        self._db.write(lambda db: servers.note_lie(db, netloc, evidence, time.time()), None)
 
-        def note(db: sqlite3.Connection) -> None:
-            db.execute(
-                "insert or replace into lies values (?, ?, ?)",
-                (_host(netloc), now, clean(mask(evidence), _LONGEST_TEXT)),
-            )
-            db.execute("delete from lies where told <= ?", (now - LIE_LASTS,))
-            _bound(db, "lies", "host", "told", MOST_LIES)
-
-        self._db.write(note, None)
-
-    # --- history ---------------------------------------------------------------------------------------------
-
-    def add_history(self, entry: Entry) -> None:
-        """Writes down a download that has ended. Secrets are masked here once more."""
-        self._db.write(lambda db: _add_history(db, [entry]), None)
+    # --- downloads that have ended -----------------------------------------------------------------------
 
     def note(self, reports: Sequence[Report], entry: Entry | None, kept: Kept | None = None) -> None:
-        """The same two, and what the file was, later and for many downloads at once: a transaction for each would cost
-        a run of many small files a fifth of its time. At the latest when the store is closed."""
+        """What a download saw of its servers, its line of the history, and what its file was. Written later and for
+        many downloads at once: a transaction for each would cost a run of many small files a fifth of its time. At the
+        latest when the store is closed."""
         with self._guard:
             if kept is not None:
                 self._kept.setdefault(kept.url_key, {})[kept.path] = kept
                 self._names_chosen = True if kept.chosen else self._names_chosen
-            waited = time.monotonic() - self._kept_flushed > KEPT_SECONDS
-            overdue = len(self._kept) >= MOST_KEPT or (bool(self._kept) and waited)
+            if entry is not None:
+                self._ended.append(entry)
             self._reports += reports
-            self._ended += [entry] if entry is not None else []
+            now = time.monotonic()
             full = len(self._reports) + len(self._ended) >= MOST_NOTED
-            late = time.monotonic() - self._flushed > NOTED_SECONDS
+            late = now - self._flushed > NOTED_SECONDS
+            kept_late = bool(self._kept) and now - self._kept_flushed > KEPT_SECONDS
+            kept_due = len(self._kept) >= MOST_KEPT or kept_late
         if full or late:
             self.flush()
-        elif overdue:
+        elif kept_due:
             self._write([], [])
 
     def flush(self) -> None:
@@ -256,13 +194,16 @@ class Store:
             self._unseen = 0 if look else self._unseen
 
         def write(db: sqlite3.Connection) -> None:
+            now = time.time()
             if reports:
-                _learn(db, reports)
+                servers.learn(db, reports, now)
             if entries:
-                _add_history(db, entries)
-            _keep(db, kept)
+                from fastdl.io import history
+
+                history.add(db, entries)
+            validators.keep(db, kept, now)
             if look:
-                _bound(db, "validators", "seen", "seen", MOST_ETAGS)
+                validators.forget_surplus(db)
 
         if not (reports or entries or kept):
             return
@@ -275,86 +216,30 @@ class Store:
                 if not of_one:
                     self._kept.pop(each.url_key, None)
 
+    # --- history -----------------------------------------------------------------------------------------
+
     def history(self, limit: int | None = None) -> list[Entry]:
         """Past downloads, newest first; at most `limit`."""
+        from fastdl.io import history
 
-        def find(db: sqlite3.Connection) -> list[Entry]:
-            sql = (
-                "select ended, url, path, size, seconds, rate, exit_code, error, sha256, digest_source, sources"
-                " from history order by id desc limit ?"
-            )
-            return list(_entries(db.execute(sql, (-1 if limit is None else limit,))))
-
-        return self._db.read(find, [])
+        return self._db.read(lambda db: list(history.newest(db, limit)), [])
 
     def totals(self) -> Totals:
         """Sums over the history."""
+        from fastdl.io import history
 
-        def find(db: sqlite3.Connection) -> Totals:
-            sql = (
-                "select count(*), coalesce(sum(exit_code != 0), 0), coalesce(sum(rate * seconds), 0),"
-                " coalesce(sum(seconds), 0), min(ended) from history"
-            )
-            count, failed, size, seconds, since = db.execute(sql).fetchone()
-            since = since if isinstance(since, float) else None  # SQLite keeps whatever is written into a column
-            return Totals(count, failed, round(size), float(seconds), since)
-
-        return self._db.read(find, Totals())
+        return self._db.read(history.totals, Totals())
 
     def clear_history(self) -> int:
         """Removes the history, from the file too; how many downloads it had."""
+        from fastdl.io import history
 
-        def remove(db: sqlite3.Connection) -> tuple[int, int]:
-            profiles = db.execute("delete from profiles").rowcount  # they tell of downloads too
-            return db.execute("delete from history").rowcount, profiles
-
-        removed = self._db.write(remove, (0, 0))
+        removed = self._db.write(history.clear, (0, 0))
         if any(removed):
             self._db.shrink()
         return removed[0]
 
-    # --- counters and the whole ------------------------------------------------------------------------------
-
-    def count(self, name: str, hits: int, misses: int) -> None:
-        """Adds to the sums of a cache: how often something was found in it, and how often not."""
-
-        def note(db: sqlite3.Connection) -> None:
-            db.execute("insert or ignore into counters values (?, 0, 0)", (name,))
-            db.execute("update counters set hits = hits + ?, misses = misses + ? where name = ?", (hits, misses, name))
-
-        if hits or misses:
-            self._db.write(note, None)
-
-    def hold(self, name: str, heap: Heap) -> None:
-        """What a cache holds at the end of a run."""
-
-        def note(db: sqlite3.Connection) -> None:
-            most = db.execute("select max(most) from heaps where name = ?", (name,)).fetchone()[0] or 0
-            db.execute(
-                "insert or replace into heaps values (?, ?, ?, ?)",
-                (name, heap.entries, heap.bytes, max(most, heap.most)),
-            )
-
-        self._db.write(note, None)
-
-    def heaps(self) -> dict[str, Heap]:
-        """What each cache held at the end of the last run that had it, by its name."""
-        from fastdl.io.heaps import Heap
-
-        def find(db: sqlite3.Connection) -> dict[str, Heap]:
-            rows = db.execute("select name, entries, bytes, most from heaps order by name")
-            return {str(name): Heap(int(entries), int(size), int(most)) for name, entries, size, most in rows}
-
-        return self._db.read(find, {})
-
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """The sums of every cache by its name: (hits, misses)."""
-
-        def find(db: sqlite3.Connection) -> dict[str, tuple[int, int]]:
-            rows = db.execute("select name, hits, misses from counters order by name")
-            return {str(name): (int(hits), int(misses)) for name, hits, misses in rows}
-
-        return self._db.read(find, {})
+    # --- the whole ---------------------------------------------------------------------------------------
 
     def info(self) -> Info:
         """Where the store lies, how large it is, what it holds."""
@@ -377,123 +262,6 @@ class Store:
         if os.path.exists(self._db.path):
             self._db.write(forget, None)
             self._db.shrink()
-
-
-# --- rows ----------------------------------------------------------------------------------------------------
-
-
-def _learn(db: sqlite3.Connection, reports: Sequence[Report]) -> None:
-    now = time.time()
-    known: dict[str, Memory | None] = {}  # many files of one server are one row
-    for report in reports:
-        key = _host(report.host)
-        if key not in known:
-            known[key] = _memory(db, key)
-        known[key] = remember(known[key], report._replace(host=key), now)
-    rows = [tuple(memory) for memory in known.values() if memory is not None]
-    db.executemany("insert or replace into servers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    db.execute("delete from servers where seen < ?", (now - FORGOTTEN,))
-    _bound(db, "servers", "host", "seen", MOST_SERVERS)
-
-
-def _add_history(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
-    import json
-
-    for entry in entries:
-        url = history_url(entry.url, private=entry.url.endswith(PRIVATE))
-        row = (
-            entry.when,
-            clean(url, _LONGEST_TEXT),
-            entry.path if entry.path in (None, "-") else stored_path(entry.path),
-            entry.size,
-            entry.seconds,
-            entry.bytes_per_second,
-            entry.exit_code,
-            clean(history_error(entry.error, url), _LONGEST_TEXT) if entry.error is not None else None,
-            entry.sha256,
-            entry.digest_source,
-            json.dumps(_sources(entry)),
-        )
-        db.execute("insert into history values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    # numbers are never used twice, so the newest number says which ones are too old
-    db.execute("delete from history where id <= (select max(id) from history) - ?", (MOST_HISTORY,))
-
-
-def _sources(entry: Entry) -> list[list[Any]]:
-    """[netloc, trust, bytes, faults] of each; those of an earlier fastdl have no faults."""
-    faults = entry.faults if len(entry.faults) == len(entry.sources) else ()
-    rows = [[clean(_host(host), _LONGEST_HOST), trust, size] for host, trust, size in entry.sources]
-    return [[*row, *faults[number : number + 1]] for number, row in enumerate(rows)]
-
-
-def _keep(db: sqlite3.Connection, kept: Sequence[Kept]) -> None:
-    now = time.time()
-    db.executemany("insert or replace into validators values (?, ?, ?, ?, ?, ?, ?, ?)", [(*each, now) for each in kept])
-
-
-def _kept(row: Sequence[Any]) -> Kept | None:
-    """A row of `validators` if it makes sense."""
-    kept = Kept(*row)
-    texts = all(value is None or isinstance(value, str) for value in kept[:4])
-    sound = texts and kept.path is not None and isinstance(kept.size, int) and isinstance(kept.mtime, int | None)
-    return kept if sound and is_field(kept.etag) and is_field(kept.modified) else None
-
-
-def is_field(value: str | None) -> bool:
-    """Whether it may stand in a request as it is."""
-    return value is None or (value.isprintable() and value.isascii() and 0 < len(value) <= _LONGEST_FIELD)
-
-
-def _memory(db: sqlite3.Connection, host: str) -> Memory | None:
-    row = db.execute("select * from servers where host = ?", (host,)).fetchone()
-    return _checked(row) if row is not None else None
-
-
-def _checked(row: Sequence[Any]) -> Memory | None:
-    """A row of `servers` if it makes sense: SQLite keeps whatever is written into a column."""
-    host, *numbers = row
-    ranges = numbers.pop(7)
-    if not isinstance(host, str) or not all(isinstance(value, int | float) and 0 <= value < 1e19 for value in numbers):
-        return None
-    numbers.insert(7, bool(ranges) if ranges is not None else None)
-    return Memory(host, *numbers)
-
-
-def _entries(rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
-    """Rows of `history`; one that makes no sense is left out."""
-    import json
-
-    for when, url, path, size, seconds, rate, code, error, sha256, source, sources in rows:
-        try:
-            told = json.loads(sources)
-            parts = tuple((str(host), str(trust), int(count)) for host, trust, count, *_ in told)
-            faults = tuple(int(row[3]) for row in told) if all(len(row) > 3 for row in told) else ()
-            facts = (None if size is None else int(size), float(seconds), float(rate), int(code))
-            words = (_word(error), _word(sha256), _word(source))
-            yield Entry(float(when), str(url), _word(path), *facts, *words, parts, faults)
-        except (TypeError, ValueError, OverflowError, RecursionError):
-            continue
-
-
-def _word(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _bound(db: sqlite3.Connection, table: str, key: str, age: str, most: int) -> None:
-    """Removes the oldest rows of a table that has more than `most`."""
-    surplus = db.execute(f"select count(*) from {table}").fetchone()[0] - most
-    if surplus > 0:
-        sql = f"delete from {table} where {key} in (select {key} from {table} order by {age} limit ?)"
-        db.execute(sql, (surplus,))
-
-
-def _host(netloc: str) -> str:
-    return clean(netloc.rpartition("@")[2].lower(), _LONGEST_HOST)
-
-
-def stored_path(path: str) -> str:
-    """The absolute path as text that SQLite takes: names of other encodings have surrogates in them."""
-    return os.path.abspath(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _size(path: str) -> int | None:

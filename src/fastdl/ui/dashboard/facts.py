@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastdl.core.history import Entry, Totals
 from fastdl.core.record import Record
 from fastdl.core.servers import Server
-from fastdl.io.heaps import Heap
+from fastdl.io.caches import Heap
 from fastdl.io.profiles import Profiled
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from fastdl.core.record import Record
+from fastdl.io import caches
+from fastdl.io.caches import Heap, weighed
 from fastdl.io.dns import Address
-from fastdl.io.heaps import Heap, weighed
 from fastdl.io.session import Session
 from fastdl.io.store import Store
 from fastdl.settings import Settings
@@ -49,20 +50,20 @@ def test_a_run_of_many_files_notes_its_caches(tmp_path: Path, monkeypatch: pytes
     for many in (False, True):
         session = Session(Settings())
         session.many = many
-        assert session.store.heaps() == {}
+        assert caches.heaps(session.store) == {}
         url = "https://example.org/file"
         session.mapper.route(url)
         session.close()
-    heaps = Store(str(tmp_path)).heaps()
+    heaps = caches.heaps(Store(str(tmp_path)))
     assert set(heaps) >= {"routes", "names", "addresses"}
     assert all(heap.most == heap.bytes for heap in heaps.values())
 
 
 def test_the_most_of_all_runs_is_kept(tmp_path: Path) -> None:
     store = Store(os.fspath(tmp_path))
-    store.hold("routes", Heap(9, 900, 900))
-    store.hold("routes", Heap(1, 100, 100))
-    store.hold("names", Heap(2, 50, 50))
-    assert store.heaps() == {"names": Heap(2, 50, 50), "routes": Heap(1, 100, 900)}
+    caches.note_heap(store, "routes", Heap(9, 900, 900))
+    caches.note_heap(store, "routes", Heap(1, 100, 100))
+    caches.note_heap(store, "names", Heap(2, 50, 50))
+    assert caches.heaps(store) == {"names": Heap(2, 50, 50), "routes": Heap(1, 100, 900)}
     store.clear()
-    assert store.heaps() == {}
+    assert caches.heaps(store) == {}
