@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import socket
 import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from ports import refusing
 from servers.files import FileApp, Reply
 from servers.raw import Connection, RawServer, Request, Serve
 from servers.run import Result, Runner, check
@@ -423,9 +423,8 @@ def test_a_mirror_of_no_use(fastdl: Runner, serve: Serve, kind: str) -> None:
 
 
 def test_a_mirror_that_refuses_connections(fastdl: Runner, serve: Serve) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # and does not listen
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/file.bin"
+    with refusing() as port:
+        url = f"http://127.0.0.1:{port}/file.bin"
         result = fastdl.get(*args(serve(honest(rate=RATE))), "-m", url, "--json")
     assert right(fastdl, result)
     assert warnings(result) == []

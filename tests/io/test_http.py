@@ -31,6 +31,7 @@ from fastdl.io.http import HttpSession
 from fastdl.io.http_channel import HttpChannel
 from fastdl.io.wire import WireChannel
 from fastdl.settings import Settings
+from ports import refusing
 from servers.raw import Connection, RawServer
 from servers.tls import Certificates
 
@@ -248,12 +249,12 @@ def test_an_untrusted_server(session: Callable[..., HttpSession], certificates: 
 
 
 def test_nobody_listens(session: Callable[..., HttpSession]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    channel = session().open(parse_url(url))
-    with pytest.raises(ConnectFailed, match="refused"):
-        ask(channel, url)
-    channel.close()
+    with refusing() as port:
+        url = f"http://127.0.0.1:{port}/"
+        channel = session().open(parse_url(url))
+        with pytest.raises(ConnectFailed, match="refused"):
+            ask(channel, url)
+        channel.close()
 
 
 def test_an_answer_that_came_before_the_request_was_read_counts(session: Callable[..., HttpSession]) -> None:
