@@ -25,6 +25,7 @@ class Line:
         near, self.far = socket.socketpair()
         self.far.settimeout(10)
         self.closed = 0
+        self._pushing: list[threading.Thread] = []
         self.channel = WireChannel(near, rtt=0.01, peer="192.0.2.1", timeout=10, on_close=self._count, **options)
 
     def _count(self) -> None:
@@ -37,7 +38,8 @@ class Line:
             if end:
                 self.far.shutdown(socket.SHUT_WR)
         else:
-            threading.Thread(target=self._push, args=(data, end), daemon=True).start()
+            self._pushing.append(threading.Thread(target=self._push, args=(data, end), daemon=True))
+            self._pushing[-1].start()
         return self.channel
 
     def _push(self, data: bytes, end: bool) -> None:
@@ -53,6 +55,8 @@ class Line:
 
     def close(self) -> None:
         self.channel.close()
+        for pushing in self._pushing:
+            pushing.join(10)  # else it might go on with a descriptor that is another test's by then
         self.far.close()
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from own_threads import own_threads
+from own_threads import until_gone
 from servers.raw import RawServer
-from waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +23,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     yield
-    wait_for(lambda: own_threads() == [], 20)
+    until_gone(20)
 
 
 @pytest.fixture
@@ -32,6 +31,6 @@ def quiet() -> Callable[[RawServer], None]:
     """Returns when nobody is connected to a server any more."""
 
     def wait(server: RawServer) -> None:
-        wait_for(lambda: server.active == 0, 20)
+        server.until(lambda: server.active == 0, 20)
 
     return wait

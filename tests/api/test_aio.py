@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
@@ -17,9 +17,10 @@ import pytest
 import fastdl
 from fastdl import aio, errors
 from fastdl.events import Ended, Named, Progressed, Started
-from own_threads import own_threads
+from own_threads import until_gone
 from servers.files import FileApp
 from servers.raw import RawServer, Serve
+from waiting import wait_for
 
 T = TypeVar("T")
 SIZE = 3_000_000
@@ -30,16 +31,14 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(main, debug=True)
 
 
-async def until(holds: Any, limit: float = 30) -> None:
-    async def look() -> None:
-        while not holds():
-            await asyncio.sleep(0.005)
-
-    await asyncio.wait_for(look(), limit)
+async def until(server: RawServer, holds: Callable[[], bool]) -> None:
+    """The server tells when it may hold; the loop goes on meanwhile."""
+    await asyncio.to_thread(server.until, holds, 30)
 
 
 async def still(server: RawServer) -> None:
-    await until(lambda: server.active == 0 and own_threads() == [])
+    await until(server, lambda: server.active == 0)
+    await asyncio.to_thread(until_gone, 30)
 
 
 def test_a_file_and_the_loop_goes_on(serve: Serve) -> None:
@@ -51,7 +50,7 @@ def test_a_file_and_the_loop_goes_on(serve: Serve) -> None:
         task = asyncio.create_task(aio.download(server.url(), sha256=True))
         while not task.done():
             turns += 1
-            await asyncio.sleep(0.001)
+            await asyncio.wait([task], timeout=0.001)
         assert (await task).sha256 == app.sha256()
         return turns
 
@@ -165,15 +164,21 @@ def test_steered(serve: Serve) -> None:
     server = serve(app)
 
     async def main() -> None:
-        async with aio.Download(server.url()) as download:
+        flows = asyncio.Event()
+
+        def on_event(event: fastdl.Event) -> None:
+            if isinstance(event, Progressed) and event.done > 500_000:
+                flows.set()
+
+        async with aio.Download(server.url(), on_event=on_event) as download:
             assert download.state == "ready"
             with pytest.raises(RuntimeError):
                 await download.wait()
             download.start()
-            await until(lambda: download.progress.done > 500_000)
+            await asyncio.wait_for(flows.wait(), 30)
             download.pause()
-            await until(lambda: download.state == "paused")
-            await until(lambda: server.active == 0)
+            await asyncio.to_thread(wait_for, lambda: download.state == "paused", 30)  # no event tells of it
+            await until(server, lambda: server.active == 0)
             app.rate = None
             download.limit("100M")
             download.resume()
@@ -251,7 +256,7 @@ def test_cancelling_many(serve: Serve) -> None:
     async def main() -> None:
         urls = (server.url(f"/{n}.bin") for n in itertools.count())
         task = asyncio.create_task(aio.download_many(urls, connections=1))
-        await until(lambda: server.active >= 3)
+        await until(server, lambda: server.active >= 3)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

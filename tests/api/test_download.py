@@ -14,7 +14,6 @@ from fastdl import errors
 from fastdl.events import Ended, Named, Progressed, Started
 from servers.files import FileApp
 from servers.raw import Serve
-from waiting import wait_for
 
 SIZE = 3_000_000
 
@@ -202,7 +201,7 @@ def test_what_the_callback_raises_ends_the_download(serve: Serve, kind: type) ->
         fastdl.download(server.url(), on_event=on_event)
     assert caught.value is raised
     assert isinstance(seen[-1], kind)  # and none after it
-    wait_for(lambda: server.active == 0, 20)
+    server.until(lambda: server.active == 0, 20)
     if kind is not Ended:
         assert not os.path.exists("file.bin")
 
@@ -219,7 +218,7 @@ def test_ctrl_c_ends_the_download_and_is_the_callers(serve: Serve) -> None:
     with pytest.raises(KeyboardInterrupt):
         fastdl.download(server.url(), on_event=on_event, connections=1)
     assert sorted(os.listdir()) == ["file.bin.fastdl", "file.bin.fastdl.journal"]
-    wait_for(lambda: server.active == 0, 20)
+    server.until(lambda: server.active == 0, 20)
     app.rate = None
     assert fastdl.download(server.url()).resumed_bytes > 0
     assert Path("file.bin").read_bytes() == app.bytes()

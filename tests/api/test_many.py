@@ -19,7 +19,7 @@ from disks import run_python
 from fastdl import errors
 from fastdl.api import many
 from fastdl.events import Ended, Progressed, Started
-from own_threads import own_threads
+from own_threads import until_gone
 from servers.files import FileApp
 from servers.raw import Serve
 from waiting import wait_for
@@ -139,7 +139,8 @@ def test_an_endless_list_is_taken_as_it_goes(serve: Serve) -> None:
     assert not any(result.error for result in some)
     assert len(taken) <= 1000 + many.LEAST_AHEAD + 5
     found.close()
-    wait_for(lambda: server.active == 0 and own_threads() == [], 20)
+    server.until(lambda: server.active == 0, 20)
+    until_gone(20)
     count = len(taken)
     assert list(found) == []
     assert len(taken) == count
@@ -164,12 +165,13 @@ def test_leaving_early_ends_all_that_runs(serve: Serve, way: str) -> None:
     found = fastdl.download_each(jobs, connections=1, jobs=4)
     for result in found:
         assert result.job == 0
-        wait_for(lambda: slow.active >= 3, 30)
+        slow.until(lambda: slow.active >= 3, 30)
         break
     if way == "close":
         found.close()
     del found
-    wait_for(lambda: slow.active == 0 and own_threads() == [], 30)
+    slow.until(lambda: slow.active == 0, 30)
+    until_gone(30)
     assert fastdl.download(quick.url("/1.bin"), output="after").error is None
 
 
@@ -217,7 +219,7 @@ def test_what_the_callback_raises_ends_all(serve: Serve, pool: bool) -> None:
         fastdl.download_many(urls, executor=threads if pool else None, on_event=on_event, connections=1)
     assert caught.value is raised
     assert isinstance(seen[-1], Progressed)
-    wait_for(lambda: server.active == 0, 20)
+    server.until(lambda: server.active == 0, 20)
 
 
 def test_events_tell_the_number_of_the_job(serve: Serve) -> None:

@@ -1,13 +1,10 @@
-"""`upgrade` against a release server on loopback: what it says, what it replaces, and what it refuses."""
+"""`upgrade` against a release server on loopback: what it says, and what it refuses."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import sys
-import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,112 +15,26 @@ from fastdl.__main__ import main
 from fastdl.cli import upgrade
 from fastdl.core.ways import Facts
 from fastdl.engine import releases
-from fastdl.engine.releases import authorities, digest_in, package_of, read_release
-from fastdl.errors import IntegrityError, ProtocolViolation, Refused, UsageError
-from fastdl.io import installed, lockfile, onedir
+from fastdl.engine.releases import read_release
+from fastdl.errors import IntegrityError
+from fastdl.io import lockfile, onedir
 from servers.attested import Attester
 from servers.raw import RawServer
 from servers.releases import API, NEW, Releases, archive_name
 from servers.run import Runner
-from servers.tls import Certificates
-
-POSIX = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a program is a shell script")
-
-
-def archive(version: str = NEW, *, says: str | None = None, code: int = 0, top: str = "fastdl/") -> bytes:
-    """An archive of a stand-in for a program: a shell script."""
-    return stand_in(f"#!/bin/sh\necho 'fastdl {says or version}'\nexit {code}\n", version, top)
-
-
-def stand_in(script: str, version: str = NEW, top: str = "fastdl/") -> bytes:
-    """An archive whose program is a script."""
-    entries = {"fastdl": script, "_internal/lib": f"lib {version}", "_internal/new": "new"}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
-        for name, text in entries.items():
-            info = tarfile.TarInfo(top + name)
-            info.size, info.mode = len(text), 0o755 if name == "fastdl" else 0o644
-            packed.addfile(info, io.BytesIO(text.encode()))
-    return buffer.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Nothing of whoever runs the tests."""
-    for name in list(os.environ):
-        if name.startswith("FASTDL_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    place = tmp_path / "own home"
-    place.mkdir()
-    for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, str(place))
-    (place / "config.toml").write_text("retries = 0\n", encoding="utf-8")
-    monkeypatch.setenv("FASTDL_CONFIG", str(place / "config.toml"))
-    monkeypatch.setenv("FASTDL_STATE_DIR", str(place / "state"))
-    return place
-
-
-@pytest.fixture(scope="session")
-def attester() -> Attester:
-    return Attester()
-
-
-@pytest.fixture
-def server(
-    certificates: Certificates, attester: Attester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Releases]:
-    """A release server with TLS that this run trusts, as it does who attests there."""
-    app = Releases(attester)
-    with RawServer(app.handle, tls=certificates.context()) as raw:
-        monkeypatch.setenv("FASTDL_RELEASES", raw.url(API))
-        monkeypatch.setenv("FASTDL_RELEASES_AUTHORITY", str(attester.file(tmp_path / "attests.pem")))
-        monkeypatch.setenv("FASTDL_CACERT", str(certificates.ca))
-        yield app
-
-
-@pytest.fixture
-def unpacked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """This fastdl is an unpacked archive in the folder that is given."""
-    folder = tmp_path / "tools/fastdl"
-    (folder / "_internal").mkdir(parents=True)
-    (folder / "_internal/lib").write_text("lib old", encoding="utf-8")
-    (folder / "notes.txt").write_text("mine", encoding="utf-8")
-    executable = folder / "fastdl"
-    executable.write_text(f"#!/bin/sh\necho 'fastdl {__version__}'\n", encoding="utf-8")
-    executable.chmod(0o755)
-    _facts(monkeypatch, Facts(str(executable), platform="linux", bundle=True))
-    return folder
-
-
-def _facts(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
-    monkeypatch.setattr(installed, "facts", lambda: facts)
+from upgrading import POSIX, Said, archive, facts, stand_in, state
+from upgrading import attester as attester
+from upgrading import home as home
+from upgrading import say as say
+from upgrading import server as server
+from upgrading import unpacked as unpacked
 
 
 @pytest.fixture
 def by_pipx(monkeypatch: pytest.MonkeyPatch) -> None:
     place = "/home/user/.local/share/pipx/venvs/the-name"
     marks = frozenset({"pipx_metadata.json"})
-    _facts(monkeypatch, Facts(f"{place}/bin/python", "x", place, "linux", {}, marks, name="the-name", installer="pip"))
-
-
-Said = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Said:
-    """Runs `fastdl upgrade ARGS`; its code, stdout and stderr."""
-
-    def run(*args: str) -> tuple[int, str, str]:
-        code = main(["upgrade", *args])
-        told = capsys.readouterr()
-        return code, told.out, told.err
-
-    return run
-
-
-def state(folder: Path) -> dict[str, str]:
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    facts(monkeypatch, Facts(f"{place}/bin/python", "x", place, "linux", {}, marks, name="the-name", installer="pip"))
 
 
 # --- what it says ----------------------------------------------------------------------------------------
@@ -364,103 +275,3 @@ def test_an_old_one_that_cannot_go_back_is_not_removed(
     assert code == 6 and str(unpacked.parent / upgrade.WORKSHOP) in err
     old = unpacked.parent / upgrade.WORKSHOP / "old"
     assert (old / "_internal/lib").read_text(encoding="utf-8") == "lib old" and (old / "fastdl").exists()
-
-
-# --- what it replaces ------------------------------------------------------------------------------------
-
-
-@POSIX
-def test_an_unpacked_archive_is_replaced(server: Releases, say: Said, unpacked: Path) -> None:
-    server.publish(archive())
-    code, out, err = say()
-    assert (code, err) == (0, "")
-    assert out == f"fastdl {NEW} is in place of {__version__}, in {unpacked}\n"
-    found = state(unpacked.parent)
-    assert sorted(found) == ["fastdl/_internal/lib", "fastdl/_internal/new", "fastdl/fastdl", "fastdl/notes.txt"]
-    assert found["fastdl/_internal/lib"] == f"lib {NEW}" and found["fastdl/notes.txt"] == "mine"
-    assert os.access(unpacked / "fastdl", os.X_OK)
-
-
-@POSIX
-def test_one_that_starts_beside_and_not_in_place_is_taken_back(
-    server: Releases, say: Said, unpacked: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed = io.BytesIO()
-    script = f'#!/bin/sh\ncase "$0" in */.fastdl-upgrade/*) echo "fastdl {NEW}" ;; *) exit 7 ;; esac\n'
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, text in {"fastdl/fastdl": script, "fastdl/_internal/lib": "x"}.items():
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = len(text), 0o755
-            tar.addfile(info, io.BytesIO(text.encode()))
-    server.publish(packed.getvalue())
-    before = state(unpacked.parent)
-    code, _, err = say()
-    assert code == 5 and "it ended with 7" in err
-    assert state(unpacked.parent) == before
-
-
-@POSIX
-def test_the_one_who_names_the_address_may_trust_it(
-    server: Releases, say: Said, unpacked: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.publish(archive())
-    server.unattested()
-    monkeypatch.setenv("FASTDL_RELEASES_AUTHORITY", "none")
-    assert say()[0] == 0
-    assert (unpacked / "_internal/lib").read_text(encoding="utf-8") == f"lib {NEW}"
-
-
-def test_at_its_own_address_nobody_else_vouches(attester: Attester, tmp_path: Path) -> None:
-    own = str(attester.file(tmp_path / "own.pem"))
-    (sigstore,) = authorities({})
-    assert b"sigstore-intermediate" in sigstore.subject
-    for place in (own, "none", ""):
-        assert authorities({"FASTDL_RELEASES_AUTHORITY": place}) == (sigstore,)
-    elsewhere = {"FASTDL_RELEASES": "https://example.org/latest"}
-    assert authorities(elsewhere) == (sigstore,)
-    assert authorities({**elsewhere, "FASTDL_RELEASES_AUTHORITY": "none"}) is None
-    (found,) = authorities({**elsewhere, "FASTDL_RELEASES_AUTHORITY": own})
-    assert b"an authority for tests" in found.subject
-
-
-@pytest.mark.parametrize("text", [None, "", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"])
-def test_a_file_without_authorities(tmp_path: Path, text: str | None) -> None:
-    path = tmp_path / "own.pem"
-    if text is not None:
-        path.write_text(text, encoding="ascii")
-    with pytest.raises(UsageError, match="FASTDL_RELEASES_AUTHORITY"):
-        authorities({"FASTDL_RELEASES": "https://example.org", "FASTDL_RELEASES_AUTHORITY": str(path)})
-
-
-# --- the parts -------------------------------------------------------------------------------------------
-
-
-def test_lists_of_digests() -> None:
-    digest = "AB" * 32
-    assert digest_in(f"{digest}  a.zip\n", "a.zip") == digest.lower()
-    assert digest_in(f"x\r\n{digest} *a.zip\r\n", "a.zip") == digest.lower()
-    assert digest_in(f"{digest}  ./a.zip", "a.zip") == digest.lower()
-    for text in ("", f"{digest}  b.zip", f"{digest[:-2]}  a.zip", f"{'zz' * 32}  a.zip", f"{digest}"):
-        assert digest_in(text, "a.zip") is None
-
-
-@pytest.mark.parametrize(
-    ("platform", "machine", "name"),
-    [
-        ("win32", "AMD64", "fastdl-1.2-windows-x64.zip"),
-        ("win32", "ARM64", "fastdl-1.2-windows-arm64.zip"),
-        ("linux", "x86_64", "fastdl-1.2-linux-x64.tar.gz"),
-        ("darwin", "arm64", "fastdl-1.2-macos-arm64.tar.gz"),
-    ],
-)
-def test_the_archive_of_each_machine(platform: str, machine: str, name: str) -> None:
-    told = {"tag_name": "v1.2", "assets": [{"name": name, "browser_download_url": "dl/x"}]}
-    release = read_release(json.dumps(told), "https://example.org/a/latest")
-    assert package_of(release, platform, machine) == releases.Asset(name, "https://example.org/a/dl/x")
-    with pytest.raises(Refused):
-        package_of(release, "plan9", machine)
-
-
-def test_a_release_without_json() -> None:
-    with pytest.raises(ProtocolViolation, match="no release"):
-        read_release("{", "https://example.org/latest")

@@ -131,7 +131,7 @@ def test_ctrl_c_ends_the_downloads_at_the_workers(many: Cluster, fastdl: Runner,
     process.send_signal(signal.SIGINT)
     result = _end(fastdl, process)
     assert result.code == 130 and "interrupted" in result.error
-    assert server.active == 0
+    assert server.connected == 0
     again = _end(fastdl, _begin(fastdl, many, urls, "--skip-existing"))
     assert again.code == 0, again.err
     assert Crowd.right(fastdl.cwd / "out", NAMES) == []

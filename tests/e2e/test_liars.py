@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import socket
 import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from liars import PATIENCE, RATE, SIZE, args, gone, honest, right, source, told, warnings
 from servers.files import FileApp, Reply
 from servers.raw import Connection, RawServer, Request, Serve
 from servers.run import Result, Runner, check
-
-SIZE = 3 << 20
-RATE = float(1 << 20)  # bytes a second of one of the origin's connections: others get their part
-_PATIENCE = 30.0  # seconds until something that must happen has happened
 
 Lie = Callable[[int, int, int, bytearray], None]  # number of the answer (from 1), its start and end, its body
 
@@ -70,39 +64,8 @@ def liar(lie: Lie, **options: Any) -> FileApp:
     return app
 
 
-def honest(**options: Any) -> FileApp:
-    return FileApp(size=SIZE, **options)
-
-
-def args(*servers: RawServer, checksum: bool = True) -> list[str]:
-    """The origin's URL, the mirrors, the digest."""
-    origin, *mirrors = servers
-    digest = ["--checksum", f"sha256:{honest().sha256()}"] if checksum else []
-    return ["--no-proxy", origin.url(), *(arg for mirror in mirrors for arg in ("-m", mirror.url())), *digest]
-
-
 def netloc(server: RawServer) -> str:
     return f"{server.host}:{server.port}"
-
-
-def told(result: Result) -> dict[str, Any]:
-    (one,) = result.json
-    return one
-
-
-def source(result: Result, server: RawServer) -> dict[str, Any]:
-    (one,) = [each for each in told(result)["sources"] if each["url"] == server.url()]
-    return one  # type: ignore[no-any-return]
-
-
-def warnings(result: Result) -> list[str]:
-    return [line for line in result.err.splitlines() if "warning" in line]
-
-
-def right(fastdl: Runner, result: Result, name: str = "file.bin") -> bool:
-    """Exit 0, and the right file and nothing else is there."""
-    assert result.code == 0, result.err
-    return result.files == {name} and (fastdl.cwd / name).read_bytes() == honest().bytes()
 
 
 def remembered(fastdl: Runner) -> dict[str, dict[str, Any]]:
@@ -229,17 +192,13 @@ def test_the_origin_dies_before_the_repair(fastdl: Runner, serve: Serve) -> None
     app = honest(rate=RATE)
     origin, false = serve(app), serve(liar(_everything, rate=2 * RATE))
     process = fastdl.start("get", *args(origin, false), "-v", "--retries", "1")
-    result = _after(process, fastdl, "the digest does not match", lambda: setattr(app, "hook", _gone))
+    result = _after(process, fastdl, "the digest does not match", lambda: setattr(app, "hook", gone))
     assert result.code == 4
     assert result.files == {"file.bin.fastdl", "file.bin.fastdl.journal"}
     app.hook = None
     again = fastdl.get(*args(origin, false), "--json")
     assert right(fastdl, again)
     assert told(again)["resumed_bytes"] > 0
-
-
-def _gone(connection: Connection, request: Request, reply: Reply) -> Reply:
-    return FileApp().short(410)
 
 
 def _after(process: subprocess.Popen[bytes], fastdl: Runner, line: str, do: Callable[[], object]) -> Result:
@@ -267,7 +226,7 @@ def test_killed_in_the_midst_of_a_repair(fastdl: Runner, serve: Serve, sent: int
 
     def kill() -> None:
         app.rate = RATE / 4
-        assert origin.alarm(origin.body_sent + sent).wait(_PATIENCE)
+        assert origin.alarm(origin.body_sent + sent).wait(PATIENCE)
         process.kill()
 
     killed = _after(process, fastdl, "the digest does not match", kill)
@@ -286,7 +245,7 @@ def test_a_liar_of_an_earlier_run(fastdl: Runner, serve: Serve) -> None:
     origin, false = serve(app), serve(liar(_everything, rate=2 * RATE))
     reached = false.alarm(SIZE // 4)
     process = fastdl.start("get", *args(origin, false))
-    assert reached.wait(_PATIENCE)
+    assert reached.wait(PATIENCE)
     process.kill()
     process.communicate()
     app.rate = None
@@ -357,103 +316,3 @@ def test_without_a_digest_bytes_that_come_twice_are_compared(fastdl: Runner, ser
     assert right(fastdl, result)
     (line,) = warnings(result)
     assert "bytes that came twice differ" in line
-
-
-# --- no liars, but of no use -----------------------------------------------------------------------------
-
-
-def _page(connection: Connection, request: Request, reply: Reply) -> Reply:
-    return FileApp().short(200, b"<html>Are you human?</html>", kind="text/html")
-
-
-def _hang(connection: Connection, request: Request, reply: Reply) -> None:
-    connection.hold()
-
-
-def _hang_in_the_body(connection: Connection, request: Request, reply: Reply) -> None:
-    FileApp(size=SIZE, rate=2 * RATE).send(connection, reply, limit=50_000)
-    connection.hold()
-
-
-def _hang_late(connection: Connection, request: Request, reply: Reply) -> None:
-    """By then it has all connections that there are."""
-    FileApp(size=SIZE, rate=2 * RATE).send(connection, reply, limit=256 * 1024)
-    connection.hold()
-
-
-def _die_in_the_body(connection: Connection, request: Request, reply: Reply) -> None:
-    FileApp(size=SIZE).send(connection, reply, limit=50_000)
-    connection.reset()
-
-
-def _elsewhere(connection: Connection, request: Request, reply: Reply) -> Reply:
-    if reply.status == 206:
-        reply.set("Content-Range", f"bytes 0-{reply.length - 1}/{SIZE}")
-    return reply
-
-
-USELESS: dict[str, tuple[FileApp, int]] = {  # and how many requests it may cost
-    "another size": (FileApp(size=SIZE + 1, seed=4), 3),
-    "an empty file": (FileApp(size=0), 3),
-    "nothing there": (honest(hook=_gone), 3),
-    "refuses": (honest(hook=lambda c, r, p: FileApp().short(403)), 3),
-    "too busy": (honest(hook=lambda c, r, p: FileApp().short(503)), 12),
-    "an error": (honest(hook=lambda c, r, p: FileApp().short(500)), 12),
-    "a challenge page": (honest(hook=_page), 4),
-    "another range": (honest(hook=_elsewhere), 6),
-    "hangs": (honest(hook=_hang), 6),
-    "hangs in the body": (honest(hook=_hang_in_the_body), 16),
-    "hangs late": (honest(hook=_hang_late), 16),
-    "dies in the body": (honest(hook=_die_in_the_body), 64),  # each one brings 50 kB
-    "redirects in a circle": (honest(hook=lambda c, r, p: FileApp().short(302, b"", ("Location", "/x"))), 25),
-}
-
-
-@pytest.mark.parametrize("kind", USELESS)
-def test_a_mirror_of_no_use(fastdl: Runner, serve: Serve, kind: str) -> None:
-    """It costs a few requests, no error, and no wait: the time-outs are longer than the test's patience."""
-    app, most = USELESS[kind]
-    origin, mirror = serve(honest(rate=RATE)), serve(app)
-    result = fastdl.get(*args(origin, mirror), "--json", "--timeout", "600", "--connect-timeout", "600")
-    assert right(fastdl, result)
-    assert warnings(result) == []
-    assert 1 <= len(mirror.log) <= most
-    if "hangs" not in kind and kind != "too busy":
-        assert source(result, mirror)["errors"] >= 1
-
-
-def test_a_mirror_that_refuses_connections(fastdl: Runner, serve: Serve) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # and does not listen
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/file.bin"
-        result = fastdl.get(*args(serve(honest(rate=RATE))), "-m", url, "--json")
-    assert right(fastdl, result)
-    assert warnings(result) == []
-    assert {each["url"]: each["bytes"] for each in told(result)["sources"]}[url] == 0
-
-
-# --- what was found out is of one version ----------------------------------------------------------------
-
-
-def test_a_published_digest_of_the_former_version_does_not_condemn_the_new_one(fastdl: Runner, serve: Serve) -> None:
-    """Repr-Digest (RFC 9530) comes with the first answer; then the file changes."""
-
-    def published(connection: Connection, request: Request, reply: Reply) -> Reply | None:
-        value = base64.b64encode(hashlib.sha256(app.bytes()).digest()).decode()
-        app.send(connection, reply.add("Repr-Digest", f"sha-256=:{value}:"), limit=SIZE // 4)
-        if reply.length > SIZE // 4:
-            connection.reset()  # what is left has to be asked for
-        return None
-
-    app = honest(rate=RATE, hook=published)
-    origin = serve(app)
-    reached = origin.alarm(SIZE // 8)
-    process = fastdl.start("get", "--no-proxy", origin.url(), "--json", "-x", "2")
-    assert reached.wait(_PATIENCE)
-    app.change()
-    out, err = process.communicate(timeout=60)
-    result = check(Result(process.returncode, out, err, fastdl.cwd, fastdl.home))
-    assert result.code == 0, result.err
-    assert (fastdl.cwd / "file.bin").read_bytes() == app.bytes()
-    digest = told(result)["digest"]
-    assert (digest["source"], digest["verified"], digest["value"]) == ("origin", True, app.sha256())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 from base64 import b64encode
 from functools import partial
 from typing import Any
 
 import pytest
 
+from ports import refusing
 from published import DATA, SHA, SIZE, altered, digest_field, lay_down, published, repair, unharmed
 from servers.files import FileApp, site
 from servers.raw import RawServer, Serve
@@ -102,9 +102,8 @@ def test_where_nobody_answers(fastdl: Runner, serve: Serve, app: FileApp, put: A
     path = put(DATA)
     missing = serve(site({})).url()
     options = ("--retries", "0", "--connect-timeout", "2")
-    with socket.socket() as deaf:  # bound and not listening: a connection is refused
-        deaf.bind(("127.0.0.1", 0))
-        result = fastdl("verify", "f.bin", "--from", f"http://127.0.0.1:{deaf.getsockname()[1]}/f.bin", *options)
+    with refusing() as port:
+        result = fastdl("verify", "f.bin", "--from", f"http://127.0.0.1:{port}/f.bin", *options)
     assert result.code == 3
     assert result.out == "f.bin: NOT CHECKED\n"
     assert fastdl("verify", "f.bin", "--from", missing, *options).code == 4

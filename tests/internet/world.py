@@ -19,6 +19,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+from ports import refusing
 from servers.files import Answer, FileApp, serve
 from servers.raw import Connection, Exchange, RawServer, Request
 from servers.run import LIMIT, Result, Runner
@@ -137,7 +138,7 @@ class _Refusal:
         self._asked.append(name or "(no name)")
         return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
-    def wrap_socket(self, sock: socket.socket, server_side: bool) -> socket.socket:
+    def wrap_socket(self, sock: socket.socket, **_: bool) -> socket.socket:
         """Read what the client says first, note the name, reset the connection."""
         sock.settimeout(10.0)
         incoming = ssl.MemoryBIO()
@@ -215,9 +216,7 @@ class World:
 
     def dark(self, name: str) -> None:
         """A host whose port is closed."""
-        with socket.socket() as closed:
-            closed.bind(("127.0.0.1", 0))
-            self._rules.append(f"{name}:443:127.0.0.1:{closed.getsockname()[1]}")
+        self._rules.append(f"{name}:443:127.0.0.1:{self._stack.enter_context(refusing())}")
 
     # --- what happened -----------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from fastdl.io import dial
 from fastdl.io.dial import Dialer
 from fastdl.io.dns import Address, Resolver
 from fastdl.settings import Settings
+from ports import refusing
 
 HOLE, REFUSED, UNREACHABLE, OPEN = "hole", "refused", "unreachable", "open"
 
@@ -32,7 +33,9 @@ class Net:
         self.behaviour = {key.replace("_", "."): value for key, value in behaviour.items()}
         self.tried: list[str] = []
         self.sockets: list[socket.socket] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self._held = contextlib.ExitStack()
+        self.listener = self._held.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.nobody = self._held.enter_context(refusing())
 
     def lookup(self, host: str, *_: Any) -> list[Any]:
         return [
@@ -55,10 +58,7 @@ class Net:
                     ours.send(bytes(65536))
             self.sockets += [ours, theirs]
             return ours
-        port = self.listener.getsockname()[1]
-        if kind == REFUSED:
-            with socket.create_server(("127.0.0.1", 0)) as closed:
-                port = closed.getsockname()[1]
+        port = self.listener.getsockname()[1] if kind == OPEN else self.nobody
         ours = socket.socket()
         ours.setblocking(False)
         ours.connect_ex(("127.0.0.1", port))
@@ -69,7 +69,7 @@ class Net:
         return Dialer(settings or Settings(), Resolver(lookup=self.lookup), start=self.start)
 
     def close(self) -> None:
-        self.listener.close()
+        self._held.close()
         for sock in self.sockets:
             sock.close()
 
@@ -181,9 +181,7 @@ def test_nobody_answers(net: Callable[..., Net]) -> None:
 
 
 def test_refused_for_real() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(ConnectFailed, match=f"port {port}.*connection refused"):
+    with refusing() as port, pytest.raises(ConnectFailed, match=f"port {port}.*connection refused"):
         Dialer(Settings(), Resolver()).connect("127.0.0.1", port, timeout=10)
 
 

@@ -29,11 +29,13 @@ class FakeDns:
         self.answers = list(answers)
         self.error: OSError | None = None
         self.asked: list[tuple[Any, ...]] = []
+        self.entered = threading.Event()
         self.gate = threading.Event()
         self.gate.set()
 
     def __call__(self, *args: Any) -> list[Any]:
         self.asked.append(args)
+        self.entered.set()
         self.gate.wait(10)
         if self.error is not None:
             raise self.error
@@ -138,6 +140,7 @@ def test_a_stuck_look_up_ends_in_time_and_is_not_started_twice() -> None:
     for _ in range(2):
         with pytest.raises(TimedOut, match=r"a\.example"):
             resolver.resolve("a.example", 80, 0.01)
+    assert fake.entered.wait(10)  # its thread may be slower than the time limit
     assert len(fake.asked) == 1
     fake.gate.set()
     assert texts(resolver.resolve("a.example", 80, 5)) == ["192.0.2.1"]

@@ -415,10 +415,13 @@ def test_through_a_proxy(tls: ssl.SSLContext, cacert: str) -> None:
 
                 thread = threading.Thread(target=back)
                 thread.start()
-                while data := near.recv(65536):
-                    far.sendall(data)
-                far.shutdown(socket.SHUT_RDWR)
-                thread.join()
+                try:
+                    while data := near.recv(65536):
+                        far.sendall(data)
+                finally:
+                    with contextlib.suppress(OSError):
+                        far.shutdown(socket.SHUT_RDWR)
+                    thread.join()
 
         with RawServer(tunnel) as proxy:
             session = Session(Settings(cacert=cacert, proxy=f"http://127.0.0.1:{proxy.port}"))

@@ -241,15 +241,21 @@ def test_when_a_descriptor_is_free_again_who_waits_is_served(monkeypatch: pytest
         assert everything(sock).endswith(b"m 1\n")
 
 
-def test_closing_ends_the_thread_and_frees_the_port() -> None:
+def closed_and_begun_again() -> bool:
+    """Whether the port was to be had; another program on this machine may have been given it in between."""
     with serving() as server, connect(server) as sock:
         get(server)
         port, thread = server.port, server._thread
         server.close()
         assert not thread.is_alive()
         assert sock.recv(1) == b""
-        with closing(MetricsServer(Endpoint("127.0.0.1", port), lambda: "")) as again:
-            assert again.port == port
+        with contextlib.suppress(UsageError), closing(MetricsServer(Endpoint("127.0.0.1", port), lambda: "")) as again:
+            return again.port == port
+    return False
+
+
+def test_closing_ends_the_thread_and_frees_the_port() -> None:
+    assert any(closed_and_begun_again() for _ in range(3))
 
 
 def test_a_port_in_use() -> None:

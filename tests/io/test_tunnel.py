@@ -21,6 +21,7 @@ from fastdl.io.http import HttpSession
 from fastdl.io.http_channel import HttpChannel
 from fastdl.io.wire import WireChannel
 from fastdl.settings import Settings
+from ports import refusing
 from servers.raw import Connection, RawServer
 from servers.tls import Certificates
 
@@ -299,9 +300,9 @@ def test_a_silent_proxy_ends_in_time(session: Callable[..., HttpSession], scheme
 
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
 def test_a_proxy_that_is_not_there(session: Callable[..., HttpSession], scheme: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    for error in failure(session(proxy=f"{scheme}://127.0.0.1:{port}"), "http://127.0.0.1:1/"):
+    with refusing() as port:
+        errors = failure(session(proxy=f"{scheme}://127.0.0.1:{port}"), "http://127.0.0.1:1/")
+    for error in errors:
         assert isinstance(error, ProxyFailed)
         assert "refused" in error.why
         assert "--proxy" in error.hint

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from archives import HOSTILE, Hostile
 from fastdl.core.archive import Planner
 from fastdl.core.tar import pax_records
 from fastdl.errors import UnsafeArchive
 from fastdl.io import unpack as unpacking
 from fastdl.io.unpack import unpack
+from hostile_archives import HOSTILE, Hostile
 
 
 def test_there_are_enough_of_them() -> None:

@@ -186,11 +186,10 @@ class FileApp:
     def send_body(self, connection: Connection, reply: Reply, limit: int | None = None) -> None:
         """Send the body alone."""
         left = reply.length if limit is None else min(limit, reply.length)
-        rate = self.rate if reply.rate is None else reply.rate
         for piece in self.pieces(reply):
             if left <= 0:
                 return
-            connection.body(piece[:left], rate)
+            connection.body(piece[:left], self.rate if reply.rate is None else reply.rate)
             left -= len(piece)
 
     @contextlib.contextmanager

@@ -215,7 +215,7 @@ class RawServer:
         self.stopping = threading.Event()
         self.failures: list[BaseException] = []
         self._state = _State()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._send_buffer = send_buffer
         self._wake, self._woken = socket.socketpair()
         self._listeners = [self._listen() for _ in range(listeners)]
@@ -230,6 +230,7 @@ class RawServer:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._send_buffer)
         listener.bind((self.host, 0))
         listener.listen(128)
+        listener.setblocking(False)  # who waited may be gone again: `_take` must not wait for the next one
         return listener
 
     # --- for tests ---------------------------------------------------------------------------------------
@@ -242,7 +243,7 @@ class RawServer:
     @property
     def log(self) -> list[Exchange]:
         """All requests so far, in the order in which they were read."""
-        with self._lock:
+        with self._changed:
             return list(self._state.log)
 
     @property
@@ -253,18 +254,24 @@ class RawServer:
     def alarm(self, total: int) -> threading.Event:
         """An event that is set when the kernel has taken `total` body bytes, over all requests."""
         event = threading.Event()
-        with self._lock:
+        with self._changed:
             self._state.alarms.append((total, event))
         self.count(0)
         return event
 
     def count(self, sent: int) -> None:
         """Count body bytes (called by Connection)."""
-        with self._lock:
+        with self._changed:
             self._state.sent += sent
             for total, event in self._state.alarms:
                 if self._state.sent >= total:
                     event.set()
+
+    def until(self, holds: Callable[[], bool], limit: float) -> None:
+        """Return when something of the log, the connections or their number makes it hold; fails after `limit`
+        seconds."""
+        with self._changed:
+            assert self._changed.wait_for(holds, limit)
 
     @property
     def accepted(self) -> int:
@@ -273,14 +280,22 @@ class RawServer:
 
     @property
     def active(self) -> int:
-        """Connections that are being served right now."""
-        with self._lock:
-            return len(self._state.connections)
+        """Connections that are being served right now, and those that wait to be."""
+        with self._changed:
+            waiting = 0 if self.stopping.is_set() else len(select.select(self._listeners, [], [], 0)[0])
+            return len(self._state.connections) + waiting
+
+    @property
+    def connected(self) -> int:
+        """Connections that no client has ended, whatever their threads have noticed of it."""
+        with self._changed:
+            return sum(_is_there(connection.sock) for connection in self._state.connections)
 
     def note(self, exchange: Exchange) -> None:
         """Append to the log (called by Connection)."""
-        with self._lock:
+        with self._changed:
             self._state.log.append(exchange)
+            self._changed.notify_all()
 
     # --- life --------------------------------------------------------------------------------------------
 
@@ -303,11 +318,12 @@ class RawServer:
             self._acceptor.join(_CLOSE_WITHIN)
         for listener in self._listeners:
             listener.close()
-        with self._lock:
+        with self._changed:
             connections, threads = list(self._state.connections), list(self._state.threads)
         for connection in connections:
             with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                # Of an SSLSocket too: its own would take the TLS from under a thread that is about to use it.
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
         for thread in threads:
             thread.join(_CLOSE_WITHIN)
         self._wake.close()
@@ -322,13 +338,20 @@ class RawServer:
             for listener in ready:
                 if listener is self._woken:
                     return
-                with contextlib.suppress(OSError):
-                    sock, _ = listener.accept()
-                    self._start(sock, listener.getsockname()[1])
+                self._take(listener)
+
+    def _take(self, listener: socket.socket) -> None:
+        """One connection; at no moment it neither waits nor is served."""
+        with self._changed:
+            with contextlib.suppress(OSError):
+                sock, _ = listener.accept()
+                self._start(sock, listener.getsockname()[1])
+            self._changed.notify_all()
 
     def _start(self, sock: socket.socket, local_port: int) -> None:
+        sock.setblocking(True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self._lock:
+        with self._changed:
             self._state.accepted += 1
             connection = Connection(self, sock, self._state.accepted, local_port)
             self._state.connections.add(connection)
@@ -339,7 +362,9 @@ class RawServer:
     def _run(self, connection: Connection) -> None:
         try:
             if self.tls is not None:
-                connection.sock = self.tls.wrap_socket(connection.sock, server_side=True)
+                # The handshake comes after: `close` must be able to break it.
+                connection.sock = self.tls.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
+                connection.sock.do_handshake()
             self.handler(connection)
             if connection.open:
                 connection.finish()
@@ -351,8 +376,19 @@ class RawServer:
             connection.open = False
             with contextlib.suppress(OSError):
                 connection.sock.close()
-            with self._lock:
+            with self._changed:
                 self._state.connections.discard(connection)
+                self._changed.notify_all()
+
+
+def _is_there(sock: socket.socket) -> bool:
+    """Whether the other end is open; what it has sent stays unread."""
+    try:
+        if not select.select([sock], [], [], 0)[0]:
+            return True
+        return bool(socket.socket.recv(sock, 1, socket.MSG_PEEK))
+    except (OSError, ValueError):  # broken, or closed here
+        return False
 
 
 Serve = Callable[..., RawServer]  # the fixture of that name: serve(app or handler, **options)
