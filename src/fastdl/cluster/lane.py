@@ -20,7 +20,7 @@ from fastdl.core.hints import Any, Protocol
 from fastdl.core.plain import replace
 from fastdl.engine.download import Download
 from fastdl.errors import DiskError, FastdlError, Interrupted, TargetBusy
-from fastdl.events import Ended, Event, Progressed
+from fastdl.events import Checked, Ended, Event, Progressed
 from fastdl.io.session import Session, Witness
 from fastdl.listing import File
 from fastdl.settings import Settings
@@ -178,6 +178,8 @@ class Lane(Witness):
         return made
 
     def _observe(self, event: Event) -> None:
+        if isinstance(event, Checked):  # the vow says as much
+            return
         with self._changed:
             if isinstance(event, Ended) and not self._is_end(event):
                 return

@@ -14,12 +14,14 @@ from fastdl.core.verify import LENGTHS, Digest
 from fastdl.engine import target
 from fastdl.io import phases
 from fastdl.io.contact import Place
+from fastdl.io.partial import DATA_SUFFIX
 from fastdl.result import DigestReport, SourceReport
 
 if TYPE_CHECKING:
     from fastdl.core.history import Entry
     from fastdl.engine.download import Download
     from fastdl.engine.sourcing import Sourcing
+    from fastdl.io.settling import SmallFile
     from fastdl.io.store import Kept, Report
 
 CONVICTION = -2  # the worker of the tracker that books what liars sent
@@ -124,11 +126,20 @@ def remember(download: Download, *, private: bool) -> Entry | None:
     return entry
 
 
+def foretell(download: Download, stored: SmallFile) -> None:
+    """Notes a small file before it has its name, which it gets together with others (see Session.settler)."""
+    landing = download.landing
+    if landing is not None and landing.path is not None:
+        kept = landing.kept(landing.path, fetched=True, under=stored.final + DATA_SUFFIX)
+        if kept is not None:
+            download.session.store.note((), None, kept)
+
+
 def _kept(download: Download) -> Kept | None:
     """What the next run may ask the server about the file, where this one has fetched it or seen that it is the
     server's."""
     result, landing = download.result, download.landing
-    if landing is None or result.error is not None or result.path in (None, "-"):
+    if landing is None or result.error is not None or result.path in (None, "-") or download.stored is not None:
         return None
     return landing.kept(result.path or "", fetched=not result.kept)
 

@@ -482,6 +482,7 @@ class Landing:
                     replace=settings.overwrite or settings.newer,
                     mtime=target.modified_time(self.validators) if settings.remote_time else None,
                     durable=settings.durable,
+                    named=self._note_now,
                 )
                 break
             except TargetExists:  # it appeared while we were downloading
@@ -489,16 +490,24 @@ class Landing:
                     raise
                 self.path = target.free_path(self.path)
 
-    def kept(self, path: str, *, fetched: bool) -> Kept | None:
+    def _note_now(self) -> None:
+        """While the journal still tells whose file it is. One with a time would be known by that and its bytes."""
+        if self._many and self.validators.last_modified is None and self.path is not None:
+            kept = self.kept(self.path, fetched=True)
+            if kept is not None:
+                self._store().note((), None, kept)
+                self._store().write_kept()
+
+    def kept(self, path: str, *, fetched: bool, under: str | None = None) -> Kept | None:
         """What is to be noted of the file at `path`, which was just fetched or is there; None where the server gives no
-        validators, or what is there is not the server's file."""
+        validators, or what is there is not the server's file. `under`: it is stored there, and gets its name later."""
         found = self.validators if fetched else self.heard
         if self.in_order or (found.etag is None and found.last_modified is None):
             return None
         if not fetched and not target.is_this_file(path, target.Remote(self.size, found, target.modified_time(found))):
             return None
         chosen = self._settings.output is None and path != self._expected_path()
-        return target.kept(self._key, path, found, chosen=chosen)
+        return target.kept(self._key, path, found, chosen=chosen, under=under)
 
     def stop(self) -> None:
         """From any thread: a digest that is being waited for ends at once, with Interrupted."""

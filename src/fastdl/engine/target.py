@@ -108,11 +108,12 @@ def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Befor
     return Before(path, True, altered, None if altered else kept.etag, None if altered else kept.modified)
 
 
-def kept(key: str, path: str, found: Validators, *, chosen: bool) -> Kept | None:
-    """What is to be noted of a file (see Kept); None where it is none, or the server's words fit into no request."""
+def kept(key: str, path: str, found: Validators, *, chosen: bool, under: str | None = None) -> Kept | None:
+    """What is to be noted of a file (see Kept), which may be about to be moved there from the path `under`; None where
+    it is none, or the server's words fit into no request."""
     from fastdl.io.store import Kept, is_field, stored_path
 
-    state = _stat(path)
+    state = _stat(under or path)
     etag, modified = (value if is_field(value) else None for value in (found.etag, found.last_modified))
     if state is None or not stat.S_ISREG(state.st_mode) or etag is modified is None:
         return None

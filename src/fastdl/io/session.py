@@ -109,8 +109,14 @@ class Session:
             if self._settler is None:
                 from fastdl.io.settling import Settler
 
-                self._settler = Settler(self.witness.wait if self.witness is not None else None)
+                self._settler = Settler(self._before_names)
             return self._settler
+
+    def _before_names(self) -> None:
+        if self._store is not None:
+            self._store.write_kept()
+        if self.witness is not None:
+            self.witness.wait()
 
     def take_warnings(self) -> list[str]:
         """What the store had to tell since the last call."""
