@@ -233,6 +233,8 @@ class Lane(Witness):
             while self._heard < upto and self._stopped is None:
                 self._changed.wait(0.5)
                 self._look()
+            if self._heard < upto and isinstance(self._stopped, _Orphaned):
+                raise self._stopped
 
     # --- messages ----------------------------------------------------------------------------------------
 
@@ -241,7 +243,7 @@ class Lane(Witness):
             try:
                 orders = self._line.get(1.0)
             except OSError:
-                self.stop(Interrupted("the way to the head of the run is broken"))
+                self.stop(_Orphaned("the way to the head of the run is broken"))
                 return
             if orders is not None:
                 self._obey(orders)
@@ -307,8 +309,9 @@ class Lane(Witness):
             return
         gone = not self._line.staying()
         if gone or time.monotonic() - self._heard_at > SILENCE:
-            why = "the worker is about to leave" if gone else "nothing is heard of the head of the run"
-            threading.Thread(target=self.stop, args=(_Leaving(why),), daemon=True).start()
+            orphaned = _Orphaned("nothing is heard of the head of the run")
+            why = _Leaving("the worker is about to leave") if gone else orphaned
+            threading.Thread(target=self.stop, args=(why,), daemon=True).start()
 
     def _speak(self) -> None:
         while True:
@@ -319,7 +322,7 @@ class Lane(Witness):
             try:
                 self._line.put(self._report())
             except OSError:
-                self.stop(Interrupted("the way to the head of the run is broken"))
+                self.stop(_Orphaned("the way to the head of the run is broken"))
                 last = True
             if last:
                 return
@@ -369,6 +372,10 @@ class _Given:
 
 class _Leaving(Interrupted):
     """This worker has to go; others go on with its files."""
+
+
+class _Orphaned(_Leaving):
+    """The head of the run is gone, and nobody hears what becomes of a file."""
 
 
 def bounded(settings: Settings) -> Settings:

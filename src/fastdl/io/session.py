@@ -44,7 +44,8 @@ class Witness:
         """The file is whole and checked, under its working name; the final one is `path`."""
 
     def wait(self) -> None:
-        """Return when all that was vowed is known, or nobody wants to know it any more."""
+        """Return when all that was vowed is known, or nobody wants to know it any more. Raises Interrupted where nobody
+        is left who could: then the files get no names."""
 
 
 class Session:
