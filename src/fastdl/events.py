@@ -44,6 +44,18 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked(Named):
+    """The file is whole and checked, and gets its name next. Said where a lock has to know that before; it goes no
+    further than to that.
+
+    Attributes:
+        sha256: Of the whole file, in hex.
+    """
+
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Progressed:
     """How far a job is; about ten times a second while bytes come.
 

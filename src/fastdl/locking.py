@@ -10,6 +10,7 @@ are to be numbered from 0 in their order, and the events of those numbers to be 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -25,7 +26,7 @@ from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest, parse_checksum
 from fastdl.engine.target import EXISTS, path_of
 from fastdl.errors import BadEntry, DigestMismatch, FastdlError, Interrupted, NoPermission, Terminated, UsageError
-from fastdl.events import Ended, Event, Observer
+from fastdl.events import Checked, Ended, Event, Observer
 from fastdl.io.lock_file import Found, LockFile
 from fastdl.io.outfile import same_file
 from fastdl.io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
@@ -42,11 +43,11 @@ _WINDOWS = sys.platform == "win32"
 
 
 class _Pending(Record):
-    """A file that is on its way: how the lock knows it, the folder that its name is relative to, and its entry."""
+    """A file that is on its way: how the lock knows it, its entry, and what was noted of it, with the place of that."""
 
     wanted: Wanted
-    folder: str
     found: Found | None
+    noted: tuple[Locked, int] | None = None
 
 
 class Locking:
@@ -124,8 +125,7 @@ class Locking:
             elif self._file.frozen and not self._settings.dry_run:
                 why = f"the lock {self._file.name} does not have it and is read-only"
                 raise NoPermission("the file cannot be locked", why, "Make the lock writable, or leave the file out.")
-            folder = file.settings.dir
-            self._pending[place] = _Pending(wanted, folder, found)
+            self._pending[place] = _Pending(wanted, found)
         if found is None:
             return file
         hold = Hold(Digest("sha256", bytes.fromhex(found.entry.sha256)), found.entry.size, found.place)
@@ -176,9 +176,35 @@ class Locking:
 
     def handle(self, event: Event) -> None:
         """Takes one event, and passes it on."""
+        if isinstance(event, Checked):
+            self._checked(event)
+            return
         if isinstance(event, Ended):
             self._ended(event.job, event.result)
         self._observer(event)
+
+    def _checked(self, event: Checked) -> None:
+        """Note the file before it has its name. After a kill the next run holds it to that, named or not."""
+        with self._guard:
+            pending = self._pending.get(event.job)
+            if pending is not None and event.size is not None:
+                entry = Locked(pending.wanted, _name(pending, event.path), event.size, event.sha256)
+                if self._is_new(pending, entry):
+                    with self._trying():
+                        self._pending[event.job] = pending._replace(noted=(entry, self._file.note(entry)))
+
+    def _is_new(self, pending: _Pending, entry: Locked) -> bool:
+        """Whether the lock has to be told of it, and can be."""
+        found = pending.found
+        known = found is not None and found.own and found.entry == entry
+        return not (known or self._file.frozen or self._trouble is not None)
+
+    @contextlib.contextmanager
+    def _trying(self) -> Iterator[None]:
+        try:
+            yield
+        except FastdlError as error:  # told once, at the end: the files themselves may come all the same
+            self._trouble = error
 
     def _ended(self, job: int, result: Result) -> None:
         with self._guard:
@@ -191,17 +217,15 @@ class Locking:
             if result.sha256 is None or result.size is None or _is_unproved(result):
                 self._left_out += pending.found is None
                 return
-            entry = Locked(pending.wanted, _name(pending, result), result.size, result.sha256)
-            found = pending.found
-            if self._file.frozen or (found is not None and found.own and found.entry == entry):
+            entry = Locked(pending.wanted, _name(pending, result.path), result.size, result.sha256)
+            if not self._is_new(pending, entry):
                 return
-            if self._trouble is not None:
-                return
-            try:
-                self._file.add(entry, job)
-            except FastdlError as error:  # told once, at the end: the files themselves may come all the same
-                self._trouble = error
-            self._added += found is None
+            self._added += pending.found is None
+            with self._trying():
+                if pending.noted is not None and pending.noted[0] == entry:
+                    self._file.take(entry, pending.noted[1], job)
+                else:
+                    self._file.add(entry, job)
 
     def _finish(self) -> None:
         """Raises DiskError."""
@@ -224,13 +248,13 @@ def _is_unproved(result: Result) -> bool:
     return result.kept == EXISTS
 
 
-def _name(pending: _Pending, result: Result) -> str:
+def _name(pending: _Pending, path: str | None) -> str:
     """What the file is called where the list does not say it."""
     if pending.wanted.out:
         return ""
-    if result.path in (None, "-"):
+    if path in (None, "-"):
         return pending.found.entry.name if pending.found is not None else ""
-    return os.path.basename(result.path or "")
+    return os.path.basename(path or "")
 
 
 def _with_slashes(path: str) -> str:

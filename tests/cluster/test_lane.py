@@ -161,6 +161,22 @@ def test_no_name_is_given_before_the_head_knows(wire: Wire, serve: Serve, tmp_pa
     assert inodes == {os.stat(tmp_path / "out" / name).st_ino for name in names}
 
 
+def test_no_name_is_given_where_nobody_hears_of_it(
+    wire: Wire, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = Crowd()
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    settings = _settings(tmp_path / "out")
+    small, large = Crowd.name(1, 1000), Crowd.name(2, 2_000_000)
+    wire.heard = False
+    files = [File(server.url(f"/{name}"), settings) for name in (small, large)]
+    wire.send(*(Todo(n, file) for n, file in enumerate(files)), settings=settings)
+    wait_for(lambda: sum(len(report.vows) for report in wire.reports) == 2, 20)
+    monkeypatch.setattr("fastdl.cluster.lane.SILENCE", -1.0)  # the head is gone
+    wait_for(lambda: sorted(job for report in wire.reports for job in report.returned) == [0, 1], 20)
+    assert sorted(os.listdir(tmp_path / "out")) == [f"{large}.fastdl", f"{large}.fastdl.journal"]
+
+
 def test_a_worker_that_leaves_gives_its_files_back(wire: Wire, serve: Serve, tmp_path: Path) -> None:
     crowd = Crowd(rate=1000)
     server = serve(crowd.handle)  # type: ignore[arg-type]

@@ -149,6 +149,28 @@ def test_a_head_that_is_killed_leaves_nobody_at_work(many: Cluster, fastdl: Runn
     wait_for(lambda: server.active == 0, 30)
 
 
+def test_the_lock_of_a_head_that_is_killed(many: Cluster, fastdl: Runner, serve: Serve) -> None:
+    """No file has a name that the lock has not heard of: the same command goes on, though nothing tells it what the
+    files are that are there."""
+    from distributed import Client
+
+    crowd = Crowd(PACE)
+    crowd.validators = False
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    part = server.alarm(TOTAL // 3)
+    urls = [server.url(f"/{name}") for name in NAMES]
+    process = _begin(fastdl, many, urls, "--lock", "l.lock")
+    assert part.wait(60)
+    process.kill()
+    process.communicate()
+    with Client(many.address) as client:
+        wait_for(lambda: not any(client.processing().values()), 30)
+    again = _end(fastdl, _begin(fastdl, many, urls, "--lock", "l.lock"))
+    assert again.code == 0, again.err
+    assert Crowd.right(fastdl.cwd / "out", NAMES) == []
+    assert (fastdl.cwd / "l.lock").read_text("utf-8").count("\n") == 1 + len(NAMES)
+
+
 def test_a_large_file_holds_up_no_small_one(many: Cluster, fastdl: Runner, serve: Serve) -> None:
     """Every small file ends while the large one is on its way: it is only let go when they have."""
     crowd = Crowd()

@@ -31,6 +31,7 @@ class Crowd:
         self.most: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()  # by path
         self.headers: list[dict[str, str]] = []
+        self.validators = True  # the server says something by which a file is known again
         self.block: Callable[[str], None] = lambda path: None
         self._now: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -87,7 +88,10 @@ class Crowd:
             app = FileApp()
             app.send(connection, app.short(404))
             return
-        FileApp(size=int(size), seed=int(seed), etag=f'"{name}"', rate=self.rate).answer(connection, request)
+        app = FileApp(size=int(size), seed=int(seed), etag=f'"{name}"', rate=self.rate)
+        if not self.validators:
+            app.etag = app.last_modified = None
+        app.answer(connection, request)
 
 
 class Cluster:

@@ -22,7 +22,7 @@ from fastdl.cluster.messages import Report
 from fastdl.cluster.parcel import Packer, Sealed, opened
 from fastdl.core.hints import Any
 from fastdl.errors import ClusterLost, FastdlError, Interrupted, UsageError
-from fastdl.events import Ended, Event, Note, Observer
+from fastdl.events import Checked, Ended, Event, Note, Observer
 from fastdl.io import files as paths
 from fastdl.io.disk import disk_error
 from fastdl.listing import File
@@ -45,7 +45,7 @@ def each(
 ) -> Iterator[tuple[int, Result]]:
     """See spread.each. `client`: of Dask, connected; it stays so. `only`: addresses, names or hosts of the workers that
     may be used; none are all."""
-    run = _Run(client, settings, files, only)
+    run = _Run(client, settings, files, only, observer)
     run.start()
     try:
         for event in run.events(stopped):
@@ -74,8 +74,11 @@ def named_workers(executor: Any) -> frozenset[str]:
 class _Run:
     """`events` and `close` are for the caller's thread, all else for the loop's."""
 
-    def __init__(self, client: Any, settings: Settings, files: Iterable[File], only: frozenset[str]) -> None:
+    def __init__(
+        self, client: Any, settings: Settings, files: Iterable[File], only: frozenset[str], observer: Observer
+    ) -> None:
         self._client = client
+        self._observer = observer
         self._only = only
         self._loop: asyncio.AbstractEventLoop = client.loop.asyncio_loop
         self._packer = Packer(settings)
@@ -259,7 +262,10 @@ class _Run:
             self._lose(report.lane)
             return
         for event in self._head.heard(report):
-            self._told.put(self._packer.unpack(event))
+            if isinstance(event, Checked):  # the lane waits until this is noted, and not until somebody has time
+                self._observer(self._packer.unpack(event))
+            else:
+                self._told.put(self._packer.unpack(event))
         if report.unfit is not None and lane is not None:
             self._shun(lane.name, report.unfit)
 

@@ -13,7 +13,7 @@ from fastdl.cluster.shares import Shares
 from fastdl.cluster.turns import Turns
 from fastdl.core.plain import dataclass, field
 from fastdl.errors import FastdlError
-from fastdl.events import Ended, Event, Started
+from fastdl.events import Checked, Ended, Event, Started
 from fastdl.listing import File
 from fastdl.settings import Settings
 
@@ -133,18 +133,27 @@ class Head:
         lane.waiting = report.waiting
         if report.seen >= lane.recalled:
             lane.recalled = 0
+        told: list[Event] = []
         for vow in report.vows:
             if vow.job in lane.todo:
                 self._vows[vow.job] = vow
+                told += self._checked(vow)
         if report.vows:
             lane.vows += len(report.vows)
             lane.dirty = True
-        told = [event for event in report.events if self._passes(lane, event)]
+        told += [event for event in report.events if self._passes(lane, event)]
         for job in report.returned:
             if job in lane.todo:
                 self._give_back(lane, job, again=True)
         self._shares.heard(report.lane, report.seen, report.open)
         return told
+
+    def _checked(self, vow: Vow) -> list[Event]:
+        """For the lock, if there is one."""
+        result = vow.result
+        if self.settings.lock is None or result.sha256 is None:
+            return []
+        return [Checked(vow.job, result.path or "-", vow.size, 0, result.sha256)]
 
     def _passes(self, lane: Lane, event: Event) -> bool:
         """Whether an event is news: a file that was taken over has been begun already."""

@@ -20,7 +20,7 @@ from fastdl.core.hints import Any, Protocol
 from fastdl.core.plain import replace
 from fastdl.engine.download import Download
 from fastdl.errors import DiskError, FastdlError, Interrupted, TargetBusy
-from fastdl.events import Ended, Event, Progressed
+from fastdl.events import Checked, Ended, Event, Progressed
 from fastdl.io.session import Session, Witness
 from fastdl.listing import File
 from fastdl.settings import Settings
@@ -178,6 +178,8 @@ class Lane(Witness):
         return made
 
     def _observe(self, event: Event) -> None:
+        if isinstance(event, Checked):  # the vow says as much
+            return
         with self._changed:
             if isinstance(event, Ended) and not self._is_end(event):
                 return
@@ -231,6 +233,8 @@ class Lane(Witness):
             while self._heard < upto and self._stopped is None:
                 self._changed.wait(0.5)
                 self._look()
+            if self._heard < upto and isinstance(self._stopped, _Orphaned):
+                raise self._stopped
 
     # --- messages ----------------------------------------------------------------------------------------
 
@@ -239,7 +243,7 @@ class Lane(Witness):
             try:
                 orders = self._line.get(1.0)
             except OSError:
-                self.stop(Interrupted("the way to the head of the run is broken"))
+                self.stop(_Orphaned("the way to the head of the run is broken"))
                 return
             if orders is not None:
                 self._obey(orders)
@@ -305,8 +309,9 @@ class Lane(Witness):
             return
         gone = not self._line.staying()
         if gone or time.monotonic() - self._heard_at > SILENCE:
-            why = "the worker is about to leave" if gone else "nothing is heard of the head of the run"
-            threading.Thread(target=self.stop, args=(_Leaving(why),), daemon=True).start()
+            orphaned = _Orphaned("nothing is heard of the head of the run")
+            why = _Leaving("the worker is about to leave") if gone else orphaned
+            threading.Thread(target=self.stop, args=(why,), daemon=True).start()
 
     def _speak(self) -> None:
         while True:
@@ -317,7 +322,7 @@ class Lane(Witness):
             try:
                 self._line.put(self._report())
             except OSError:
-                self.stop(Interrupted("the way to the head of the run is broken"))
+                self.stop(_Orphaned("the way to the head of the run is broken"))
                 last = True
             if last:
                 return
@@ -367,6 +372,10 @@ class _Given:
 
 class _Leaving(Interrupted):
     """This worker has to go; others go on with its files."""
+
+
+class _Orphaned(_Leaving):
+    """The head of the run is gone, and nobody hears what becomes of a file."""
 
 
 def bounded(settings: Settings) -> Settings:

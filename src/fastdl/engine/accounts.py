@@ -14,13 +14,15 @@ from fastdl.core.verify import LENGTHS, Digest
 from fastdl.engine import target
 from fastdl.io import phases
 from fastdl.io.contact import Place
+from fastdl.io.partial import DATA_SUFFIX
 from fastdl.result import DigestReport, SourceReport
 
 if TYPE_CHECKING:
     from fastdl.core.history import Entry
+    from fastdl.core.servers import Report
     from fastdl.engine.job import Job
     from fastdl.engine.sourcing import Sourcing
-    from fastdl.core.servers import Report
+    from fastdl.io.settling import SmallFile
     from fastdl.io.validators import Kept
 
 CONVICTION = -2  # the worker of the tracker that books what liars sent
@@ -125,13 +127,23 @@ def remember(job: Job, *, private: bool) -> Entry | None:
     return entry
 
 
+def foretell(job: Job, stored: SmallFile) -> None:
+    """Notes a small file before it has its name, which it gets together with others (see Session.settler)."""
+    landing = job.landing
+    if landing is not None and landing.path is not None:
+        kept = landing.note(landing.path, fetched=True, under=stored.final + DATA_SUFFIX)
+        if kept is not None:
+            job.session.store.note((), None, kept)
+            job.foretold = True
+
+
 def _kept(job: Job) -> Kept | None:
     """What the next run may ask the server about the file, where this one has fetched it or seen that it is the
-    server's."""
+    server's, and has not noted it yet."""
     result, landing = job.result, job.landing
-    if landing is None or landing.in_order or result.error is not None or result.path is None:
+    if landing is None or result.error is not None or result.path is None or job.foretold:
         return None
-    return landing.existing.note(result.path, landing.size, landing.validators if not result.kept else None)
+    return landing.note(result.path, fetched=not result.kept)
 
 
 def _reports(job: Job) -> list[Report]:

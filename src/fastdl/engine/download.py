@@ -20,7 +20,7 @@ from fastdl.engine.proof import Expected, Proof
 from fastdl.engine.sourcing import Sourcing
 from fastdl.engine.transfer import Transfer
 from fastdl.errors import FastdlError, Interrupted, ObjectChanged
-from fastdl.events import Ended, Named, Observer, Started
+from fastdl.events import Checked, Ended, Named, Observer, Started
 from fastdl.io.contact import Contact, Place
 from fastdl.io.session import Session
 from fastdl.io.settling import SmallFile, settle
@@ -207,6 +207,7 @@ class Download(Job):
         if self.stored is not None:
             self._reuse(contact)
             self._checked(landing, landing.size or 0)
+            accounts.foretell(self, self.stored)
             self.observer(Named(self.job, landing.path or "-", landing.size, 0))
         elif asked.used:
             self.asking = None
@@ -220,9 +221,12 @@ class Download(Job):
         self.desk.keep(contact)
 
     def _checked(self, landing: Landing, size: int) -> None:
-        """Every digest that is known agrees."""
+        """Every digest that is known agrees. A lock hears of the file now: after a kill, one that has its name and
+        stands in no lock would be anybody's."""
         sha256 = landing.digests(size).get("sha256")
         self.result.sha256 = sha256.hex() if sha256 is not None else None
+        if self.settings.lock is not None and self.result.sha256 is not None:
+            self.observer(Checked(self.job, landing.path or "-", size, 0, self.result.sha256))
         accounts.digest(self, verified=True)
         if self.result.digest is None and self._sourcing is not None:
             self.result.unproved = self._sourcing.unproved

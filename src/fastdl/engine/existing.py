@@ -85,11 +85,12 @@ def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Befor
     return Before(path, True, altered, None if altered else kept.etag, None if altered else kept.modified)
 
 
-def _note_of(key: str, path: str, found: Validators, *, chosen: bool) -> Kept | None:
-    """What is to be noted of a file (see Kept); None where it is none, or the server's words fit into no request."""
+def _note_of(key: str, path: str, found: Validators, *, chosen: bool, under: str) -> Kept | None:
+    """What is to be noted of a file (see Kept), which may be about to be moved there from the path `under`; None where
+    it is none, or the server's words fit into no request."""
     from fastdl.io.validators import Kept, is_field, stored_path
 
-    state = target.stat_of(path)
+    state = target.stat_of(under)
     etag, modified = (value if is_field(value) else None for value in (found.etag, found.last_modified))
     if state is None or not stat.S_ISREG(state.st_mode) or etag is modified is None:
         return None
@@ -244,16 +245,17 @@ class Existing:
 
     # --- the end -----------------------------------------------------------------------------------------
 
-    def note(self, path: str, size: int | None, fetched: Validators | None) -> Kept | None:
+    def note(self, path: str, size: int | None, fetched: Validators | None, under: str | None) -> Kept | None:
         """What the next run is to know of the file at `path`, which has just come with the validators `fetched`; where
-        these are None it was there. None where the server gives no validators, or what is there is not its file."""
+        these are None it was there. `under`: it is stored there, and gets its name later. None where the server gives
+        no validators, or what is there is not its file."""
         found = self._heard if fetched is None else fetched
         if found.etag is None and found.last_modified is None:
             return None
         if fetched is None and not target.is_this_file(path, _remote(size, found)):
             return None
         chosen = self._settings.output is None and path != self._expected_path()
-        return _note_of(self._key, path, found, chosen=chosen)
+        return _note_of(self._key, path, found, chosen=chosen, under=under or path)
 
 
 def _remote(size: int | None, found: Validators) -> target.Remote:

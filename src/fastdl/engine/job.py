@@ -54,6 +54,7 @@ class Job:
         self.altered: Counter[str] = Counter()  # bytes, by the masked URL of who altered them
         self.attempt: Attempt | None = None  # the newest one, maybe of a repair
         self.main: Attempt | None = None  # the newest one at the whole file
+        self.foretold = False  # what the next run is to know of the file is noted already
         self.of_several = False  # files that this run was asked for
         self.asking: Contact | None = None  # a request of the job's own thread is under way, or its answer unused
         self.stopped: FastdlError | None = None

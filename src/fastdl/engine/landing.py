@@ -25,6 +25,7 @@ from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from fastdl.io.session import Session
+    from fastdl.io.validators import Kept
 
 
 class Landing:
@@ -294,12 +295,27 @@ class Landing:
                     replace=settings.overwrite or settings.newer,
                     mtime=target.modified_time(self.validators) if settings.remote_time else None,
                     durable=settings.durable,
+                    named=self._note_now,
                 )
                 break
             except TargetExists:  # it appeared while we were downloading
                 if not settings.auto_rename:
                     raise
                 self.path = target.free_path(self.path)
+
+    def _note_now(self) -> None:
+        """While the journal still tells whose file it is. One with a time would be known by that and its bytes."""
+        if self._session.many and self.validators.last_modified is None and self.path is not None:
+            kept = self.note(self.path, fetched=True)
+            if kept is not None:
+                self._session.store.note((), None, kept)
+                self._session.store.write_kept()
+
+    def note(self, path: str, *, fetched: bool, under: str | None = None) -> Kept | None:
+        """What the next run is to know of the file at `path`; `fetched`: by this one. See Existing.note."""
+        if self.in_order:
+            return None
+        return self.existing.note(path, self.size, self.validators if fetched else None, under)
 
     def close(self) -> None:
         """Leave the target; what was downloaded stays for the next run."""

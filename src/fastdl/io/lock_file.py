@@ -199,8 +199,8 @@ class LockFile:
     def _own(self, wanted: Wanted) -> tuple[int, Locked] | None:
         same = [each for each in self._read(self._index.same(wanted, _MOST_ALIKE)) if each[1].wanted == wanted]
         if same:
-            # What LOCK says holds; the side file may know a later name.
-            return same[-1] if same[-1][1][2:] == same[0][1][2:] else same[0]
+            # What LOCK says holds; the side file may know a later name, and files that were noted and begun anew.
+            return same[-1] if same[-1][1][2:] == same[0][1][2:] or same[0][0] >= self._in_lock else same[0]
         if not wanted.key:
             return None
         alike = self._index.same_name(wanted, _MOST_ALIKE)
@@ -220,8 +220,12 @@ class LockFile:
         self._index.meet(slot, place)
 
     def add(self, entry: Locked, place: int) -> None:
-        """A file that was fetched and checked, the list's number `place`. It is safe from a kill when this returns.
-        Raises DiskError."""
+        """A file that was fetched and checked, the list's number `place`. Raises DiskError."""
+        self.take(entry, self.note(entry), place)
+
+    def note(self, entry: Locked) -> int:
+        """Write down a file that was fetched and checked, before it has its name; where its line stands. It is safe
+        from a kill when this returns, and has no part in this run's lock before `take`. Raises DiskError."""
         assert self._side is not None
         header = HEADER if not self._side_end else ""
         data = memoryview((header + line_of(entry)).encode())
@@ -233,8 +237,13 @@ class LockFile:
             self._side.seek(0, os.SEEK_END)  # forget what was read ahead
         except OSError as error:
             raise self._unwritten(error) from error
-        self._index.add(entry.wanted, self._side_end + len(header), place)
+        offset = self._side_end + len(header)
         self._side_end += done
+        return offset
+
+    def take(self, entry: Locked, offset: int, place: int) -> None:
+        """What was noted there has its name, and is the file of the list's number `place`."""
+        self._index.add(entry.wanted, offset, place)
 
     def _unwritten(self, error: OSError) -> DiskError:
         worded = disk_error(error, "write the lock", self.name)

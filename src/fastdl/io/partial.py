@@ -12,7 +12,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.journal import Claim, JournalDamaged, JournalHeader, Slot, claims, compacted
@@ -318,17 +318,26 @@ class Partial:
     # --- ending ------------------------------------------------------------------------------------------
 
     def finish(
-        self, final: str | None = None, *, size: int, replace: bool = False, mtime: float | None = None, durable: bool
+        self,
+        final: str | None = None,
+        *,
+        size: int,
+        replace: bool = False,
+        mtime: float | None = None,
+        durable: bool,
+        named: Callable[[], None] = lambda: None,
     ) -> None:
         """Give the data its final name (in the same folder; None: as opened) by one atomic rename, then remove the
         journal. `mtime` is seconds since the epoch; `durable` flushes data, rename and folder. Raises TargetExists
-        where the name is taken and `replace` is false: the partial download stays, and finish may be called again."""
+        where the name is taken and `replace` is false: the partial download stays, and finish may be called again.
+        `named` is called when it has its name and the journal, which knows that, is still there."""
         journal = self._opened()
         with self._flushing:
             if self._data is not None:
                 self._seal(size, durable)
         self._set_time(mtime)
         self._rename(self.final if final is None else files.long_path(final), replace, durable)
+        named()
         with contextlib.suppress(OSError):  # a journal without data is taken over by the next run
             journal.remove()
         self.close()

@@ -45,7 +45,8 @@ class Witness:
         """The file is whole and checked, under its working name; the final one is `path`."""
 
     def wait(self) -> None:
-        """Return when all that was vowed is known, or nobody wants to know it any more."""
+        """Return when all that was vowed is known, or nobody wants to know it any more. Raises Interrupted where nobody
+        is left who could: then the files get no names."""
 
 
 class Session:
@@ -110,8 +111,14 @@ class Session:
             if self._settler is None:
                 from fastdl.io.settling import Settler
 
-                self._settler = Settler(self.witness.wait if self.witness is not None else None)
+                self._settler = Settler(self._before_names)
             return self._settler
+
+    def _before_names(self) -> None:
+        if self._store is not None:
+            self._store.write_kept()
+        if self.witness is not None:
+            self.witness.wait()
 
     def wait_for(self, path: str) -> None:
         """Return when no other download of this run is about to give a file this very path."""

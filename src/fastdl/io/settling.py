@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from fastdl.errors import DiskError, TargetExists
+from fastdl.errors import DiskError, FastdlError, Interrupted, TargetExists
 from fastdl.io import disk, files, phases
 from fastdl.io.partial import DATA_SUFFIX, JOURNAL_SUFFIX
 
@@ -159,7 +159,7 @@ class SmallFile:
             os.close(fd)  # and the lock with it
 
 
-Settled = Callable[["DiskError | TargetExists | None"], None]
+Settled = Callable[["FastdlError | None"], None]
 
 
 class Settler:
@@ -167,7 +167,7 @@ class Settler:
     full does the work, and who watches over the run calls `hurry` now and then."""
 
     def __init__(self, before: Callable[[], None] | None = None) -> None:
-        """`before` is called for each lot before it is flushed and named."""
+        """`before` is called for each lot before it is flushed and named; raises Interrupted where it may not be."""
         self._before = before
         self._changed = threading.Condition()
         self._waiting: list[tuple[SmallFile, Settled]] = []
@@ -216,20 +216,27 @@ class Settler:
 
 def settle(lot: list[tuple[SmallFile, Settled]], before: Callable[[], None] | None = None) -> None:
     """Flush all, then name all, then flush the folders: never a name before its bytes."""
-    failed: dict[str, DiskError | TargetExists] = {}
+    failed: dict[str, FastdlError] = {}
     for file, _ in lot:
         if file.durable:
             file.begin_flush()
-    if before is not None:
-        before()
+    try:
+        if before is not None:
+            before()
+    except Interrupted as error:
+        for file, _ in lot:
+            file.discard()
+            failed[file.final] = error
     for file, _ in lot:
+        if file.final in failed:
+            continue
         try:
             if file.durable:
                 file.flush()
             file.name()
         except (DiskError, TargetExists) as error:
             failed[file.final] = error
-    for folder in {os.path.dirname(file.final) for file, _ in lot if file.durable}:
+    for folder in {os.path.dirname(file.final) for file, _ in lot if file.durable and file.final not in failed}:
         try:
             disk.flush_folder(folder)
         except OSError as error:

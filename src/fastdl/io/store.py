@@ -177,6 +177,11 @@ class Store:
         elif kept_due:
             self._write([], [])
 
+    def write_kept(self) -> None:
+        """Writes what was noted of files: before these get their names, since after a kill nobody would know them."""
+        if self._kept:
+            self._write([], [])
+
     def flush(self) -> None:
         """Writes what `note` has collected."""
         with self._guard:
