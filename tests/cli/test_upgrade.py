@@ -27,6 +27,7 @@ from servers.releases import API, NEW, Releases, archive_name
 from servers.run import Runner
 from servers.tls import Certificates
 
+PARTS = f"_fastdl-{__version__}"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a program is a shell script")
 
 
@@ -37,7 +38,8 @@ def archive(version: str = NEW, *, says: str | None = None, code: int = 0, top: 
 
 def stand_in(script: str, version: str = NEW, top: str = "fastdl/") -> bytes:
     """An archive whose program is a script."""
-    entries = {"fastdl": script, "_internal/lib": f"lib {version}", "_internal/new": "new"}
+    parts = f"_fastdl-{version}"
+    entries = {"fastdl": script, f"{parts}/lib": f"lib {version}", f"{parts}/new": "new"}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
         for name, text in entries.items():
@@ -85,8 +87,8 @@ def server(
 def unpacked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """This fastdl is an unpacked archive in the folder that is given."""
     folder = tmp_path / "tools/fastdl"
-    (folder / "_internal").mkdir(parents=True)
-    (folder / "_internal/lib").write_text("lib old", encoding="utf-8")
+    (folder / PARTS).mkdir(parents=True)
+    (folder / PARTS / "lib").write_text("lib old", encoding="utf-8")
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     executable = folder / "fastdl"
     executable.write_text(f"#!/bin/sh\necho 'fastdl {__version__}'\n", encoding="utf-8")
@@ -337,7 +339,7 @@ def test_a_second_upgrade_at_the_same_time(server: Releases, say: Said, unpacked
     server.publish(archive())
     with lockfile.held(str(unpacked.parent / f"{upgrade.WORKSHOP}.lock"), 0):
         assert say()[0] == 9
-    assert (unpacked / "_internal/lib").read_text(encoding="utf-8") == "lib old"
+    assert (unpacked / PARTS / "lib").read_text(encoding="utf-8") == "lib old"
 
 
 @POSIX
@@ -345,7 +347,7 @@ def test_an_old_one_that_cannot_go_back_is_not_removed(
     server: Releases, say: Said, unpacked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.publish(archive())
-    starts, rename = onedir.starts, os.rename
+    starts, replace = onedir.starts, os.replace
 
     def stuck(source: str, target: str) -> None:
         raise PermissionError(13, "in use")
@@ -354,16 +356,16 @@ def test_an_old_one_that_cannot_go_back_is_not_removed(
         if upgrade.WORKSHOP in program:
             starts(program, version, environ)
             return
-        monkeypatch.setattr(os, "rename", stuck)
+        monkeypatch.setattr(os, "replace", stuck)
         raise IntegrityError("it does not start here")
 
-    monkeypatch.setattr(onedir, "exchange", lambda one, other: False)
     monkeypatch.setattr(onedir, "starts", first_only)
     code, _, err = say()
-    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "replace", replace)
     assert code == 6 and str(unpacked.parent / upgrade.WORKSHOP) in err
-    old = unpacked.parent / upgrade.WORKSHOP / "old"
-    assert (old / "_internal/lib").read_text(encoding="utf-8") == "lib old" and (old / "fastdl").exists()
+    (old,) = (unpacked.parent / upgrade.WORKSHOP).glob("old-*")
+    assert f"fastdl {__version__}" in (old / "fastdl").read_text(encoding="utf-8")
+    assert (unpacked / PARTS / "lib").read_text(encoding="utf-8") == "lib old"
 
 
 # --- what it replaces ------------------------------------------------------------------------------------
@@ -376,8 +378,9 @@ def test_an_unpacked_archive_is_replaced(server: Releases, say: Said, unpacked: 
     assert (code, err) == (0, "")
     assert out == f"fastdl {NEW} is in place of {__version__}, in {unpacked}\n"
     found = state(unpacked.parent)
-    assert sorted(found) == ["fastdl/_internal/lib", "fastdl/_internal/new", "fastdl/fastdl", "fastdl/notes.txt"]
-    assert found["fastdl/_internal/lib"] == f"lib {NEW}" and found["fastdl/notes.txt"] == "mine"
+    parts = f"fastdl/_fastdl-{NEW}"
+    assert sorted(found) == [f"{parts}/lib", f"{parts}/new", "fastdl/fastdl", "fastdl/notes.txt"]
+    assert found[f"{parts}/lib"] == f"lib {NEW}" and found["fastdl/notes.txt"] == "mine"
     assert os.access(unpacked / "fastdl", os.X_OK)
 
 
@@ -388,7 +391,7 @@ def test_one_that_starts_beside_and_not_in_place_is_taken_back(
     packed = io.BytesIO()
     script = f'#!/bin/sh\ncase "$0" in */.fastdl-upgrade/*) echo "fastdl {NEW}" ;; *) exit 7 ;; esac\n'
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, text in {"fastdl/fastdl": script, "fastdl/_internal/lib": "x"}.items():
+        for name, text in {"fastdl/fastdl": script, f"fastdl/_fastdl-{NEW}/lib": "x"}.items():
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(text), 0o755
             tar.addfile(info, io.BytesIO(text.encode()))
@@ -407,7 +410,7 @@ def test_the_one_who_names_the_address_may_trust_it(
     server.unattested()
     monkeypatch.setenv("FASTDL_RELEASES_AUTHORITY", "none")
     assert say()[0] == 0
-    assert (unpacked / "_internal/lib").read_text(encoding="utf-8") == f"lib {NEW}"
+    assert (unpacked / f"_fastdl-{NEW}/lib").read_text(encoding="utf-8") == f"lib {NEW}"
 
 
 def test_at_its_own_address_nobody_else_vouches(attester: Attester, tmp_path: Path) -> None:

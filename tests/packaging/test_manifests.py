@@ -16,7 +16,7 @@ import pytest
 from pack import archives, artifacts, checks, chocolatey, facts, manifests, scoop, winget
 from pack.checks import chocolatey_package, scoop_manifest, winget_manifests
 from pack.steps import StepFailed
-from packs import PROGRAM, needs_libraries, needs_programs, release, windows_zip
+from packs import INSIDE, PROGRAM, needs_libraries, needs_programs, release, windows_zip
 
 VERSION = facts.version()
 
@@ -68,8 +68,8 @@ def test_the_package_holds_the_program(tmp_path: Path) -> None:
         inside = {name: file.read(name) for name in file.namelist()}
     assert inside["tools/fastdl/fastdl.exe"] == PROGRAM["fastdl/fastdl.exe"]
     # One command: the programs of the inside are none.
-    assert inside["tools/fastdl/_internal/some%20one/t64.exe.ignore"] == b""
-    assert [name for name in inside if name.endswith(".ignore")] == ["tools/fastdl/_internal/some%20one/t64.exe.ignore"]
+    assert inside[f"tools/{INSIDE}/some%20one/t64.exe.ignore"] == b""
+    assert [name for name in inside if name.endswith(".ignore")] == [f"tools/{INSIDE}/some%20one/t64.exe.ignore"]
     assert inside["legal/LICENSE.txt"].endswith(b"SOFTWARE.\r\n")
     digest = artifacts.sha256(dist / artifacts.archive_name(VERSION, "windows", "x64"))
     assert digest.encode() in inside["legal/VERIFICATION.txt"]
@@ -82,9 +82,9 @@ def test_every_part_of_the_package_has_a_type_and_a_name_that_may_be_one(tmp_pat
     with zipfile.ZipFile(dist / chocolatey.file_name(VERSION)) as file:
         names, types = file.namelist(), ElementTree.fromstring(file.read("[Content_Types].xml"))
     # ECMA-376 part 2, 6.2.2: ASCII, and everything else by its bytes.
-    assert "tools/fastdl/_internal/odd%20&%20%5Bname%5D+%C3%BC.txt" in names
+    assert f"tools/{INSIDE}/odd%20&%20%5Bname%5D+%C3%BC.txt" in names
     bare = [element.get("PartName") for element in types if element.tag.endswith("Override")]
-    assert bare == ["/tools/fastdl/_internal/numpy-2.0.dist-info/RECORD"]
+    assert bare == [f"/tools/{INSIDE}/numpy-2.0.dist-info/RECORD"]
 
 
 @pytest.mark.parametrize(
