@@ -113,7 +113,8 @@ def swap(
     with _bridged(os.path.join(folder, program), aside) if locked else contextlib.nullcontext():
         try:
             for name in brought:
-                _put(*(os.path.join(place, name) for place in (folder, new, aside)), done, locked)
+                place, there, kept = (os.path.join(root, name) for root in (folder, new, aside))
+                _put(place, there, kept, done, locked)
             check()
         except BaseException as error:
             _take_back(done, folder, os.path.dirname(aside))
