@@ -443,6 +443,8 @@ class Download:
         if resumed:
             self.note("info", f"{resumed} bytes are there already")
         self.observer(Named(self.job, landing.path or "-", landing.size, resumed))
+        if landing.partial is not None and landing.partial.unmapped:
+            self.note("warning", f"FASTDL_WRITER=mmap does nothing: {landing.partial.unmapped}")
 
     def _recall(self, attempt: Attempt, sourcing: Sourcing, places: list[Place]) -> None:
         """Open no more connections than these hosts are known to serve."""
