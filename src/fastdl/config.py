@@ -115,8 +115,13 @@ def load(
 
 
 def _writer(text: str) -> Literal["auto", "mmap", "positional"]:
-    if text == "auto" or text == "mmap" or text == "positional":
-        return text
+    writers: dict[str, Literal["auto", "mmap", "positional"]] = {
+        "auto": "auto",
+        "mmap": "mmap",
+        "positional": "positional",
+    }
+    if text in writers:
+        return writers[text]
     raise UsageError(f"FASTDL_WRITER: '{text}' is none of auto, mmap, positional", "", "Unset it.")
 
 

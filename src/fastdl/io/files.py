@@ -87,6 +87,16 @@ def long_path(path: str, *, windows: bool = sys.platform == "win32") -> str:
     return "\\\\?\\UNC\\" + path[2:] if path.startswith("\\\\") else "\\\\?\\" + path
 
 
+def not_a_file(path: str, *, windows: bool = sys.platform == "win32") -> str:
+    """Why Windows would make no file of this name, without saying so: "aux.txt" is a device of older versions, "a:b" in
+    a folder a stream of the file "a". "" where it would, and on other systems."""
+    if windows and ":" in ntpath.splitdrive(path)[1]:
+        return "Windows takes what follows the ':' for a stream of another file"
+    if windows and ntpath.abspath(path).startswith("\\\\.\\"):
+        return "Windows takes this name for a device"
+    return ""
+
+
 def is_writable(path: str) -> bool:
     """Whether the system's encoding of names can write it at all."""
     try:
@@ -152,9 +162,9 @@ def remove(path: str) -> None:
 
 if sys.platform == "win32":
 
-    def patiently(action: Callable[[], _Result]) -> _Result:
+    def patiently(action: Callable[[], _Result], seconds: float = windows.PATIENCE) -> _Result:
         """Run it, again for some seconds where a virus scanner holds the file."""
-        return windows.patiently(action)
+        return windows.patiently(action, seconds)
 
     def try_lock(fd: int) -> bool:
         """Take the file's exclusive lock at once; False where another holder has it, in this process too."""
@@ -171,7 +181,7 @@ if sys.platform == "win32":
 
 else:
 
-    def patiently(action: Callable[[], _Result]) -> _Result:
+    def patiently(action: Callable[[], _Result], seconds: float = 0.0) -> _Result:
         """Run it (Windows waits for virus scanners here)."""
         return action()
 

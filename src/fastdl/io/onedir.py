@@ -27,6 +27,7 @@ from fastdl.io.files import long_path, patiently
 INNER = "_fastdl-"
 """How the folder with the parts of a program is called, in front of the version."""
 PATIENCE = 120.0  # seconds for the new program's first start: virus scanners look at all of it
+SCANNING = 30.0  # seconds in which scanners have to leave a whole folder alone, all of it, so that it can be moved
 BRIDGE = """@if not exist "%~dpn0.exe" move "%~dp0{}\\%~n0.exe" "%~dpn0.exe" >nul
 @"%~dpn0.exe" %*
 """
@@ -178,7 +179,7 @@ def _forget(names: Iterable[str], folder: str, aside: str) -> None:
 
 def _move(source: str, target: str) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    patiently(lambda: os.replace(long_path(source), long_path(target)))
+    patiently(lambda: os.replace(long_path(source), long_path(target)), SCANNING)
 
 
 def _take_back(done: list[Move], folder: str, workshop: str) -> None:
