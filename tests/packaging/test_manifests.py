@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from pack import archives, artifacts, checks, chocolatey, facts, manifests, scoop, winget
-from pack.checks import chocolatey_package, scoop_manifest, winget_manifests
+from pack.checks import built, chocolatey_package, scoop_manifest, winget_manifests
 from pack.steps import StepFailed
 from packs import INSIDE, PROGRAM, needs_libraries, needs_programs, release, windows_zip
 
@@ -89,10 +89,25 @@ def test_every_part_of_the_package_has_a_type_and_a_name_that_may_be_one(tmp_pat
 
 @pytest.mark.parametrize(
     ("version", "told"),
-    [("0.1.0", "0.1.0"), ("1.2", "1.2"), ("1.0.0rc1", "1.0.0-rc001"), ("1.0.0.dev3", "1.0.0-dev003")],
+    [
+        ("0.1.0", "0.1.0"),
+        ("1.2", "1.2"),
+        ("1.0.0rc1", "1.0.0-rc001"),
+        ("1.0.0-rc1", "1.0.0-rc001"),
+        ("1.0.0.dev3", "1.0.0-dev003"),
+    ],
 )
 def test_chocolatey_s_versions(version: str, told: str) -> None:
     assert chocolatey.package_version(version) == told
+
+
+@pytest.mark.parametrize("version", ["1.0.0rc1", "1.0.0-rc1", "10.20.30"])
+def test_what_is_made_for_a_version_belongs_to_it(version: str, tmp_path: Path) -> None:
+    for name in (artifacts.archive_name(version, "windows", "x64"), chocolatey.file_name(version)):
+        (tmp_path / name).write_bytes(b"")
+    assert built.versions(tmp_path, version) == []
+    (tmp_path / "fastdl-1.0.0-rc12-windows-x64.zip").write_bytes(b"")
+    assert len(built.versions(tmp_path, version)) == 1
 
 
 @pytest.mark.parametrize("version", ["1.0.post1", "1!2.0", "1", "1.0+local"])
