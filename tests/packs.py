@@ -15,14 +15,15 @@ from pack.checks import tools
 from pack.inside import Part
 
 EPOCH = 1767225600
+INSIDE = f"fastdl/{facts.parts()}"
 PROGRAM = {
     "fastdl/fastdl.exe": b"MZ, and so on",
     "fastdl/LICENSE.txt": b"of fastdl\n",
     "fastdl/THIRD-PARTY.txt": b"of others\n",
-    "fastdl/_internal/python312.dll": b"a library",
-    "fastdl/_internal/some one/t64.exe": b"a program of the inside",
-    "fastdl/_internal/numpy-2.0.dist-info/RECORD": b"a name without an ending",
-    "fastdl/_internal/odd & [name]+\u00fc.txt": b"a name with signs",
+    f"{INSIDE}/python312.dll": b"a library",
+    f"{INSIDE}/some one/t64.exe": b"a program of the inside",
+    f"{INSIDE}/numpy-2.0.dist-info/RECORD": b"a name without an ending",
+    f"{INSIDE}/odd & [name]+\u00fc.txt": b"a name with signs",
 }
 PARTS = [Part("httpx", "0.28.1", "BSD-3-Clause", "pkg:pypi/httpx@0.28.1")]
 
@@ -31,7 +32,7 @@ def windows_zip(dist: Path, machine: str) -> Path:
     """The archive for Windows on a machine, and the list of its parts."""
     dist.mkdir(parents=True, exist_ok=True)
     path = dist / artifacts.archive_name(facts.version(), "windows", machine)
-    archives.write_zip(path, {**PROGRAM, "fastdl/_internal/machine.txt": machine.encode()}, EPOCH)
+    archives.write_zip(path, {**PROGRAM, f"{INSIDE}/machine.txt": machine.encode()}, EPOCH)
     bill = dist / artifacts.sbom_name(path.name)
     bill.write_text(json.dumps(sbom.bill(PARTS, path, EPOCH)), encoding="utf-8")
     return path

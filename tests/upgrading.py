@@ -20,6 +20,7 @@ from servers.raw import RawServer
 from servers.releases import API, NEW, Releases
 from servers.tls import Certificates
 
+PARTS = f"_fastdl-{__version__}"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for a program is a shell script")
 
 
@@ -30,7 +31,8 @@ def archive(version: str = NEW, *, says: str | None = None, code: int = 0, top: 
 
 def stand_in(script: str, version: str = NEW, top: str = "fastdl/") -> bytes:
     """An archive whose program is a script."""
-    entries = {"fastdl": script, "_internal/lib": f"lib {version}", "_internal/new": "new"}
+    parts = f"_fastdl-{version}"
+    entries = {"fastdl": script, f"{parts}/lib": f"lib {version}", f"{parts}/new": "new"}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
         for name, text in entries.items():
@@ -78,8 +80,8 @@ def server(
 def unpacked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """This fastdl is an unpacked archive in the folder that is given."""
     folder = tmp_path / "tools/fastdl"
-    (folder / "_internal").mkdir(parents=True)
-    (folder / "_internal/lib").write_text("lib old", encoding="utf-8")
+    (folder / PARTS).mkdir(parents=True)
+    (folder / PARTS / "lib").write_text("lib old", encoding="utf-8")
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     executable = folder / "fastdl"
     executable.write_text(f"#!/bin/sh\necho 'fastdl {__version__}'\n", encoding="utf-8")

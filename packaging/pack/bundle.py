@@ -70,7 +70,7 @@ def pack(dist: Path, program: Path, toc: Path, about: dict[str, str], system: st
     `toc`: what PyInstaller says that it took. `about`: what `ask` gave; its "packages" and "stdlib" are folders as seen
     from here."""
     version, epoch = facts.version(), artifacts.epoch()
-    parts = inside.parts(inside.pieces(toc), Path(about["packages"]), about, program / "_internal")
+    parts = inside.parts(inside.pieces(toc), Path(about["packages"]), about, program / facts.parts())
     shutil.copyfile(facts.ROOT / "LICENSE", program / "LICENSE.txt")
     (program / "THIRD-PARTY.txt").write_bytes(inside.notices(parts, inside.python_license(about)).encode())
     dist.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 
 
 def package_version(version: str) -> str:
-    """The version as NuGet wants it: 1.0rc1 is 1.0-rc1. Raises ValueError for one that it has no way to say."""
-    found = re.fullmatch(r"(\d+(?:\.\d+){1,3})(?:\.?(a|b|rc|dev)(\d+))?", version)
+    """The version as NuGet wants it: 1.0rc1 and 1.0-rc1 are 1.0-rc001. Raises ValueError for what it cannot say."""
+    found = re.fullmatch(r"(\d+(?:\.\d+){1,3})(?:[.-]?(a|b|rc|dev)(\d+))?", version)
     if found is None:
         raise ValueError(f"Chocolatey has no version like {version}")
     return found[1] + (f"-{found[2]}{int(found[3]):03d}" if found[2] else "")

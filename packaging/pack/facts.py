@@ -39,6 +39,11 @@ def version() -> str:
     return _one(r'(?m)^__version__ = "([0-9][\w.+-]*)"$', ROOT / "src/fastdl/__init__.py")
 
 
+def parts() -> str:
+    """The folder of the unpacked program with all that its executable needs, called as packaging/fastdl.spec does."""
+    return f"_{NAME}-{version()}"
+
+
 def distribution() -> str:
     """The name on the package index, which is not the command's."""
     return _one(r'(?m)^name = "([\w.-]+)"', ROOT / "pyproject.toml")

@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-from fastdl.core.hints import Any
+from fastdl.core.hints import Any, Literal
 from fastdl.core.plain import replace
 from fastdl.core.urls import parse_url
 from fastdl.errors import UsageError
@@ -110,9 +110,19 @@ def load(
     _without_a_list(merged, command_line)
     _on_a_cluster(merged, command_line)
     settings = settings_of(merged, ask)
-    writer = environ.get("FASTDL_WRITER")
-    settings.writer = "mmap" if writer == "mmap" else "positional" if writer == "positional" else "auto"
+    settings.writer = _writer(environ.get("FASTDL_WRITER") or "auto")
     return settings
+
+
+def _writer(text: str) -> Literal["auto", "mmap", "positional"]:
+    writers: dict[str, Literal["auto", "mmap", "positional"]] = {
+        "auto": "auto",
+        "mmap": "mmap",
+        "positional": "positional",
+    }
+    if text in writers:
+        return writers[text]
+    raise UsageError(f"FASTDL_WRITER: '{text}' is none of auto, mmap, positional", "", "Unset it.")
 
 
 def from_command_line(values: Mapping[str, Any]) -> Layer:

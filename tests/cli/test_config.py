@@ -102,6 +102,14 @@ def test_what_is_a_setting_alone(tmp_path: Path, nowhere: dict[str, str]) -> Non
         load({}, {**nowhere, "FASTDL_HISTORY": "maybe"})
 
 
+def test_the_writer_of_those_who_measure(nowhere: dict[str, str]) -> None:
+    for text in ("auto", "mmap", "positional"):
+        assert load({}, {**nowhere, "FASTDL_WRITER": text}).writer == text
+    assert load({}, {**nowhere, "FASTDL_WRITER": ""}).writer == "auto"
+    with pytest.raises(UsageError, match="FASTDL_WRITER: 'nmap' is none of auto, mmap, positional"):
+        load({}, {**nowhere, "FASTDL_WRITER": "nmap"})
+
+
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_every_option_means_the_same_everywhere(option: Any, tmp_path: Path, nowhere: dict[str, str]) -> None:
     text, toml, expected = SAMPLES[option.name]

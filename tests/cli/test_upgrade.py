@@ -22,7 +22,7 @@ from servers.attested import Attester
 from servers.raw import RawServer
 from servers.releases import API, NEW, Releases, archive_name
 from servers.run import Runner
-from upgrading import POSIX, Said, archive, facts, stand_in, state
+from upgrading import PARTS, POSIX, Said, archive, facts, stand_in, state
 from upgrading import attester as attester
 from upgrading import home as home
 from upgrading import say as say
@@ -248,7 +248,7 @@ def test_a_second_upgrade_at_the_same_time(server: Releases, say: Said, unpacked
     server.publish(archive())
     with lockfile.held(str(unpacked.parent / f"{upgrade.WORKSHOP}.lock"), 0):
         assert say()[0] == 9
-    assert (unpacked / "_internal/lib").read_text(encoding="utf-8") == "lib old"
+    assert (unpacked / PARTS / "lib").read_text(encoding="utf-8") == "lib old"
 
 
 @POSIX
@@ -256,7 +256,7 @@ def test_an_old_one_that_cannot_go_back_is_not_removed(
     server: Releases, say: Said, unpacked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.publish(archive())
-    starts, rename = onedir.starts, os.rename
+    starts, replace = onedir.starts, os.replace
 
     def stuck(source: str, target: str) -> None:
         raise PermissionError(13, "in use")
@@ -265,13 +265,13 @@ def test_an_old_one_that_cannot_go_back_is_not_removed(
         if upgrade.WORKSHOP in program:
             starts(program, version, environ)
             return
-        monkeypatch.setattr(os, "rename", stuck)
+        monkeypatch.setattr(os, "replace", stuck)
         raise IntegrityError("it does not start here")
 
-    monkeypatch.setattr(onedir, "exchange", lambda one, other: False)
     monkeypatch.setattr(onedir, "starts", first_only)
     code, _, err = say()
-    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(os, "replace", replace)
     assert code == 6 and str(unpacked.parent / upgrade.WORKSHOP) in err
-    old = unpacked.parent / upgrade.WORKSHOP / "old"
-    assert (old / "_internal/lib").read_text(encoding="utf-8") == "lib old" and (old / "fastdl").exists()
+    (old,) = (unpacked.parent / upgrade.WORKSHOP).glob("old-*")
+    assert f"fastdl {__version__}" in (old / "fastdl").read_text(encoding="utf-8")
+    assert (unpacked / PARTS / "lib").read_text(encoding="utf-8") == "lib old"

@@ -33,8 +33,9 @@ def test_an_unpacked_archive_is_replaced(server: Releases, say: Said, unpacked: 
     assert (code, err) == (0, "")
     assert out == f"fastdl {NEW} is in place of {__version__}, in {unpacked}\n"
     found = state(unpacked.parent)
-    assert sorted(found) == ["fastdl/_internal/lib", "fastdl/_internal/new", "fastdl/fastdl", "fastdl/notes.txt"]
-    assert found["fastdl/_internal/lib"] == f"lib {NEW}" and found["fastdl/notes.txt"] == "mine"
+    parts = f"fastdl/_fastdl-{NEW}"
+    assert sorted(found) == [f"{parts}/lib", f"{parts}/new", "fastdl/fastdl", "fastdl/notes.txt"]
+    assert found[f"{parts}/lib"] == f"lib {NEW}" and found["fastdl/notes.txt"] == "mine"
     assert os.access(unpacked / "fastdl", os.X_OK)
 
 
@@ -45,7 +46,7 @@ def test_one_that_starts_beside_and_not_in_place_is_taken_back(
     packed = io.BytesIO()
     script = f'#!/bin/sh\ncase "$0" in */.fastdl-upgrade/*) echo "fastdl {NEW}" ;; *) exit 7 ;; esac\n'
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, text in {"fastdl/fastdl": script, "fastdl/_internal/lib": "x"}.items():
+        for name, text in {"fastdl/fastdl": script, f"fastdl/_fastdl-{NEW}/lib": "x"}.items():
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(text), 0o755
             tar.addfile(info, io.BytesIO(text.encode()))
@@ -64,7 +65,7 @@ def test_the_one_who_names_the_address_may_trust_it(
     server.unattested()
     monkeypatch.setenv("FASTDL_RELEASES_AUTHORITY", "none")
     assert say()[0] == 0
-    assert (unpacked / "_internal/lib").read_text(encoding="utf-8") == f"lib {NEW}"
+    assert (unpacked / f"_fastdl-{NEW}/lib").read_text(encoding="utf-8") == f"lib {NEW}"
 
 
 def test_at_its_own_address_nobody_else_vouches(attester: Attester, tmp_path: Path) -> None:

@@ -304,3 +304,15 @@ def test_a_url_given_twice(fastdl: Runner, serve: Serve) -> None:
     assert [line["exit_code"] for line in result.json] == [0, 0]
     assert (fastdl.cwd / "file.bin").read_bytes() == app.bytes()
     assert server.body_sent < 1.5 * app.size, "it is fetched once"
+
+
+def test_a_writer_that_cannot_be_had_is_told(fastdl: Runner, serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without/numpy.py").write_text("raise ImportError('not here')", encoding="ascii")
+    app = FileApp(size=3_000_000)
+    path = os.pathsep.join([str(tmp_path / "without"), os.environ.get("PYTHONPATH", "")])
+    env = {"FASTDL_WRITER": "mmap", "PYTHONPATH": path}
+    result = fastdl.get(serve(app).url(), env=env)
+    assert result.code == 0 and (fastdl.cwd / "file.bin").read_bytes() == app.bytes()
+    assert result.err.count("FASTDL_WRITER=mmap does nothing: ") == 1, result.err
+    assert "does nothing" not in fastdl.get("-o", "b", serve(app).url()).err

@@ -114,3 +114,12 @@ def test_a_name_is_of_the_open_file_or_not(tmp_path: Path) -> None:
         assert not files.still_names(path, fd)
     finally:
         os.close(fd)
+
+
+def test_names_that_are_no_files_on_windows() -> None:
+    for path in ("a.txt:b", "C:\\x\\a.txt:b", "\\\\?\\C:\\x\\a:b", "C:a:b"):
+        assert "stream" in files.not_a_file(path, windows=True), path
+    assert "device" in files.not_a_file("\\\\.\\COM1", windows=True)  # what Windows says that COM1 is
+    for path in ("a.txt", "C:a.txt", "C:\\x\\a.txt", "\\\\?\\C:\\x\\a", "\\\\host\\share\\a", "..\\a"):
+        assert not files.not_a_file(path, windows=True), path
+    assert not files.not_a_file("a:b", windows=False)

@@ -120,17 +120,3 @@ one.finish(size=1000, durable=True)
 assert os.path.getsize(final) == 1000
 """,
     )
-
-
-def test_two_names_change_places(tmp_path: Path) -> None:
-    on_macos(
-        tmp_path,
-        """
-from fastdl.io import files
-one, other = sys.argv[1] + "/one", sys.argv[1] + "/other"
-os.mkdir(one)
-open(other, "w").close()
-assert files.exchange(one, other)
-assert os.path.isfile(one) and os.path.isdir(other)
-""",
-    )

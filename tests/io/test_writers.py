@@ -251,3 +251,23 @@ def test_mapped_writing_does_not_keep_the_file_in_memory(tmp_path: Path) -> None
     )
     assert done.stderr == ""
     assert int(done.stdout) < 64, "MiB"
+
+
+@pytest.mark.parametrize(
+    ("size", "allocated", "why"),
+    [
+        (None, True, "size is not known"),
+        (0, True, "size is not known"),
+        (MIB, False, "no blocks"),
+        (MIB, True, "NumPy"),
+    ],
+)
+def test_why_windows_are_not_used(
+    fd: int, size: int | None, allocated: bool, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the unpacked programs, which come without NumPy."""
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    assert why in writers.why_not_mapped(size, allocated)
+    assert isinstance(writers.open_writer(fd, size, allocated, "mmap"), writers.PositionalWriter)
+    monkeypatch.undo()
+    assert bool(writers.why_not_mapped(size, allocated)) == (why != "NumPy")

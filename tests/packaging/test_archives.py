@@ -16,7 +16,7 @@ EPOCH = 1767225600
 
 def folder(at: Path) -> Path:
     """A small program."""
-    for name, text in {"b.txt": "b", "_internal/a.so": "a", "fastdl": "run me"}.items():
+    for name, text in {"b.txt": "b", "_inside/a.so": "a", "fastdl": "run me"}.items():
         path = at / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -33,7 +33,7 @@ def test_a_zip_is_the_same_twice(tmp_path: Path) -> None:
     archives.write_zip(tmp_path / "two.zip", again, EPOCH)
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.zip") as file:
-        assert file.namelist() == ["_internal/a.so", "b.txt", "fastdl"]
+        assert file.namelist() == ["_inside/a.so", "b.txt", "fastdl"]
         assert {entry.date_time for entry in file.infolist()} == {(2026, 1, 1, 0, 0, 0)}
         assert file.read("b.txt") == b"b"
 
@@ -63,12 +63,12 @@ def test_a_tar_keeps_links_and_who_may_run_a_file_and_nothing_of_its_maker(tmp_p
         twice = [file.extractfile(f"fastdl/{name}.txt") for name in "bc"]
         assert [part.read() for part in twice if part] == [b"b", b"b"]
     assert sorted(told) == [
-        *("fastdl", "fastdl/_internal", "fastdl/_internal/a.so", "fastdl/b.txt", "fastdl/c.txt", "fastdl/fastdl"),
+        *("fastdl", "fastdl/_inside", "fastdl/_inside/a.so", "fastdl/b.txt", "fastdl/c.txt", "fastdl/fastdl"),
         "fastdl/link",
     ]
     assert told["fastdl/link"].linkname == "b.txt"
-    modes = {name: oct(told[f"fastdl/{name}"].mode) for name in ("fastdl", "b.txt", "_internal")}
-    assert modes == {"fastdl": "0o755", "b.txt": "0o644", "_internal": "0o755"}
+    modes = {name: oct(told[f"fastdl/{name}"].mode) for name in ("fastdl", "b.txt", "_inside")}
+    assert modes == {"fastdl": "0o755", "b.txt": "0o644", "_inside": "0o755"}
     assert {(entry.uid, entry.gid, entry.uname, entry.gname, entry.mtime) for entry in told.values()} == {
         (0, 0, "", "", EPOCH)
     }

@@ -14,7 +14,7 @@ import pytest
 
 from pack import archives, artifacts, chocolatey, facts, manifests, winget
 from pack.checks import built, chocolatey_package, scoop_manifest, winget_manifests
-from packs import EPOCH, PROGRAM, needs_libraries, needs_programs, release
+from packs import EPOCH, INSIDE, PROGRAM, needs_libraries, needs_programs, release
 
 VERSION = facts.version()
 SCOOP = Path("manifests/scoop/fastdl.json")
@@ -270,10 +270,10 @@ NUSPEC, LEGAL = "fastdl.nuspec", "legal/VERIFICATION.txt"
         (lambda inside: inside.pop(NUSPEC), r"has no fastdl\.nuspec"),
         (lambda inside: inside.pop("_rels/.rels"), "_rels/.rels"),
         (lambda inside: inside.pop(LEGAL), "VERIFICATION.txt does not name"),
-        (lambda inside: inside.pop("tools/fastdl/_internal/python312.dll"), r"python312\.dll is not that of"),
+        (lambda inside: inside.pop(f"tools/{INSIDE}/python312.dll"), r"python312\.dll is not that of"),
         (lambda inside: inside.update({"tools/more.dll": b""}), r"tools/more\.dll is no part of"),
         (lambda inside: inside.update({"tools/more.odd": b""}), r"tools/more\.odd has no content type"),
-        (lambda inside: inside.pop("tools/fastdl/_internal/some%20one/t64.exe.ignore"), "would become a command"),
+        (lambda inside: inside.pop(f"tools/{INSIDE}/some%20one/t64.exe.ignore"), "would become a command"),
         (part("_rels/.rels", swap("/fastdl.nuspec", "/other.nuspec")), r"leads to other\.nuspec"),
         (part("[Content_Types].xml", swap('Extension="dll"', 'Extension="dl"')), "has no content type"),
         (part("[Content_Types].xml", lambda data: data[:-4]), r"\[Content_Types\]\.xml or _rels"),
@@ -330,7 +330,7 @@ def zipped(dist: Path, **other: bytes | None) -> None:
     [
         ({"fastdl/fastdl.exe": None}, r"there is no fastdl/fastdl\.exe"),
         ({"fastdl/THIRD-PARTY.txt": None}, "there is no fastdl/THIRD-PARTY"),
-        ({name: None for name in PROGRAM if "_internal" in name}, "there is no fastdl/_internal"),
+        ({name: None for name in PROGRAM if INSIDE in name}, f"there is no {INSIDE}"),
         ({"readme.txt": b""}, "readme.txt is not in the one folder"),
         ({"fastdl/../../evil.exe": b""}, "is not in the one folder"),
         ({"fastdl\\evil.exe": b""}, "is not in the one folder"),

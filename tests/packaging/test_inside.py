@@ -53,7 +53,7 @@ def test_pyinstaller_s_list_is_read(tmp_path: Path) -> None:
 
 
 def test_every_file_has_an_owner(packages: Path, tmp_path: Path) -> None:
-    taken = tmp_path / "program/_internal"
+    taken = tmp_path / "program/parts"
     taken.mkdir(parents=True)
     for name in ("libcrypto-3.dll", "libssl-3.dll", "python312.dll", "VCRUNTIME140.dll"):
         (taken / name).write_text(f"{name}, stripped of its symbols")

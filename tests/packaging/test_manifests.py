@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import pytest
 
 from pack import archives, artifacts, checks, chocolatey, facts, manifests, scoop, winget
-from pack.checks import chocolatey_package, scoop_manifest, winget_manifests
+from pack.checks import built, chocolatey_package, scoop_manifest, winget_manifests
 from pack.steps import StepFailed
-from packs import PROGRAM, needs_libraries, needs_programs, release, windows_zip
+from packs import INSIDE, PROGRAM, needs_libraries, needs_programs, release, windows_zip
 
 VERSION = facts.version()
 
@@ -68,8 +68,8 @@ def test_the_package_holds_the_program(tmp_path: Path) -> None:
         inside = {name: file.read(name) for name in file.namelist()}
     assert inside["tools/fastdl/fastdl.exe"] == PROGRAM["fastdl/fastdl.exe"]
     # One command: the programs of the inside are none.
-    assert inside["tools/fastdl/_internal/some%20one/t64.exe.ignore"] == b""
-    assert [name for name in inside if name.endswith(".ignore")] == ["tools/fastdl/_internal/some%20one/t64.exe.ignore"]
+    assert inside[f"tools/{INSIDE}/some%20one/t64.exe.ignore"] == b""
+    assert [name for name in inside if name.endswith(".ignore")] == [f"tools/{INSIDE}/some%20one/t64.exe.ignore"]
     assert inside["legal/LICENSE.txt"].endswith(b"SOFTWARE.\r\n")
     digest = artifacts.sha256(dist / artifacts.archive_name(VERSION, "windows", "x64"))
     assert digest.encode() in inside["legal/VERIFICATION.txt"]
@@ -82,17 +82,32 @@ def test_every_part_of_the_package_has_a_type_and_a_name_that_may_be_one(tmp_pat
     with zipfile.ZipFile(dist / chocolatey.file_name(VERSION)) as file:
         names, types = file.namelist(), ElementTree.fromstring(file.read("[Content_Types].xml"))
     # ECMA-376 part 2, 6.2.2: ASCII, and everything else by its bytes.
-    assert "tools/fastdl/_internal/odd%20&%20%5Bname%5D+%C3%BC.txt" in names
+    assert f"tools/{INSIDE}/odd%20&%20%5Bname%5D+%C3%BC.txt" in names
     bare = [element.get("PartName") for element in types if element.tag.endswith("Override")]
-    assert bare == ["/tools/fastdl/_internal/numpy-2.0.dist-info/RECORD"]
+    assert bare == [f"/tools/{INSIDE}/numpy-2.0.dist-info/RECORD"]
 
 
 @pytest.mark.parametrize(
     ("version", "told"),
-    [("0.1.0", "0.1.0"), ("1.2", "1.2"), ("1.0.0rc1", "1.0.0-rc001"), ("1.0.0.dev3", "1.0.0-dev003")],
+    [
+        ("0.1.0", "0.1.0"),
+        ("1.2", "1.2"),
+        ("1.0.0rc1", "1.0.0-rc001"),
+        ("1.0.0-rc1", "1.0.0-rc001"),
+        ("1.0.0.dev3", "1.0.0-dev003"),
+    ],
 )
 def test_chocolatey_s_versions(version: str, told: str) -> None:
     assert chocolatey.package_version(version) == told
+
+
+@pytest.mark.parametrize("version", ["1.0.0rc1", "1.0.0-rc1", "10.20.30"])
+def test_what_is_made_for_a_version_belongs_to_it(version: str, tmp_path: Path) -> None:
+    for name in (artifacts.archive_name(version, "windows", "x64"), chocolatey.file_name(version)):
+        (tmp_path / name).write_bytes(b"")
+    assert built.versions(tmp_path, version) == []
+    (tmp_path / "fastdl-1.0.0-rc12-windows-x64.zip").write_bytes(b"")
+    assert len(built.versions(tmp_path, version)) == 1
 
 
 @pytest.mark.parametrize("version", ["1.0.post1", "1!2.0", "1", "1.0+local"])

@@ -23,7 +23,8 @@ def other_version(version: str) -> str:
 
 
 def pretend(program: Path, old: str, new: str) -> None:
-    """Makes the executable say `new` in place of `old`. Raises ValueError where that cannot be done."""
+    """Makes the executable say `new` in place of `old`, and take its parts from the folder of that version. Raises
+    ValueError where that cannot be done."""
     data = bytearray(program.read_bytes())
     start, length = _module(bytes(data), "fastdl")
     code = zlib.decompress(data[start : start + length])
@@ -34,7 +35,11 @@ def pretend(program: Path, old: str, new: str) -> None:
     if len(packed) > length:
         raise ValueError("no room for the other version")
     data[start : start + length] = packed.ljust(length, b"\0")  # what follows the end of the stream is not read
-    program.write_bytes(data)
+    before, after = (f"_fastdl-{version}" for version in (old, new))  # an option of PyInstaller's loader
+    if data.count(before.encode()) != 1:
+        raise ValueError(f"{program.name} does not name {before} once")
+    program.write_bytes(data.replace(before.encode(), after.encode()))
+    (program.parent / before).rename(program.parent / after)
 
 
 def _module(data: bytes, name: str) -> tuple[int, int]:

@@ -56,8 +56,8 @@ def archive(path: Path, entire: bool) -> list[str]:
     program = f"{facts.NAME}.exe" if path.suffix == ".zip" else facts.NAME
     needed = (program, *NEEDED) if entire else (program,)
     found = [f"there is no {facts.NAME}/{name}" for name in needed if f"{facts.NAME}/{name}" not in names]
-    if entire and not any(name.startswith(f"{facts.NAME}/_internal/") for name in names):
-        found.append(f"there is no {facts.NAME}/_internal")
+    if entire and not any(name.startswith(f"{facts.NAME}/{facts.parts()}/") for name in names):
+        found.append(f"there is no {facts.NAME}/{facts.parts()}")
     found += [f"{name} is not in the one folder {facts.NAME}" for name in names if not _is_inside(name)]
     if path.suffix == ".zip":
         alike = Counter(name.lower() for name in names)
@@ -113,7 +113,7 @@ def _libraries(told: dict[str, Any], archived: Path) -> list[str]:
     found = []
     for part in told.get("components", []):
         for file in part.get("components", []):
-            data = inside.get(f"{facts.NAME}/_internal/{file['name']}")
+            data = inside.get(f"{facts.NAME}/{facts.parts()}/{file['name']}")
             right = None if data is None else [{"alg": "SHA-256", "content": hashlib.sha256(data).hexdigest()}]
             if right is None or file.get("hashes") != right:
                 found.append(f"{file['name']} of {part['name']} is not that of {archived.name}")
@@ -121,8 +121,9 @@ def _libraries(told: dict[str, Any], archived: Path) -> list[str]:
 
 
 def versions(dist: Path, version: str) -> list[str]:
-    """Files of other versions, which a release would give out too."""
-    own = re.compile(rf"(?<!\d)(?<!\d\.){re.escape(version)}(?![\d]|\.\d)")
+    """Files of other versions, which a release would give out too. Of a pre-release each store has a spelling."""
+    spelled = {version, version.replace("-", ""), chocolatey.package_version(version)}
+    own = re.compile(rf"(?<!\d)(?<!\d\.)({'|'.join(map(re.escape, spelled))})(?![\d]|\.\d)")
     other = [path.name for path in artifacts.released(dist) if not own.search(path.name)]
     return [f"{name}: does not belong to {version}" for name in other]
 

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -125,9 +126,10 @@ def _replace(settings: Settings, found: Found, program: str) -> None:
         onedir.clear(workshop)
         try:
             new = _fetched(settings, found.release, package, os.path.join(workshop, "new"))
-            onedir.starts(os.path.join(new, os.path.basename(program)), version, os.environ)
-            aside = os.path.join(workshop, "old")
-            onedir.swap(folder, new, aside, lambda: onedir.starts(program, version, os.environ))
+            name = os.path.basename(program)
+            onedir.starts(os.path.join(new, name), version, os.environ)
+            aside = tempfile.mkdtemp(prefix="old-", dir=workshop)  # an older one may still run in there
+            onedir.swap(folder, new, aside, name, lambda: onedir.starts(program, version, os.environ))
         except onedir.NotTakenBack:  # what lies there is all that is left of the old one
             raise
         except BaseException:

@@ -65,6 +65,9 @@ def path_of(settings: Settings, disposition: str | None, given: Url, final: Url)
     path = in_folder(settings, settings.output)
     if not os.path.basename(path) or os.path.isdir(path):
         raise BadName(f"{path} is a folder")
+    why = files.not_a_file(path)
+    if why and stream_path(settings) is None:
+        raise BadName(f"cannot create {path}", why)
     return path
 
 

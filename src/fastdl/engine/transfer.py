@@ -168,6 +168,8 @@ class Transfer:
         if resumed:
             job.note("info", f"{resumed} bytes are there already")
         job.observer(Named(job.job, landing.path or "-", landing.size, resumed))
+        if landing.partial is not None and landing.partial.unmapped:
+            job.note("warning", f"FASTDL_WRITER=mmap does nothing: {landing.partial.unmapped}")
 
     def _tell(self, attempt: Attempt, *, last: bool = False) -> None:
         for place, text in attempt.news(last=last):

@@ -87,6 +87,16 @@ def long_path(path: str, *, windows: bool = sys.platform == "win32") -> str:
     return "\\\\?\\UNC\\" + path[2:] if path.startswith("\\\\") else "\\\\?\\" + path
 
 
+def not_a_file(path: str, *, windows: bool = sys.platform == "win32") -> str:
+    """Why Windows would make no file of this name, without saying so: "aux.txt" is a device of older versions, "a:b" in
+    a folder a stream of the file "a". "" where it would, and on other systems."""
+    if windows and ":" in ntpath.splitdrive(path)[1]:
+        return "Windows takes what follows the ':' for a stream of another file"
+    if windows and ntpath.abspath(path).startswith("\\\\.\\"):
+        return "Windows takes this name for a device"
+    return ""
+
+
 def is_writable(path: str) -> bool:
     """Whether the system's encoding of names can write it at all."""
     try:
@@ -152,9 +162,9 @@ def remove(path: str) -> None:
 
 if sys.platform == "win32":
 
-    def patiently(action: Callable[[], _Result]) -> _Result:
+    def patiently(action: Callable[[], _Result], seconds: float = windows.PATIENCE) -> _Result:
         """Run it, again for some seconds where a virus scanner holds the file."""
-        return windows.patiently(action)
+        return windows.patiently(action, seconds)
 
     def try_lock(fd: int) -> bool:
         """Take the file's exclusive lock at once; False where another holder has it, in this process too."""
@@ -169,13 +179,9 @@ if sys.platform == "win32":
         device when this returns."""
         windows.patiently(lambda: windows.move(source, target, replace=replace, durable=durable))
 
-    def exchange(one: str, other: str) -> bool:
-        """Let two names change places in one step; False where system or file system cannot. Both have to exist."""
-        return False
-
 else:
 
-    def patiently(action: Callable[[], _Result]) -> _Result:
+    def patiently(action: Callable[[], _Result], seconds: float = 0.0) -> _Result:
         """Run it (Windows waits for virus scanners here)."""
         return action()
 
@@ -210,43 +216,33 @@ else:
         os.rename(source, target)
 
     @functools.cache  # a run may rename very many files
-    def _special_rename() -> tuple[Callable[[bytes, bytes, bool], int] | None, Callable[[], int]]:
-        """The system's call (old, new, whether to exchange them; else `new` must not exist), None where it has none;
-        and who tells its error."""
+    def _special_rename() -> tuple[Callable[[bytes, bytes], int] | None, Callable[[], int]]:
+        """The system's call (old, new) that does not replace, None where it has none; and who tells its error."""
         import ctypes
 
         libc = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "linux" and hasattr(libc, "renameat2"):
-            at_fdcwd, noreplace, exchange_both = -100, ctypes.c_uint(1), ctypes.c_uint(2)
+            at_fdcwd, noreplace = -100, ctypes.c_uint(1)
             linux = libc.renameat2
-            return lambda old, new, swap: int(
-                linux(at_fdcwd, old, at_fdcwd, new, exchange_both if swap else noreplace)
-            ), ctypes.get_errno
+            return lambda old, new: int(linux(at_fdcwd, old, at_fdcwd, new, noreplace)), ctypes.get_errno
         if sys.platform == "darwin" and hasattr(libc, "renamex_np"):
-            swap_both, excl = ctypes.c_uint(2), ctypes.c_uint(4)
+            excl = ctypes.c_uint(4)
             macos = libc.renamex_np
-            return lambda old, new, swap: int(macos(old, new, swap_both if swap else excl)), ctypes.get_errno
+            return lambda old, new: int(macos(old, new, excl)), ctypes.get_errno
         return None, ctypes.get_errno
 
-    def _specially(source: str, target: str, *, swap: bool) -> bool:
-        """renameat2(2) with RENAME_NOREPLACE or RENAME_EXCHANGE, renamex_np(2) with RENAME_EXCL or RENAME_SWAP; False
-        where system or file system have no such call."""
+    def _rename_exclusively(source: str, target: str) -> bool:
+        """renameat2(2) with RENAME_NOREPLACE, renamex_np(2) with RENAME_EXCL; False where system or file system have
+        no such call."""
         call, get_errno = _special_rename()
         if call is None:
             return False
-        if not call(os.fsencode(source), os.fsencode(target), swap):
+        if not call(os.fsencode(source), os.fsencode(target)):
             return True
         number = get_errno()
         if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
             return False
         raise OSError(number, os.strerror(number), target)
-
-    def _rename_exclusively(source: str, target: str) -> bool:
-        return _specially(source, target, swap=False)
-
-    def exchange(one: str, other: str) -> bool:
-        """Let two names change places in one step; False where system or file system cannot. Both have to exist."""
-        return _specially(one, other, swap=True)
 
     def _link_and_unlink(source: str, target: str) -> bool:
         """A second name, then the first one away: as atomic for the target. A kill in between leaves both names,

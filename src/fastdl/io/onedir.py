@@ -1,9 +1,12 @@
 """Replaces an unpacked program by a newer one, and goes back to the old one where the new one does not start.
 
-A program is a folder that holds its executable and `_internal`. Only names that the new one brings are replaced: what
-else a user keeps in that folder stays. The old files are moved aside, not removed, so every step can be taken back by a
-rename. Windows refuses to replace or remove what a running program has open, and to rename a folder around it, but lets
-each single file be renamed: there every file is moved for itself.
+A program is a folder that holds its executable and `_fastdl-VERSION`, the parts of that one version. So those of the
+new one come to lie beside the old ones, which still run, and one rename of the executable is the change: whenever this
+is killed, the old program is there or the new one. Only names that the new one brings are replaced: what else a user
+keeps in that folder stays, and what it replaces is kept aside, so every step can be taken back by a rename.
+
+Windows does not replace the executable of a running program, but lets it be renamed. Between two renames then nothing
+has its name; for that instant a command file lies beside it, which shells find in its place, and which puts it back.
 """
 
 from __future__ import annotations
@@ -13,33 +16,34 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from fastdl.core.record import Record
 from fastdl.core.versions import parse_version
 from fastdl.errors import BadName, DiskError, IntegrityError, Terminated
 from fastdl.io.disk import disk_error
-from fastdl.io.files import exchange, long_path, patiently
+from fastdl.io.files import long_path, patiently
 
-INNER = "_internal"
+INNER = "_fastdl-"
+"""How the folder with the parts of a program is called, in front of the version."""
 PATIENCE = 120.0  # seconds for the new program's first start: virus scanners look at all of it
+SCANNING = 30.0  # seconds in which scanners have to leave a whole folder alone, all of it, so that it can be moved
+BRIDGE = """@if not exist "%~dpn0.exe" move "%~dp0{}\\%~n0.exe" "%~dpn0.exe" >nul
+@"%~dpn0.exe" %*
+"""
 
 
 class Move(Record):
-    """A rename, or with `new` an exchange, of which `new` is what stood at the source before."""
+    """What went from one name to another, or is kept under it."""
 
     source: str
     target: str
-    new: os.stat_result | None = None
 
     def undone(self) -> bool:
         """Takes it back, if it ever took place. False where that fails."""
         try:
-            if self.new is None:
-                if os.path.lexists(self.target):
-                    _move(self.target, self.source)
-            elif os.path.samestat(os.lstat(self.target), self.new):
-                return exchange(long_path(self.source), long_path(self.target))
+            if os.path.lexists(self.target):
+                _move(self.target, self.source)
         except OSError:
             return False
         return True
@@ -51,11 +55,14 @@ class NotTakenBack(DiskError):
 
 def check_folder(folder: str) -> None:
     """Raises DiskErrors where the program in `folder` cannot be replaced."""
-    if not os.path.isdir(os.path.join(folder, INNER)):
-        why = f"there is no {INNER} beside it"
+    try:
+        whole = any(name.startswith(INNER) for name in os.listdir(folder))
+    except OSError as error:
+        raise disk_error(error, "read", folder) from error
+    if not whole:
+        why = f"there is no {INNER}VERSION beside it"
         raise BadName(f"{folder} is no unpacked fastdl", why, "Unpack the new archive by hand.")
-    parent = os.path.dirname(folder)
-    for place in (parent, folder, os.path.join(folder, INNER)):
+    for place in (os.path.dirname(folder), folder):
         if not os.access(place, os.W_OK):
             hint = "Run the same command as the one who owns it (sudo, or an administrator's console)."
             raise DiskError(f"cannot replace {folder}", f"{place} is not writable", hint)
@@ -96,70 +103,83 @@ def _clean(environ: Mapping[str, str]) -> dict[str, str]:
     return clean | {"PYINSTALLER_RESET_ENVIRONMENT": "1"}
 
 
-def swap(folder: str, new: str, aside: str, check: Callable[[], None], *, files: bool = os.name == "nt") -> None:
-    """Puts what is in `new` into `folder`, then calls `check`; if anything of that fails, everything goes back. What
-    stood in `folder` is in `new` or `aside` afterwards. The three lie on one volume. `files`: move file by file. Raises
-    what `check` raises, and DiskErrors."""
+def swap(
+    folder: str, new: str, aside: str, program: str, check: Callable[[], None], *, locked: bool = os.name == "nt"
+) -> None:
+    """Puts what is in `new` into `folder`, the executable (its name: `program`) at last, then calls `check`; if any of
+    that fails, everything goes back. What was replaced is in `aside` afterwards. The three lie on one volume.
+    `locked`: what runs cannot be replaced, only renamed. Raises what `check` raises, and DiskErrors."""
     done: list[Move] = []
+    brought = sorted(os.listdir(new), key=lambda name: (os.path.normcase(name) == os.path.normcase(program), name))
+    with _bridged(os.path.join(folder, program), aside) if locked else contextlib.nullcontext():
+        try:
+            for name in brought:
+                place, there, kept = (os.path.join(root, name) for root in (folder, new, aside))
+                _put(place, there, kept, done, locked)
+            check()
+        except BaseException as error:
+            _take_back(done, folder, os.path.dirname(aside))
+            if isinstance(error, OSError):
+                raise disk_error(error, "replace", folder) from error
+            raise
+    _forget({*os.listdir(folder)} - {*brought}, folder, aside)
+
+
+def _put(place: str, new: str, kept: str, done: list[Move], locked: bool) -> None:
+    """Brings one name into its place. What is done is noted before, because a signal may come right after it."""
+    there = os.path.lexists(place)
+    whole = any(os.path.isdir(path) and not os.path.islink(path) for path in (place, new))
+    if there:
+        done.append(Move(place, kept))
+        (_move if whole or locked else _copy)(place, kept)
+    if whole or not there:  # else what is kept takes the place of this when it goes back
+        done.append(Move(new, place))
+    _move(new, place)
+
+
+def _copy(source: str, target: str) -> None:
+    """Under the last name only when it is whole: it may have to go back."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copy2(source, target + ".part", follow_symlinks=False)
+    _move(target + ".part", target)
+
+
+@contextlib.contextmanager
+def _bridged(place: str, aside: str) -> Iterator[None]:
+    """For as long as the executable may be missing, its command starts one that puts it back. Only names of ours stand
+    in it, relative ones: cmd.exe reads files in a code page of its own."""
+    command = long_path(os.path.splitext(place)[0] + ".cmd")
+    text = BRIDGE.format(os.path.relpath(aside, os.path.dirname(place)).replace("/", "\\"))
+    made = False
     try:
-        gone, brought, rest = _names(new, folder, files)
-        for name in gone:
-            _renamed(os.path.join(folder, name), os.path.join(aside, name), done)
-        for name in brought:
-            _put(os.path.join(folder, name), os.path.join(new, name), os.path.join(aside, name), done)
-        for name in rest:
-            _renamed(os.path.join(folder, name), os.path.join(aside, name), done)
-        check()
-    except BaseException as error:
-        _take_back(done, folder, os.path.dirname(aside))
-        if isinstance(error, OSError):
-            raise disk_error(error, "replace", folder) from error
-        raise
+        with open(command, "x", encoding="ascii", newline="\r\n") as file:
+            made = True
+            file.write(text)
+    except FileExistsError:  # of an upgrade that was killed, or the user's own
+        pass
+    except OSError as error:
+        raise disk_error(error, "write", command) from error
+    try:
+        yield
+    finally:
+        if made and os.path.lexists(place):
+            with contextlib.suppress(OSError):
+                os.unlink(command)
 
 
-def _put(place: str, new: str, aside: str, done: list[Move]) -> None:
-    """Brings one name into its place, in one step where the system can do that: then a program whose `_internal` and
-    executable are there is there all the time."""
-    if os.path.lexists(place):
-        done.append(Move(new, place, os.lstat(new)))  # before, because a signal may come right after it
-        if exchange(long_path(new), long_path(place)):
-            return
-        done.pop()
-        _renamed(place, aside, done)
-    _renamed(new, place, done)
-
-
-def _renamed(source: str, target: str, done: list[Move]) -> None:
-    done.append(Move(source, target))
-    _move(source, target)
-
-
-def _names(new: str, folder: str, files: bool) -> tuple[list[str], list[str], list[str]]:
-    """By their paths in `folder`: what has to go before the new program has room, what that brings, and what is left of
-    the old one afterwards. Whole names, or with `files` single files."""
-    names = sorted(os.listdir(new))
-    if not files:
-        return [], names, []
-    brought = [path for name in names for path in _leaves(new, name)]
-    held = {os.path.normcase(path) for path in brought}
-    old = [path for name in names for path in _leaves(folder, name) if os.path.normcase(path) not in held]
-    gone = [path for path in old if any(one.startswith(os.path.normcase(path) + os.sep) for one in held)]
-    return gone, brought, [path for path in old if path not in gone]
-
-
-def _leaves(root: str, name: str) -> Iterator[str]:
-    """The files and links at or below a name, by their paths from `root`."""
-    top = os.path.join(root, name)
-    if os.path.islink(top) or os.path.isfile(top):
-        yield name
-    for inner, folders, leaves in os.walk(top):
-        for leaf in [*leaves, *(each for each in folders if os.path.islink(os.path.join(inner, each)))]:
-            yield os.path.relpath(os.path.join(inner, leaf), root)
+def _forget(names: Iterable[str], folder: str, aside: str) -> None:
+    """Puts the parts of older versions aside. Windows keeps a folder in which something runs where it is; the next
+    upgrade finds it."""
+    for name in names:
+        if name.startswith(INNER):
+            with contextlib.suppress(OSError):
+                os.makedirs(aside, exist_ok=True)
+                os.rename(long_path(os.path.join(folder, name)), long_path(os.path.join(aside, name)))
 
 
 def _move(source: str, target: str) -> None:
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    patiently(lambda: os.rename(long_path(source), long_path(target)))
+    patiently(lambda: os.replace(long_path(source), long_path(target)), SCANNING)
 
 
 def _take_back(done: list[Move], folder: str, workshop: str) -> None:

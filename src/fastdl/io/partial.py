@@ -21,7 +21,7 @@ from fastdl.errors import BadName, DiskError, TargetBusy, TargetExists
 from fastdl.io import disk, files, phases
 from fastdl.io.boot import boot_identity
 from fastdl.io.journal_file import JournalFile
-from fastdl.io.writers import Kind, PositionalWriter, Writer, open_writer
+from fastdl.io.writers import Kind, PositionalWriter, Writer, open_writer, why_not_mapped
 
 if TYPE_CHECKING:
     from fastdl.io.pipe import Pipe
@@ -44,6 +44,8 @@ class Partial:
     """What may be trusted of the data; sources are indices into `header.sources`."""
     note: str
     """A plain sentence where something unexpected was found, else empty."""
+    unmapped: str
+    """Why mapped windows were asked for and are not used, else empty."""
     finished: JournalHeader | None
     """The header of a download that an earlier run renamed to `final` and could not clean up after: it was killed
     just then. The file under the final name is that one, whole and checked."""
@@ -56,6 +58,7 @@ class Partial:
         self.header = None
         self.claims = []
         self.note = ""
+        self.unmapped = ""
         self.finished = None
         self._kind = writer
         self._durable = durable
@@ -223,6 +226,7 @@ class Partial:
         with _worded("write", self.data_path), self._in_data() as fd:
             allocated = size is not None and disk.preallocate(fd, size, self.data_path)
             self._writer = open_writer(fd, size, allocated, self._kind, durable=self._durable)
+            self.unmapped = why_not_mapped(size, allocated) if self._kind == "mmap" else ""
 
     def update_header(self, header: JournalHeader) -> None:
         """Write the header anew (another source, a validator that became known). Boot and file are filled in."""

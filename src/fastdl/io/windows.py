@@ -25,7 +25,7 @@ if sys.platform == "win32":
     _MOVEFILE_WRITE_THROUGH = 0x8
     _ERROR_HANDLE_EOF = 38
     _PASSING = frozenset({5, 32, 33})  # access denied, sharing violation, lock violation: a scanner has it open
-    _PATIENCE = 3.0  # seconds
+    PATIENCE = 3.0  # seconds
     _EXCLUSIVE, _AT_ONCE = 0x2, 0x1
     _ERROR_LOCK_VIOLATION, _ERROR_IO_PENDING = 33, 997
     _LOCK_AT = 1 << 62  # far beyond any journal: locked bytes can be read by nobody else there
@@ -129,9 +129,9 @@ if sys.platform == "win32":
         if not _kernel32.MoveFileExW(source, target, flags):
             raise _failed()
 
-    def patiently(action: Callable[[], _Result]) -> _Result:
+    def patiently(action: Callable[[], _Result], seconds: float = PATIENCE) -> _Result:
         """Do it again for some seconds while a virus scanner or an indexer holds the file open."""
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + seconds
         while True:
             try:
                 return action()

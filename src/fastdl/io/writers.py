@@ -60,11 +60,23 @@ def open_writer(fd: int, size: int | None, allocated: bool, kind: Kind = "auto",
     the CPU, 1.2 to 1.5 with the flush; memory disk 1.7 to 2.4 and 2.0. A store into a new page makes the kernel clear
     it first, 4 KiB a fault. On Windows the file has holes (io/disk.py), so that nothing may be mapped there.
     """
-    if kind == "mmap" and allocated and size:
-        with contextlib.suppress(ImportError):  # the unpacked programs come without numpy
-            return MappedWriter(fd, size)
+    if kind == "mmap" and size and not why_not_mapped(size, allocated):
+        return MappedWriter(fd, size)
     early = EarlyFlush(fd, size) if durable and allocated and size is not None and size >= 2 * EARLY else None
     return PositionalWriter(fd, early)
+
+
+def why_not_mapped(size: int | None, allocated: bool) -> str:
+    """What keeps a file from being written through mapped windows; "" where nothing does."""
+    if not size:
+        return "the size is not known before the end"
+    if not allocated:
+        return "no blocks are reserved for the file here"
+    try:
+        import numpy  # noqa: F401
+    except ImportError:
+        return "NumPy is not there, and the unpacked programs come without it"
+    return ""
 
 
 class EarlyFlush:

@@ -93,6 +93,14 @@ def test_paths(windows: Windows, serve: Serve, folder: str) -> None:
     assert path.read_bytes() == app.bytes()
 
 
+@pytest.mark.parametrize("name", ["CON", "aux.txt", "com1", "a.bin:b"])
+def test_names_that_are_no_files(windows: Windows, serve: Serve, name: str) -> None:
+    done = windows.get("-o", name, "--overwrite", serve(FileApp(size=1000)).url())
+    assert done.code == 6
+    assert done.err.startswith(f"fastdl: error: cannot create {name} (Windows takes"), done.err
+    assert done.err.count("\n") == 1 and not list(windows.cwd.iterdir())
+
+
 def test_a_killed_download_goes_on(windows: Windows, serve: Serve, certificates: Certificates) -> None:
     app = FileApp(size=12_000_000, rate=1_500_000)
     server = serve(app, tls=certificates.context())

@@ -59,7 +59,7 @@ def test_it_is_installed_found_and_run(
     outside = f"C:\\{root.parent.name}\\scoop"
     root.mkdir()
     folder = Scoop(root, outside, fetch).install("fastdl", manifest)
-    assert (folder / "fastdl.exe").is_file() and (folder / "_internal").is_dir()
+    assert (folder / "fastdl.exe").is_file() and (folder / facts.parts()).is_dir()
     path = {"WINEPATH": f"{outside}\\shims"}
     done = wine.run(["cmd", "/c", "fastdl --version"], extra=windows.environment(path))
     assert (done.returncode, done.stdout.split()) == (0, [b"fastdl", fastdl.__version__.encode()]), done.stderr

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from fastdl.io import onedir
 from pack import artifacts, bundle, facts
 from servers import frozen
 from servers.attested import Attester
@@ -112,7 +113,7 @@ def newer(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The archive of the same program that says a newer version."""
     folder = tmp_path_factory.mktemp("newer")
     frozen.pretend(unpacked(machine, folder), OLD, NEW)
-    (folder / "fastdl/_internal/only-new").write_text("new")
+    (folder / f"fastdl/_fastdl-{NEW}/only-new").write_text("new")
     return packed(machine, folder, folder / "archive")
 
 
@@ -151,7 +152,7 @@ def test_the_program_replaces_itself(
     assert told == (0, f"fastdl {NEW} is in place of {OLD}, in {machine.name(program.parent)}\n", "")
     assert machine.run(program, "--version", env=env) == (0, f"fastdl {NEW}\n", "")
     assert mine.read_text() == "mine"
-    assert (program.parent / "_internal/only-new").exists()
+    assert (program.parent / f"_fastdl-{NEW}/only-new").exists()
     if not machine.windows:  # there what runs is removed by the next upgrade
         assert [path.name for path in program.parent.parent.iterdir()] == ["fastdl"]
     assert "is the newest" in machine.run(program, "upgrade", env=env)[1]
@@ -184,6 +185,35 @@ def test_one_that_does_not_start_is_not_taken(
     assert "does not start here" in err
     assert machine.run(program, "--version", env=env)[1] == f"fastdl {OLD}\n"
     assert [path.name for path in (tmp_path / "own").iterdir()] == ["fastdl"]
+
+
+def test_killed_between_two_renames_the_command_repairs_it(wine: prefix.Wine, tmp_path: Path) -> None:
+    """In the one instant in which fastdl.exe has no name, as the swap leaves it there."""
+    windows = InWine(wine)
+    program = unpacked(windows, tmp_path / "tools, \u00e4 & (x)")
+    aside, new = program.parent.parent / ".fastdl-upgrade/old-x", tmp_path / "new"
+    new.mkdir()
+    (new / "fastdl.exe").write_bytes(b"the next one")
+
+    class Killed(BaseException):
+        pass
+
+    held: list[tuple[Path, bytes]] = []
+
+    def look() -> None:
+        held.extend((path, path.read_bytes()) for path in program.parent.glob("*.cmd"))
+        raise Killed
+
+    with pytest.raises(Killed):
+        onedir.swap(str(program.parent), str(new), str(aside), "fastdl.exe", look, locked=True)
+    ((command, text),) = held
+    command.write_bytes(text)
+    program.rename(aside / "fastdl.exe")
+    path = {"WINEPATH": windows.name(program.parent)}
+    for _ in range(2):
+        done = wine.run(["cmd", "/c", "fastdl --version"], extra=path, timeout=120)
+        assert (done.returncode, done.stdout.split()) == (0, [b"fastdl", OLD.encode()]), done.stderr
+        assert program.exists() and not (aside / "fastdl.exe").exists()
 
 
 @pytest.mark.skipif(sys.platform not in bundle.SYSTEMS, reason="no archive is made for this system")
