@@ -6,7 +6,7 @@ import random
 from collections.abc import Container, Iterable
 
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.mapper import Route
+from fastdl.core.route import Route
 from fastdl.core.rules import CLASSES
 from fastdl.core.trust import judge_sources
 from fastdl.core.urls import parse_url

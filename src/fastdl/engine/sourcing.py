@@ -15,7 +15,7 @@ from fastdl.core.digests import Look, Step
 from fastdl.core.digests.base import ListedMirror, Pieces, strongest
 from fastdl.core.digests.fields import digests_of, links_of
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.mapper import Candidate, Route, named_source, resolved
+from fastdl.core.route import Candidate, Route, named_source, resolved
 from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import LENGTHS, Digest
 from fastdl.engine.proof import Expected
