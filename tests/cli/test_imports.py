@@ -35,8 +35,8 @@ _OWN = {
     "cli": "crash get parse profiling session",
     "core": (
         "cookies credentials dates digests dispatch flow health hints history intern journal mapper naming news "
-        "normal_form orders outlook pattern plain plan quantity queue ranges record redirect response retry "
-        "route_cache rules scheduler servers sharing state templates tracker trust urls verify"
+        "normal_form orders outlook pattern plain plan quantity queue ranges record redirect response retry route "
+        "route_cache rules scheduler servers sharing state templates tracker urls verify"
     ),
     "core.digests": "base fields reading",
     "engine": (

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from fastdl.core.mapper import Candidate, Route
+from fastdl.core.route import Candidate, Route
 from fastdl.core.trust import judge_sources, proves
 from fastdl.core.verify import Digest
 

@@ -9,107 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.intern import Interner
 from fastdl.core.normal_form import Normal, normal_form
-from fastdl.core.record import Record
+from fastdl.core.route import Candidate, DigestLook, Route
 from fastdl.core.route_cache import RouteCache
-from fastdl.core.rules import CLASSES, DigestPlace, Field, Limits, Mirror, Pack, Pattern, Rule, Where
-from fastdl.core.templates import expand, template_authority, unquoted
-from fastdl.core.urls import parse_url
+from fastdl.core.rules import CLASSES, DigestPlace, Mirror, Pack, Pattern, Rule
+from fastdl.core.templates import expand, template_authority
 from fastdl.core.verify import LENGTHS, Digest
-from fastdl.errors import UsageError
-
-if TYPE_CHECKING:
-    from fastdl.core.digests.base import ListedMirror
 
 INTERNED = 1024  # hosts, operators and names of mirrors that are kept as one object each
 _HEX = frozenset("0123456789abcdefABCDEF")
-
-
-class Candidate(Record):
-    """One more source of the object. Whether it may be used is decided by `core.trust`."""
-
-    url: str
-    host: str
-    operator: str
-    region: str
-    trust: str  # "alias", "official" or "third-party"
-    enabled: bool
-    digest_required: bool
-    mirror_id: str  # "rule/mirror"
-    own_token: bool = False
-    ranges: bool | None = None
-    own: bool = False  # named in the user's config
-
-
-class DigestLook(Record):
-    """One place to ask for the digest, always over https. Everything is substituted; nothing is a template."""
-
-    id: str  # "rule/place"
-    kind: str  # json_api, side_file, sums_file, metalink, index, headers, html_page
-    url: str
-    algorithm: str  # as in core.verify, or "blake2b-256", "git-blob-sha1", "go-h1"
-    encoding: str  # hex, base64, sri, labelled, quoted-hex, h1
-    json_path: tuple[Any, ...]  # steps: see core.rules
-    names: Mapping[str, str]  # the parts of the URL, percent-encoded as they stood there
-    entry: str  # the name to find in a list or index, percent-decoded
-    coverage: str
-    alternatives: tuple[str, ...] = ()  # further URLs, tried in this order
-    size_path: tuple[Any, ...] = ()
-    method: str = "GET"
-    body: Any = None  # of a POST, to be sent as JSON
-    accept: str = ""
-    header: str = ""  # lower-case name of the response header that holds it
-    format: str = ""  # of an index: debian, repomd, pacman, conda, json-lines, dcf, sdk-xml; of a list: "" or perl
-    match: str = ""  # html_page: a regex whose group 1 is the digest, what was put in is escaped
-    follow: tuple[Any, ...] = ()  # json: first the URL at this path, `json_path` is in its answer
-    confirm: tuple[tuple[Any, ...], str] | None = None  # the text at this path must end so
-    fallback: Field | None = None
-    extra: tuple[tuple[str, tuple[Any, ...]], ...] = ()  # names that the answer gives, for `route`'s `known`
-
-
-class Route(Record):
-    """What is known of a URL before anything was asked."""
-
-    url: str  # as given
-    rule: str | None  # "rule/pattern"
-    ecosystem: str | None
-    mutable: bool
-    why: str  # half a sentence, for people
-    candidates: tuple[Candidate, ...] = ()  # in the order of trust
-    digests: tuple[DigestLook, ...] = ()
-    embedded: Digest | None = None  # the URL's own
-    resolve: bool = False  # a redirector: its target may be mapped
-
-
-NAMED = "named by the publisher"  # in the place of a mirror's id
-
-
-def named_source(link: ListedMirror, limits: Limits) -> Candidate | None:
-    """A source that the publisher's own answer names (RFC 6249, RFC 5854); None for a URL that is not used."""
-    try:
-        url = parse_url(link.url)
-    except UsageError:
-        return None
-    if url.username is not None or url.scheme != "https" or limits.forbids(url.host):
-        return None
-    return Candidate(url.text, url.host, url.host, link.location, "official", True, True, NAMED)
-
-
-def resolved(route: Route, target: Route) -> Route:
-    """A redirector's route, with what is known of the URL where it led."""
-    if target.rule is None or target.rule == route.rule:
-        return route
-    return route._replace(
-        mutable=route.mutable or target.mutable,
-        candidates=(*route.candidates, *target.candidates),
-        digests=(*route.digests, *target.digests),
-        embedded=route.embedded or target.embedded,
-    )
-
-
-# --- routes ----------------------------------------------------------------------------------------------
 
 
 class Mapper:
@@ -232,12 +141,14 @@ class Mapper:
         )  # fmt: skip
 
     def _looks(self, match: _Match, normal: Normal) -> Iterator[DigestLook]:
+        from fastdl.core.looks import look_of
+
         rule, pattern, captures = match
         for place in rule.digests:
             if place.kind == "in_url" or (place.patterns and pattern.id not in place.patterns):
                 continue
             names = self._named(place, captures)
-            look = None if names is None else _look(rule, place, names, normal)
+            look = None if names is None else look_of(rule, place, names, normal)
             if look is not None:
                 yield look
 
@@ -299,60 +210,3 @@ def _stays(mirror: Mirror, url: str) -> bool:
     inner = path.replace("://", ":/") if "://" in mirror.template.partition("://")[2] else path
     normal = normal_form(f"https://mirror.invalid/{inner}")  # the host is proved; this is about the path
     return isinstance(normal, Normal) and normal.query is None and "#" not in path
-
-
-def _look(rule: Rule, place: DigestPlace, names: dict[str, str | None], normal: Normal) -> DigestLook | None:
-    urls = [url for template in (place.url, *place.alternatives) if (url := expand(template, names)) is not None]
-    if not urls or not all(url.startswith("https://") for url in urls):
-        return None
-    entry = expand(place.entry, names) if place.entry else unquoted(normal.path.rpartition("/")[2])
-    return DigestLook(
-        id=f"{rule.id}/{place.id}",
-        kind=place.kind,
-        url=urls[0],
-        algorithm=place.algorithm,
-        encoding=place.encoding,
-        json_path=_filled_path(place.json_path, names),
-        names={name: value for name, value in names.items() if value},
-        entry=entry or "",
-        coverage=place.coverage,
-        alternatives=tuple(urls[1:]),
-        size_path=_filled_path(place.size_path, names),
-        method=place.method,
-        body=_filled(place.body, names),
-        accept=place.accept,
-        header=place.header,
-        format=place.format,
-        match=_filled_regex(place.match, names),
-        follow=place.follow,
-        confirm=(place.confirm[0], expand(place.confirm[1], names) or "\0") if place.confirm else None,
-        fallback=place.fallback._replace(json_path=_filled_path(place.fallback.json_path, names))
-        if place.fallback
-        else None,
-        extra=place.extra,
-    )
-
-
-def _filled(value: Any, names: Mapping[str, str | None]) -> Any:
-    """JSON with the templates in its texts replaced."""
-    if isinstance(value, str):
-        return expand(value, names) or ""
-    if isinstance(value, Where):
-        return value._replace(value=expand(value.value, names) or "")
-    if isinstance(value, dict):
-        return {key: _filled(item, names) for key, item in value.items()}
-    return [_filled(item, names) for item in value] if isinstance(value, list) else value
-
-
-def _filled_path(path: tuple[Any, ...], names: Mapping[str, str | None]) -> tuple[Any, ...]:
-    return tuple(_filled(step, names) for step in path)
-
-
-def _filled_regex(template: str, names: Mapping[str, str | None]) -> str:
-    """A regex in which `{name…}` is replaced, escaped. Its own braces only hold digits and commas."""
-    import re
-
-    def text(found: re.Match[str]) -> str:
-        return re.escape(expand(found[0], names) or "\0")
-
-    return re.sub(r"\{[a-z_]+(?:\|[a-z_]+)*\}", text, template)

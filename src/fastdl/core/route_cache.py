@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from fastdl.core.hints import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastdl.core.mapper import Route
+    from fastdl.core.route import Route
 
 
 class RouteCache:

@@ -7,8 +7,8 @@ reason, because `explain` shows it to people.
 
 from __future__ import annotations
 
-from fastdl.core.mapper import Candidate, Route
 from fastdl.core.record import Record
+from fastdl.core.route import Candidate, Route
 from fastdl.core.rules import CLASSES
 from fastdl.core.verify import Digest
 

@@ -15,9 +15,7 @@ from fastdl.core.digests import Look, Step
 from fastdl.core.digests.base import ListedMirror, Pieces, strongest
 from fastdl.core.digests.fields import digests_of, links_of
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.mapper import Candidate, Route, named_source, resolved
-from fastdl.core.rules import CLASSES
-from fastdl.core.trust import judge_sources
+from fastdl.core.route import Candidate, Route, named_source, resolved
 from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import LENGTHS, Digest
 from fastdl.engine.proof import Expected
@@ -66,26 +64,32 @@ class Sourcing:
         self._origin = places[0].given
         self._given_urls = {place.given.text for place in places}
         self._given = list(given)
-        self._known = {each.digest.text for each in given if each.digest.strong}
-        self._proof = strongest(each.digest for each in given if each.digest.strong)
         self._shunned: set[str] = set()
         self._guard = threading.Lock()
         self._say = say
         self._warn = warn
-        self._route: Route | None = None
         self.private = True
+        self._unproved = False  # a source was taken without a digest
+        self._began = 0.0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Nothing but what was given is known of the file."""
+        strong = [each.digest for each in self._given if each.digest.strong]
+        self._known = {digest.text for digest in strong}
+        self._proof = strongest(strong)
+        self._route: Route | None = None
         self.pieces: Pieces | None = None
         self._lookups: list[Lookup] = []
         self._outcomes: list[Outcome] = []  # appended by the look-ups' threads
         self._fresh: list[Expected] = []  # digests that the landing has not been told yet
         self._more: list[Candidate] = []  # sources that answers have named
         self._queue: list[Place] | None = None  # allowed and not joined yet, best first; None: to be made anew
-        self._tried: set[str] = set()
-        self._unproved = False  # a source was taken without a digest
+        self._tried = set(self._shunned)
         self._met = False  # the origin has answered
         self._whole = False  # the file is complete: whatever is known by now is checked
         self._unreachable = self._other_size = False  # why a look-up gave no digest
-        self._began = self._heard_at = 0.0
+        self._heard_at = 0.0
         self._size: int | None = None  # bytes, as the origin says
 
     # --- what is known before anybody is asked -----------------------------------------------------------
@@ -255,13 +259,7 @@ class Sourcing:
     def renew(self) -> None:
         """The file changed at the origin: what was found out about it may be of its former version."""
         self.close()
-        self._lookups, self._outcomes, self._fresh, self._more = [], [], [], []
-        self._queue, self._route, self._met, self._heard_at = None, None, False, 0.0
-        self._whole, self._size, self.pieces = False, None, None
-        self._unreachable = self._other_size = False
-        self._known = {each.digest.text for each in self._given if each.digest.strong}
-        self._proof = strongest(each.digest for each in self._given if each.digest.strong)
-        self._tried = set(self._shunned)
+        self._forget()
 
     def shun(self, place: Place) -> None:
         """It has another file than the origin."""
@@ -310,46 +308,13 @@ class Sourcing:
         return self._first and not self.private and bool(self._allowed())
 
     def _allowed(self) -> list[Place]:
+        from fastdl.engine.candidates import allowed, in_order
+
         settings = self._settings
         route = self.route._replace(candidates=(*self.route.candidates, *self._more))
-        verdicts = judge_sources(
-            route, self._proof, self.looking, settings.trust, settings.cdn, self.private, frozenset(), settings.region
-        )
-        allowed = [v.candidate for v in verdicts if v.allowed and not v.candidate.own_token]
-        allowed = [candidate for candidate in allowed if candidate.ranges is not False]
-        hosts = {trust: frozenset(c.host for c in allowed if _rank(c.trust) <= _rank(trust)) for trust in CLASSES}
-        places = {}
-        for candidate in allowed:
-            try:
-                url = parse_url(candidate.url)
-            except FastdlError:
-                continue
-            if url.text in self._given_urls or url.text in self._tried or (url.scheme != "https" and not self._proof):
-                continue
-            places[url.text] = Place(url, mirror=True, trust=candidate.trust, hosts=hosts[candidate.trust])
-        return self._in_order(list(places.values()))
-
-    def _in_order(self, places: list[Place]) -> list[Place]:
-        """Those who have served well first, then by class; among equals chance decides, so that no mirror gets all.
-        Who has lied is left out."""
-        store = self._session.store
-        liars = store.liars()
-        known = store.servers(place.given.netloc for place in places)
-        honest = [place for place in places if place.given.netloc not in liars]
-        import random
-
-        chance = {place.given.text: random.random() for place in honest}
-        regional = self._settings.region != "auto"
-        order = {place.given.text: n for n, place in enumerate(honest)}
-
-        def key(place: Place) -> tuple[float, ...]:
-            server = known.get(place.given.netloc)
-            rate = server.rate if server is not None and server.rate else 0.0
-            bad = 1 if server is not None and server.errors > 1 and not rate else 0
-            near = order[place.given.text] if regional else 0
-            return (bad, near, -rate, _rank(place.trust), chance[place.given.text])
-
-        return sorted(honest, key=key)
+        known = self._given_urls | self._tried
+        places = allowed(route, self._proof, settings, looking=self.looking, private=self.private, known=known)
+        return in_order(places, self._session.store, regional=settings.region != "auto")
 
     def prepared(self, place: Place, landing: Landing) -> Place:
         """The place with what has to hold for it now: where no digest proves its bytes, the origin's validators."""
@@ -366,10 +331,6 @@ class Sourcing:
         """How many connections a host is known to serve at once, where it has refused more."""
         server = self._session.store.servers([place.given.netloc]).get(place.given.netloc)
         return server.connections if server is not None and server.busy > 0 and server.connections > 0 else None
-
-
-def _rank(trust: str) -> int:
-    return CLASSES.index(trust)
 
 
 def _same_operator(url: Url, link: str) -> bool:

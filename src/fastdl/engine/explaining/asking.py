@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.mapper import Candidate, Mapper, Route, named_source, resolved
+from fastdl.core.mapper import Mapper
 from fastdl.core.plain import dataclass
 from fastdl.core.record import Record
+from fastdl.core.route import Candidate, Route, named_source, resolved
 from fastdl.core.trust import proves
 from fastdl.core.urls import Url, mask, parse_url
 from fastdl.core.verify import LENGTHS, Digest, parse_checksum

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from fastdl.config import state_dir
 from fastdl.core.hints import Any
-from fastdl.core.mapper import NAMED
+from fastdl.core.route import NAMED
 from fastdl.core.trust import Verdict
 from fastdl.core.urls import Url, mask, parse_url
 from fastdl.engine.explaining import asking

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fastdl.core.hints import Any
-from fastdl.core.mapper import Candidate
+from fastdl.core.route import Candidate
 from fastdl.core.rules import CLASSES
 from fastdl.core.trust import Verdict
 from fastdl.core.urls import mask, parse_url

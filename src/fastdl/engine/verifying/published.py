@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from fastdl.core.digests.base import Look, Pieces, Step
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.mapper import Route, resolved
 from fastdl.core.plain import dataclass
 from fastdl.core.response import Action, Head, validators_of
+from fastdl.core.route import Route, resolved
 from fastdl.core.urls import Url, mask, parse_url
 from fastdl.engine.explaining.asking import Finding
 from fastdl.engine.private import is_private
