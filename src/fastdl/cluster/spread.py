@@ -30,9 +30,10 @@ def each(
     files that were not told of are not done."""
     found = sys.modules.get("distributed.cfexecutor")
     if found is not None and isinstance(executor, found.ClientExecutor):
-        from fastdl.cluster import dask
+        from fastdl.cluster import dask, dask_roster
 
-        return dask.each(jobs, settings, executor._client, observer, stopped, dask.named_workers(executor))
+        only = dask_roster.named_workers(executor)
+        return dask.each(jobs, settings, executor._client, observer, stopped, only)
     from fastdl.cluster import pools
 
     return pools.each(jobs, settings, executor, observer, stopped)
