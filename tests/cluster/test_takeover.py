@@ -29,124 +29,115 @@ def many(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def _begin(fastdl: Runner, cluster: Cluster, urls: list[str], *more: str) -> subprocess.Popen[bytes]:
-    fill(fastdl.cwd / "l.txt", urls)
-    return fastdl.start("get", "-i", "l.txt", "-d", "out", "--json", "--cluster", cluster.address, *more)
-
-
-def _end(fastdl: Runner, process: subprocess.Popen[bytes]) -> Run:
-    out, err = process.communicate(timeout=90)
-    return check(Run(process.returncode, out, err, fastdl.cwd, fastdl.home))
-
-
 # Of the bytes of the files. Where all workers end at once, what their connections had under way is sent again, and
 # weighs more in a list as small as this one.
 ONE_OF_THEM, ALL_AT_ONCE = 1.05, 1.15
 
 
-def _sent(server: RawServer) -> float:
-    return server.body_sent / TOTAL
+class Listed:
+    """A list of files that one server has, and runs of it."""
+
+    def __init__(self, fastdl: Runner, serve: Serve, pace: float | None = PACE, names: list[str] = NAMES) -> None:
+        self.fastdl, self.names = fastdl, names
+        self.crowd = Crowd(pace)
+        self.server: RawServer = serve(self.crowd.handle)
+        self.urls = [self.server.url(f"/{name}") for name in names]
+
+    def begin(self, cluster: Cluster, *more: str) -> subprocess.Popen[bytes]:
+        fill(self.fastdl.cwd / "l.txt", self.urls)
+        words = ("get", "-i", "l.txt", "-d", "out", "--json", "--cluster", cluster.address, *more)
+        return self.fastdl.start(*words)
+
+    def begun(self, cluster: Cluster, *more: str) -> subprocess.Popen[bytes]:
+        """With a quarter of it sent."""
+        part = self.server.alarm(TOTAL // 4)
+        process = self.begin(cluster, *more)
+        assert part.wait(60)
+        return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> Run:
+        out, err = process.communicate(timeout=90)
+        return check(Run(process.returncode, out, err, self.fastdl.cwd, self.fastdl.home))
+
+    def whole(self, process: subprocess.Popen[bytes], most: float) -> Run:
+        """It ends well: every file is right, and the server has sent no more than `most` times their bytes."""
+        result = self.end(process)
+        assert result.code == 0, result.err
+        assert Crowd.right(self.fastdl.cwd / "out", self.names) == []
+        assert self.server.body_sent / TOTAL <= most
+        return result
+
+    @property
+    def most(self) -> int:
+        """Connections at a time."""
+        return self.crowd.most[f"127.0.0.1:{self.server.port}"]
 
 
-def test_a_worker_is_killed_and_another_one_comes(many: Cluster, fastdl: Runner, serve: Serve) -> None:
-    crowd = Crowd(PACE)
-    server = serve(crowd.handle)  # type: ignore[arg-type]
-    part = server.alarm(TOTAL // 4)
-    process = _begin(fastdl, many, [server.url(f"/{name}") for name in NAMES])
-    assert part.wait(60)
+@pytest.fixture
+def listed(fastdl: Runner, serve: Serve) -> Listed:
+    return Listed(fastdl, serve)
+
+
+def test_a_worker_is_killed_and_another_one_comes(many: Cluster, listed: Listed) -> None:
+    process = listed.begun(many)
     many.workers[0].kill()
     many.add()
-    result = _end(fastdl, process)
-    assert result.code == 0, result.err
-    assert Crowd.right(fastdl.cwd / "out", NAMES) == []
+    result = listed.whole(process, ONE_OF_THEM)
     assert len(result.json) == len({entry["url"] for entry in result.json}) == len(NAMES)
-    assert not [path for path in (fastdl.cwd / "out").iterdir() if "fastdl" in path.name]
-    assert _sent(server) <= ONE_OF_THEM
-    assert crowd.most[f"127.0.0.1:{server.port}"] <= 8
+    assert not [path for path in (result.cwd / "out").iterdir() if "fastdl" in path.name]
+    assert listed.most <= 8
 
 
-def test_redirects_to_another_host_are_held_too(many: Cluster, fastdl: Runner, serve: Serve) -> None:
-    crowd, behind = Crowd(), Crowd(PACE)
-    server, other = serve(crowd.handle), serve(behind.handle)  # type: ignore[arg-type]
-    part = other.alarm(TOTAL // 4)
-    to = f"localhost:{other.port}"
-    process = _begin(fastdl, many, [server.url(f"/to/{to}/{name}") for name in NAMES], "--per-host", "5")
-    assert part.wait(60)
+def test_redirects_to_another_host_are_held_too(many: Cluster, fastdl: Runner, listed: Listed, serve: Serve) -> None:
+    before = Crowd()
+    server = serve(before.handle)
+    to = f"localhost:{listed.server.port}"
+    listed.urls = [server.url(f"/to/{to}/{name}") for name in NAMES]
+    process = listed.begun(many, "--per-host", "5")
     many.workers[1].kill()
-    result = _end(fastdl, process)
-    assert result.code == 0, result.err
-    assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert _sent(other) <= ONE_OF_THEM
-    assert crowd.most[f"127.0.0.1:{server.port}"] <= 5 and behind.most[to] <= 5
+    listed.whole(process, ONE_OF_THEM)
+    assert before.most[f"127.0.0.1:{server.port}"] <= 5 and listed.crowd.most[to] <= 5
 
 
-def test_a_worker_leaves_in_order(many: Cluster, fastdl: Runner, serve: Serve) -> None:
+def test_a_worker_leaves_in_order(many: Cluster, listed: Listed) -> None:
     from distributed import Client
 
-    crowd = Crowd(PACE)
-    server = serve(crowd.handle)  # type: ignore[arg-type]
-    part = server.alarm(TOTAL // 4)
-    process = _begin(fastdl, many, [server.url(f"/{name}") for name in NAMES])
-    assert part.wait(60)
+    process = listed.begun(many)
     with Client(many.address, set_as_default=False) as client:
         client.retire_workers([sorted(client.nthreads())[0]])
-    result = _end(fastdl, process)
-    assert result.code == 0, result.err
-    assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert _sent(server) <= ONE_OF_THEM
-    assert crowd.most[f"127.0.0.1:{server.port}"] <= 8
+    listed.whole(process, ONE_OF_THEM)
+    assert listed.most <= 8
 
 
-def test_the_scheduler_dies_and_the_same_command_goes_on(
-    many: Cluster, fastdl: Runner, serve: Serve, tmp_path: Path
-) -> None:
-    crowd = Crowd(PACE)
-    server = serve(crowd.handle)  # type: ignore[arg-type]
-    part = server.alarm(TOTAL // 4)
-    urls = [server.url(f"/{name}") for name in NAMES]
+def test_the_scheduler_dies_and_the_same_command_goes_on(many: Cluster, listed: Listed, tmp_path: Path) -> None:
     with Cluster(tmp_path / "first", tmp_path / "workers", 2) as first:
-        process = _begin(fastdl, first, urls)
-        assert part.wait(60) and first.scheduler is not None
+        process = listed.begun(first)
+        assert first.scheduler is not None
         first.scheduler.kill()
-        result = _end(fastdl, process)
+        result = listed.end(process)
         assert result.code == 3
         assert "the scheduler" in result.error and "is gone" in result.error
-        wait_for(lambda: server.active == 0, 30)  # the workers notice it too
-    again = _end(fastdl, _begin(fastdl, many, urls, "--skip-existing"))
-    assert again.code == 0, again.err
-    assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert _sent(server) <= ALL_AT_ONCE
+        listed.server.until(lambda: listed.server.active == 0, 30)  # the workers notice it too
+    listed.whole(listed.begin(many, "--skip-existing"), ALL_AT_ONCE)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process there")
-def test_ctrl_c_ends_the_downloads_at_the_workers(many: Cluster, fastdl: Runner, serve: Serve) -> None:
+def test_ctrl_c_ends_the_downloads_at_the_workers(many: Cluster, listed: Listed) -> None:
     import signal
 
-    crowd = Crowd(PACE)
-    server = serve(crowd.handle)  # type: ignore[arg-type]
-    part = server.alarm(TOTAL // 4)
-    urls = [server.url(f"/{name}") for name in NAMES]
-    process = _begin(fastdl, many, urls)
-    assert part.wait(60)
+    process = listed.begun(many)
     process.send_signal(signal.SIGINT)
-    result = _end(fastdl, process)
+    result = listed.end(process)
     assert result.code == 130 and "interrupted" in result.error
-    assert server.connected == 0
-    again = _end(fastdl, _begin(fastdl, many, urls, "--skip-existing"))
-    assert again.code == 0, again.err
-    assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert _sent(server) <= ALL_AT_ONCE
+    assert listed.server.connected == 0
+    listed.whole(listed.begin(many, "--skip-existing"), ALL_AT_ONCE)
 
 
-def test_a_head_that_is_killed_leaves_nobody_at_work(many: Cluster, fastdl: Runner, serve: Serve) -> None:
-    crowd = Crowd(PACE)
-    server = serve(crowd.handle)  # type: ignore[arg-type]
-    part = server.alarm(TOTAL // 4)
-    process = _begin(fastdl, many, [server.url(f"/{name}") for name in NAMES])
-    assert part.wait(60)
+def test_a_head_that_is_killed_leaves_nobody_at_work(many: Cluster, listed: Listed) -> None:
+    process = listed.begun(many)
     process.kill()
     process.communicate()
-    wait_for(lambda: server.active == 0, 30)
+    listed.server.until(lambda: listed.server.active == 0, 30)
 
 
 def test_the_lock_of_a_head_that_is_killed(many: Cluster, fastdl: Runner, serve: Serve) -> None:
@@ -173,17 +164,16 @@ def test_the_lock_of_a_head_that_is_killed(many: Cluster, fastdl: Runner, serve:
 
 def test_a_large_file_holds_up_no_small_one(many: Cluster, fastdl: Runner, serve: Serve) -> None:
     """Every small file ends while the large one is on its way: it is only let go when they have."""
-    crowd = Crowd()
-    server = serve(crowd.handle)  # type: ignore[arg-type]
     large, small = Crowd.name(5, 300_000), [Crowd.name(100 + n, 1000) for n in range(80)]
+    listed = Listed(fastdl, serve, None, [large, *small])
     free = threading.Event()
-    crowd.block = lambda path: None if path != f"/{large}" else _held(free)
-    process = _begin(fastdl, many, [server.url(f"/{name}") for name in [large, *small]], "-j", "1")
+    listed.crowd.block = lambda path: None if path != f"/{large}" else _held(free)
+    process = listed.begin(many, "-j", "1")
     try:
         wait_for(lambda: Crowd.right(fastdl.cwd / "out", small) == [], 60)
     finally:
         free.set()
-    result = _end(fastdl, process)
+    result = listed.end(process)
     assert result.code == 0, result.err
     assert Crowd.right(fastdl.cwd / "out", [large]) == []
 

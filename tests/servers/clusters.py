@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +33,7 @@ class Crowd:
         self.headers: list[dict[str, str]] = []
         self.validators = True  # the server says something by which a file is known again
         self.block: Callable[[str], None] = lambda path: None
-        self._now: Counter[str] = Counter()
+        self._now: dict[str, set[Connection]] = defaultdict(set)
         self._lock = threading.Lock()
 
     @staticmethod
@@ -54,22 +54,16 @@ class Crowd:
 
     def handle(self, connection: Connection) -> None:
         """For RawServer."""
-        seen: set[str] = set()
 
         def answer(connection: Connection, request: Request) -> None:
             host = request.get("host") or ""
-            if host not in seen:
-                seen.add(host)
-                with self._lock:
-                    self._now[host] += 1
-                    self.most[host] = max(self.most[host], self._now[host])
+            with self._lock:
+                # One that its client has ended is none, though its thread here has yet to notice.
+                self._now[host] = {each for each in self._now[host] if each.there} | {connection}
+                self.most[host] = max(self.most[host], len(self._now[host]))
             self._answer(connection, request)
 
-        try:
-            serve(connection, answer)
-        finally:
-            with self._lock:
-                self._now.subtract(seen)
+        serve(connection, answer)
 
     def _answer(self, connection: Connection, request: Request) -> None:
         path = request.target.partition("?")[0]

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import partial
 
 from .content import content, digest
 from .raw import Connection, Handler, Request
@@ -91,7 +92,7 @@ class FileApp:
     data: bytes | None = None  # the file itself, instead of the seed's
     memory: dict[str, int] = field(default_factory=dict)  # what a misbehaviour has to remember
     versions: list[bytes] = field(default_factory=list)  # earlier contents, each right as a whole
-    at_once: int = 0
+    served: set[Connection] = field(default_factory=set)  # those who are being answered
     peak: int = 0
     met: int = 0  # how often a misbehaviour was really shown
     count: int = 0  # requests so far
@@ -189,20 +190,26 @@ class FileApp:
         for piece in self.pieces(reply):
             if left <= 0:
                 return
-            connection.body(piece[:left], self.rate if reply.rate is None else reply.rate)
+            rate = self.rate if reply.rate is None else reply.rate
+            # Who has the whole answer may ask again before this thread gets any further.
+            last = len(piece) >= left
+            connection.body(piece[:left], rate, partial(self._leave, connection) if last else lambda: None)
             left -= len(piece)
 
     @contextlib.contextmanager
-    def _place(self) -> Iterator[bool]:
+    def _place(self, connection: Connection) -> Iterator[bool]:
         with self.lock:
-            self.at_once += 1
-            self.peak = max(self.peak, self.at_once)
-            free = self.most is None or self.at_once <= self.most
+            self.served = {each for each in self.served if each.there} | {connection}
+            self.peak = max(self.peak, len(self.served))
+            free = self.most is None or len(self.served) <= self.most
         try:
             yield free
         finally:
-            with self.lock:
-                self.at_once -= 1
+            self._leave(connection)
+
+    def _leave(self, connection: Connection) -> None:
+        with self.lock:
+            self.served.discard(connection)
 
     def meet(self) -> int:
         """Count that the misbehaviour was shown; gives the count so far, from 1."""
@@ -215,7 +222,7 @@ class FileApp:
         with self.lock:
             self.count += 1
         connection.pause(self.head_delay)
-        with self._place() as free:
+        with self._place(connection) as free:
             if not free:
                 self.meet()
                 return self._refuse(connection)

@@ -124,17 +124,31 @@ class Connection:
         """Whether the client has already sent (the beginning of) another request."""
         return bool(self._buffer) or bool(select.select([self.sock], [], [], 0)[0])
 
+    @property
+    def there(self) -> bool:
+        """Whether the client's end is open; what it has sent stays unread."""
+        try:
+            if not select.select([self.sock], [], [], 0)[0]:
+                return True
+            return bool(socket.socket.recv(self.sock, 1, socket.MSG_PEEK))
+        except (OSError, ValueError):  # broken, or closed here
+            return False
+
     def send(self, data: bytes) -> None:
         """Send bytes that are not counted as body. Raises Gone."""
         self._push(memoryview(data), counted=False)
 
-    def body(self, data: bytes, rate: float | None = None) -> None:
-        """Send body bytes, paced to `rate` bytes a second over the whole connection. Raises Gone."""
+    def body(self, data: bytes, rate: float | None = None, before_last: Callable[[], None] = lambda: None) -> None:
+        """Send body bytes, paced to `rate` bytes a second over the whole connection. `before_last` is called before
+        the client can have all of them. Raises Gone."""
         if rate is None:
+            before_last()
             self._push(memoryview(data), counted=True)
             return
         step = max(1, min(65536, int(rate / 200)))
         for at in range(0, len(data), step):
+            if at + step >= len(data):
+                before_last()
             piece = memoryview(data)[at : at + step]
             self._push(piece, counted=True)
             self._due = max(self._due, time.monotonic() - _BURST) + len(piece) / rate
@@ -289,7 +303,7 @@ class RawServer:
     def connected(self) -> int:
         """Connections that no client has ended, whatever their threads have noticed of it."""
         with self._changed:
-            return sum(_is_there(connection.sock) for connection in self._state.connections)
+            return sum(connection.there for connection in self._state.connections)
 
     def note(self, exchange: Exchange) -> None:
         """Append to the log (called by Connection)."""
@@ -379,16 +393,6 @@ class RawServer:
             with self._changed:
                 self._state.connections.discard(connection)
                 self._changed.notify_all()
-
-
-def _is_there(sock: socket.socket) -> bool:
-    """Whether the other end is open; what it has sent stays unread."""
-    try:
-        if not select.select([sock], [], [], 0)[0]:
-            return True
-        return bool(socket.socket.recv(sock, 1, socket.MSG_PEEK))
-    except (OSError, ValueError):  # broken, or closed here
-        return False
 
 
 Serve = Callable[..., RawServer]  # the fixture of that name: serve(app or handler, **options)
