@@ -70,8 +70,7 @@ def blame(
         return
     if flowing and fault is not Fault.EXPIRED:
         pause = failure.wait if failure.wait is not None else retry.backoff(1, jitter())
-        source.more = max(source.more, now + min(pause, retry.LONGEST_RETRY_AFTER))
-        _refused(source, len(others), now)
+        _refused(source, len(others), now, min(pause, retry.LONGEST_RETRY_AFTER))
         return
     source.fails += 1
     source.failed = now
@@ -97,13 +96,14 @@ def wait(source: Source, seconds: float, now: float) -> None:
     source.ready = max(source.ready, now + min(seconds, retry.LONGEST_RETRY_AFTER))
 
 
-def _refused(source: Source, served: int, now: float) -> None:
-    """The source serves `served` connections at this moment, and not one more."""
+def _refused(source: Source, served: int, now: float, pause: float = 0.0) -> None:
+    """The source serves `served` connections at this moment, and not one more, for `pause` seconds at least. Whoever of
+    them ends may be replaced meanwhile: it was not refused."""
     source.limit = max(1, served)
     if source.relented:
         source.hold = min(source.hold * 2, plan.LONGEST_HOLD)
     source.relented = False
-    source.again = max(source.more, now + source.hold)
+    source.again = max(source.again, now + max(pause, source.hold))
 
 
 def relent(queue: WorkQueue, now: float) -> None:
