@@ -140,26 +140,23 @@ def test_a_head_that_is_killed_leaves_nobody_at_work(many: Cluster, listed: List
     listed.server.until(lambda: listed.server.active == 0, 30)
 
 
-def test_the_lock_of_a_head_that_is_killed(many: Cluster, fastdl: Runner, serve: Serve) -> None:
+def test_the_lock_of_a_head_that_is_killed(many: Cluster, listed: Listed) -> None:
     """No file has a name that the lock has not heard of: the same command goes on, though nothing tells it what the
     files are that are there."""
     from distributed import Client
 
-    crowd = Crowd(PACE)
-    crowd.validators = False
-    server = serve(crowd.handle)  # type: ignore[arg-type]
-    part = server.alarm(TOTAL // 3)
-    urls = [server.url(f"/{name}") for name in NAMES]
-    process = _begin(fastdl, many, urls, "--lock", "l.lock")
+    listed.crowd.validators = False
+    part = listed.server.alarm(TOTAL // 3)
+    process = listed.begin(many, "--lock", "l.lock")
     assert part.wait(60)
     process.kill()
     process.communicate()
-    with Client(many.address) as client:
+    with Client(many.address, set_as_default=False) as client:
         wait_for(lambda: not any(client.processing().values()), 30)
-    again = _end(fastdl, _begin(fastdl, many, urls, "--lock", "l.lock"))
+    again = listed.end(listed.begin(many, "--lock", "l.lock"))
     assert again.code == 0, again.err
-    assert Crowd.right(fastdl.cwd / "out", NAMES) == []
-    assert (fastdl.cwd / "l.lock").read_text("utf-8").count("\n") == 1 + len(NAMES)
+    assert Crowd.right(again.cwd / "out", NAMES) == []
+    assert (again.cwd / "l.lock").read_text("utf-8").count("\n") == 1 + len(NAMES)
 
 
 def test_a_large_file_holds_up_no_small_one(many: Cluster, fastdl: Runner, serve: Serve) -> None:
