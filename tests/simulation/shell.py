@@ -1,4 +1,5 @@
-"""The shell in virtual time: engine/attempt.py and download.py, line by line, without threads (the workers: worker.py).
+"""The shell in virtual time: engine/attempt.py, transfer.py and download.py, line by line, without threads (the
+workers: worker.py).
 
 Whoever changes the one changes the other.
 """
@@ -189,7 +190,7 @@ def download(
     most_seconds: float = 1e5,
     most_events: int = 400_000,
 ) -> Outcome:
-    """engine/download.py: attempts, restarts, the end."""
+    """engine/download.py and transfer.py: attempts, restarts, the end."""
     network.timeout = settings.timeout
     pool = Pool(settings.limits.per_host)
     disk = Disk()

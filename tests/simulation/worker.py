@@ -1,4 +1,5 @@
-"""engine/worker.py in virtual time, line by line, without a thread; whoever changes the one changes the other.
+"""engine/worker.py and refusals.py in virtual time, line by line, without a thread; whoever changes the
+one changes the other.
 
 Where the real worker blocks or lets another thread in, this one sleeps, for no time or, by chance, for long.
 """

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from fastdl.core import plan
 from fastdl.core.flow import ByteFlow
-from fastdl.core.orders import Instruction
+from fastdl.core.orders import Finish, Instruction
+from fastdl.core.ranges import RangeSet
 from fastdl.core.state import UNKNOWN_END, Lease, Limits, Phase, Source
 
 
@@ -16,6 +17,18 @@ class Dispatch(ByteFlow):
     def __init__(self, hosts: Sequence[str], limits: Limits) -> None:
         super().__init__(hosts, limits)
         self.confirmed = False  # a source has shown which object this is
+
+    def start(self, now: float, size: int | None = None, done: RangeSet | None = None) -> list[Instruction]:
+        """Begin, with what an earlier run left if it left something."""
+        self.size = size
+        self.done = done or RangeSet()
+        self.doubtful = RangeSet(self.done) if self.overlap else RangeSet()
+        if size is not None:
+            self.pool = self.done.missing(size)
+            if not self.pool:
+                self.over = True
+                return [Finish()]
+        return self.contact(now)
 
     def contact(self, now: float) -> list[Instruction]:
         """Ask the next source which object there is; the range asked for is useful in itself."""
@@ -99,3 +112,25 @@ class Dispatch(ByteFlow):
             if source.error is None and now >= source.ready:
                 return [self.ask_whole(self.idle_worker(source), source, now)]
         return []
+
+    # --- what changes who may be asked ---------------------------------------------------------------------
+
+    def join(self, host: str, now: float) -> list[Instruction]:
+        """A mapped source may be used from now on. It is tried with a small range that is useful anyway, and gets more
+        by the rate that it shows."""
+        self.sources.append(Source(len(self.sources), host, mapped=True))
+        return self.expand(now) if self.confirmed else []
+
+    def wake(self, overlap: int, now: float) -> list[Instruction]:
+        """Whoever was `resting` goes on. `overlap` is 0 where a strong validator tells whether it is still the same
+        file; else so many bytes before each gap come again, and have to be those that are stored."""
+        self.resting = False
+        self.overlap = overlap
+        self.doubtful = RangeSet(self.done) if overlap else RangeSet()
+        return self.expand(now)
+
+    def recall(self, source: int, connections: int, now: float) -> None:
+        """An earlier download has met the limit of this source. It is believed for a while, then tried again."""
+        known = self.sources[source]
+        known.limit = min(known.limit, connections)
+        known.again = max(known.again, now + plan.RECALLED)

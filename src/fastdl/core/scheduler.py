@@ -29,94 +29,6 @@ class Scheduler(Dispatch):
         self.confirmed_by = 0  # which one
         self._jitter = jitter
 
-    # --- beginning -------------------------------------------------------------------------------------------
-
-    def start(self, now: float, size: int | None = None, done: RangeSet | None = None) -> list[Instruction]:
-        """Begin, with what an earlier run left if it left something."""
-        self.size = size
-        self.done = done or RangeSet()
-        self.doubtful = RangeSet(self.done) if self.overlap else RangeSet()
-        if size is not None:
-            self.pool = self.done.missing(size)
-            if not self.pool:
-                self.over = True
-                return [Finish()]
-        return self.contact(now)
-
-    # --- sources that come later ------------------------------------------------------------------------------
-
-    def join(self, host: str, now: float) -> list[Instruction]:
-        """A mapped source may be used from now on. It is tried with a small range that is useful anyway, and gets more
-        by the rate that it shows."""
-        self.sources.append(Source(len(self.sources), host, mapped=True))
-        return self.expand(now) if self.confirmed else []
-
-    def wake(self, overlap: int, now: float) -> list[Instruction]:
-        """Whoever was `resting` goes on. `overlap` is 0 where a strong validator tells whether it is still the same
-        file; else so many bytes before each gap come again, and have to be those that are stored."""
-        self.resting = False
-        self.overlap = overlap
-        self.doubtful = RangeSet(self.done) if overlap else RangeSet()
-        return self.expand(now)
-
-    def recall(self, source: int, connections: int, now: float) -> None:
-        """An earlier download has met the limit of this source. It is believed for a while, then tried again."""
-        known = self.sources[source]
-        known.limit = min(known.limit, connections)
-        known.again = max(known.again, now + plan.RECALLED)
-
-    def distrust(self, sources: Sequence[int], ranges: Sequence[Range], now: float) -> list[Instruction]:
-        """What is stored in `ranges` is wrong, and missing again as far as it still counts as done; `sources` have sent
-        wrong bytes, and get no more work."""
-        if self.over:
-            return []
-        for number in sources:
-            self.sources[number].error = DigestMismatch("it sent altered bytes")
-        aborts: list[Instruction] = []
-        for worker in list(self.busy()):
-            if worker.source in sources and worker.lease is not None and not worker.lease.pending:
-                self.release(worker)
-                worker.phase = Phase.STOPPING
-                aborts.append(Abort(worker.id))
-        for start, end in ranges:
-            wrong = RangeSet([(start, end)])
-            for gap in self.done.missing(end):  # a plain stream may have begun meanwhile: it fetches them anyway
-                wrong.remove(*gap)
-            for piece in wrong:
-                self.done.remove(*piece)
-                self.doubtful.remove(*piece)
-                if not sources:  # nobody is known to have lied, so nobody but the origin is asked
-                    self.disputed.add(*piece)
-                self.pool.add(*piece)
-        return aborts + self.expand(now)
-
-    def _met(self, source: Source, now: float) -> None:
-        """A mapped source has shown that it serves."""
-        if self.growth is not None:
-            self.growth.join(source.rtt, self.limits.per_host)
-        for worker in self.busy():
-            if self.sources[worker.source].last_resort:
-                self._cut_short(worker)  # whoever is the last resort does not go on to the end
-
-    def shrink(self) -> None:
-        """The machine is short of memory: half of the connections. Who is beyond that ends soon, the slowest first."""
-        if self.growth is None:
-            return
-        self.growth.shrink()
-        busy = sorted(self.busy(), key=lambda worker: worker.rate or 0.0)
-        for worker in busy[: max(0, len(busy) - self.growth.allowed)]:
-            self._cut_short(worker)
-
-    def _cut_short(self, worker: Worker) -> None:
-        """All but the next piece of the worker's range goes back to the queue."""
-        lease = worker.lease
-        if lease is None or worker.queued or lease.shared:
-            return
-        stop = lease.frontier + plan.TRIAL
-        if worker.phase is Phase.FLOWING and lease.end != UNKNOWN_END and stop < lease.end:
-            self.pool.add(stop, lease.end)
-            lease.end = stop
-
     # --- heads -----------------------------------------------------------------------------------------------
 
     def opened(
@@ -177,10 +89,16 @@ class Scheduler(Dispatch):
         others: list[Instruction] = []
         for rival in self.workers.values():
             if rival is not worker and rival.phase is Phase.ASKED and rival.lease is not None:
-                self.release(rival)
-                rival.phase = Phase.STOPPING
-                others.append(Abort(rival.id))
+                others.append(self._call_off(rival))
         return others + self.expand(now)
+
+    def _met(self, source: Source, now: float) -> None:
+        """A mapped source has shown that it serves."""
+        if self.growth is not None:
+            self.growth.join(source.rtt, self.limits.per_host)
+        for worker in self.busy():
+            if self.sources[worker.source].last_resort:
+                self.cut_short(worker)  # whoever is the last resort does not go on to the end
 
     # --- ends ------------------------------------------------------------------------------------------------
 
@@ -335,6 +253,35 @@ class Scheduler(Dispatch):
         ]
         return [*aborts, Finish()]
 
+    def _call_off(self, worker: Worker) -> Abort:
+        """What the worker was to fetch goes back; its connection is closed."""
+        self.release(worker)
+        worker.phase = Phase.STOPPING
+        return Abort(worker.id)
+
+    def distrust(self, sources: Sequence[int], ranges: Sequence[Range], now: float) -> list[Instruction]:
+        """What is stored in `ranges` is wrong, and missing again as far as it still counts as done; `sources` have sent
+        wrong bytes, and get no more work."""
+        if self.over:
+            return []
+        for number in sources:
+            self.sources[number].error = DigestMismatch("it sent altered bytes")
+        aborts: list[Instruction] = []
+        for worker in list(self.busy()):
+            if worker.source in sources and worker.lease is not None and not worker.lease.pending:
+                aborts.append(self._call_off(worker))
+        for start, end in ranges:
+            wrong = RangeSet([(start, end)])
+            for gap in self.done.missing(end):  # a plain stream may have begun meanwhile: it fetches them anyway
+                wrong.remove(*gap)
+            for piece in wrong:
+                self.done.remove(*piece)
+                self.doubtful.remove(*piece)
+                if not sources:  # nobody is known to have lied, so nobody but the origin is asked
+                    self.disputed.add(*piece)
+                self.pool.add(*piece)
+        return aborts + self.expand(now)
+
     # --- time ------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> list[Instruction]:
@@ -363,7 +310,5 @@ class Scheduler(Dispatch):
                 health.blame_unanswered(self, worker, now)
             else:
                 health.blame_silent(self, worker, now)
-            self.release(worker)
-            worker.phase = Phase.STOPPING
-            instructions.append(Abort(worker.id))
+            instructions.append(self._call_off(worker))
         return instructions

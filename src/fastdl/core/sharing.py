@@ -179,3 +179,24 @@ class WorkSharing(WorkQueue):
         for lease in {id(w.lease): w.lease for w in self.workers.values() if w.lease is not None}.values():
             if len(lease.holders) > 1:
                 yield max(0, lease.end - min(self.workers[holder].offset for holder in lease.holders))
+
+    # --- giving back ----------------------------------------------------------------------------------------
+
+    def shrink(self) -> None:
+        """The machine is short of memory: half of the connections. Who is beyond that ends soon, the slowest first."""
+        if self.growth is None:
+            return
+        self.growth.shrink()
+        busy = sorted(self.busy(), key=lambda worker: worker.rate or 0.0)
+        for worker in busy[: max(0, len(busy) - self.growth.allowed)]:
+            self.cut_short(worker)
+
+    def cut_short(self, worker: Worker) -> None:
+        """All but the next piece of the worker's range goes back to the queue."""
+        lease = worker.lease
+        if lease is None or worker.queued or lease.shared:
+            return
+        stop = lease.frontier + plan.TRIAL
+        if worker.phase is Phase.FLOWING and lease.end != UNKNOWN_END and stop < lease.end:
+            self.pool.add(stop, lease.end)
+            lease.end = stop

@@ -131,35 +131,37 @@ class WorkerThread(threading.Thread):
 
     def _carry_out(self, order: Fetch | Read) -> None:
         if isinstance(order, Fetch):
-            self.aborted = False
-            if self._attempt.resting:  # it was told to do so just before
-                raise Aborted
-            self._source = order.source
-            phases.at_source(order.source)
-            self._place = self._attempt.places[order.source]
-            self._ask = Ask(order.start, order.end, order.ranged)
-            requests, opened = self._contact.requests, self._contact.opened
-            try:
-                extra = self._attempt.extra_headers(self._place)
-                first, self._first = self._first, None
-                if first is not None:
-                    requests = opened = 0
-                    answer = first.take()
-                else:
-                    answer = self._contact.ask(self._place, order.start, order.end, order.ranged, extra)
-            except NetworkError:
-                self._place.final = None  # a redirector may lead elsewhere by now
-                raise
-            finally:
-                self._row().add(tracker.REQUESTS, self._contact.requests - requests)
-                self._row().add(tracker.CONNECTIONS, self._contact.opened - opened)
-            self._receive(answer)
+            self._receive(self._asked(order))
         elif order.fresh:
             assert self._contact.channel is not None and self._queued is not None
             (self._ask, url), self._queued = self._queued, None
             self._receive(Answer(self._contact.channel.receive_head(), url, self._contact.channel))
         else:
             self._pump()
+
+    def _asked(self, order: Fetch) -> Answer:
+        """The answer to a new request."""
+        self.aborted = False
+        if self._attempt.resting:  # it was told to do so just before
+            raise Aborted
+        self._source = order.source
+        phases.at_source(order.source)
+        self._place = place = self._attempt.places[order.source]
+        self._ask = Ask(order.start, order.end, order.ranged)
+        requests, opened = self._contact.requests, self._contact.opened
+        first, self._first = self._first, None
+        try:
+            if first is not None:
+                requests = opened = 0
+                return first.take()
+            extra = self._attempt.extra_headers(place)
+            return self._contact.ask(place, order.start, order.end, order.ranged, extra)
+        except NetworkError:
+            place.final = None  # a redirector may lead elsewhere by now
+            raise
+        finally:
+            self._row().add(tracker.REQUESTS, self._contact.requests - requests)
+            self._row().add(tracker.CONNECTIONS, self._contact.opened - opened)
 
     # --- heads -------------------------------------------------------------------------------------------
 
