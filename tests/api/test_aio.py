@@ -17,6 +17,7 @@ import pytest
 import fastdl
 from fastdl import aio, errors
 from fastdl.events import Ended, Named, Progressed, Started
+from observers import OfTheProgram, Raising, when_it_flows
 from own_threads import until_gone
 from servers.files import FileApp
 from servers.raw import RawServer, Serve
@@ -80,11 +81,7 @@ def test_cancelling_the_task_cancels_the_download(serve: Serve) -> None:
 
     async def main() -> None:
         flows = asyncio.Event()
-
-        def on_event(event: fastdl.Event) -> None:
-            if isinstance(event, Progressed) and event.done:
-                flows.set()
-
+        on_event = when_it_flows(flows.set)
         task = asyncio.create_task(aio.download(server.url(), on_event=on_event, connections=1))
         await asyncio.wait_for(flows.wait(), 30)
         task.cancel()
@@ -130,29 +127,19 @@ def test_events_come_in_the_thread_of_the_loop_before_the_end(serve: Serve) -> N
     assert threads == {threading.get_ident()}
 
 
-class OfTheCallback(Exception):
-    pass
-
-
 @pytest.mark.parametrize("kind", [Started, Progressed, Ended])
 def test_what_the_callback_raises_ends_the_download(serve: Serve, kind: type) -> None:
     server = serve(FileApp(size=SIZE, rate=4e6))
-    raised = OfTheCallback()
-    seen: list[fastdl.Event] = []
-
-    def on_event(event: fastdl.Event) -> None:
-        seen.append(event)
-        if isinstance(event, kind):
-            raise raised
+    seen = Raising(kind)
 
     async def main() -> None:
-        with pytest.raises(OfTheCallback) as caught:
-            await aio.download(server.url("/one"), on_event=on_event)
-        assert caught.value is raised
+        with pytest.raises(OfTheProgram) as caught:
+            await aio.download(server.url("/one"), on_event=seen)
+        assert caught.value is seen.raised
         assert isinstance(seen[-1], kind)
         seen.clear()
-        with pytest.raises(OfTheCallback):
-            await aio.download_many([server.url(f"/{n}") for n in range(4)], on_event=on_event)
+        with pytest.raises(OfTheProgram):
+            await aio.download_many([server.url(f"/{n}") for n in range(4)], on_event=seen)
         assert isinstance(seen[-1], kind)
         await still(server)
 
@@ -165,12 +152,7 @@ def test_steered(serve: Serve) -> None:
 
     async def main() -> None:
         flows = asyncio.Event()
-
-        def on_event(event: fastdl.Event) -> None:
-            if isinstance(event, Progressed) and event.done > 500_000:
-                flows.set()
-
-        async with aio.Download(server.url(), on_event=on_event) as download:
+        async with aio.Download(server.url(), on_event=when_it_flows(flows.set, 500_000)) as download:
             assert download.state == "ready"
             with pytest.raises(RuntimeError):
                 await download.wait()
@@ -270,10 +252,10 @@ def test_what_the_jobs_raise(serve: Serve) -> None:
 
     def jobs() -> Any:
         yield server.url()
-        raise OfTheCallback
+        raise OfTheProgram
 
     async def main() -> None:
-        with pytest.raises(OfTheCallback):
+        with pytest.raises(OfTheProgram):
             await aio.download_many(jobs())
 
     run(main())
@@ -285,20 +267,21 @@ def test_an_executors_downloads_end_too(serve: Serve, early: str) -> None:
     server = serve(app)
     flows = asyncio.Event()
 
-    def on_event(event: fastdl.Event) -> None:
-        if isinstance(event, Progressed) and event.done:
-            flows.set()
-            if early == "raised":
-                raise OfTheCallback
+    def flow() -> None:
+        flows.set()
+        if early == "raised":
+            raise OfTheProgram
 
     async def main() -> None:
         with ThreadPoolExecutor(2) as executor:
             urls = (server.url(f"/{number}.bin") for number in itertools.count())
-            task = asyncio.create_task(aio.download_many(urls, executor=executor, on_event=on_event, connections=1))
+            task = asyncio.create_task(
+                aio.download_many(urls, executor=executor, on_event=when_it_flows(flow), connections=1)
+            )
             await asyncio.wait_for(flows.wait(), 30)
             if early == "cancelled":
                 task.cancel()
-            with pytest.raises(asyncio.CancelledError if early == "cancelled" else OfTheCallback):
+            with pytest.raises(asyncio.CancelledError if early == "cancelled" else OfTheProgram):
                 await task
             await still(server)
 

@@ -12,6 +12,7 @@ import pytest
 import fastdl
 from fastdl import errors
 from fastdl.events import Ended, Named, Progressed, Started
+from observers import Heard, OfTheProgram, Raising, when_it_flows
 from servers.files import FileApp
 from servers.raw import Serve
 
@@ -165,15 +166,8 @@ def test_two_at_once_know_nothing_of_each_other(serve: Serve) -> None:
 
 
 def test_events_come_in_their_order_and_one_at_a_time(serve: Serve) -> None:
-    events: list[fastdl.Event] = []
-    inside = threading.Lock()
-
-    def on_event(event: fastdl.Event) -> None:
-        assert inside.acquire(blocking=False)
-        events.append(event)
-        inside.release()
-
-    result = fastdl.download(serve(FileApp(size=SIZE, rate=4e6)).url(), on_event=on_event)
+    events = Heard()
+    result = fastdl.download(serve(FileApp(size=SIZE, rate=4e6)).url(), on_event=events)
     kinds = [type(event) for event in events if isinstance(event, Started | Named | Progressed | Ended)]
     assert kinds[:2] == [Started, Named]
     assert kinds[-1] is Ended
@@ -181,25 +175,14 @@ def test_events_come_in_their_order_and_one_at_a_time(serve: Serve) -> None:
     assert events[-1] == Ended(0, result)
 
 
-class OfTheCallback(Exception):
-    pass
-
-
 @pytest.mark.parametrize("kind", [Started, Named, Progressed, Ended])
 def test_what_the_callback_raises_ends_the_download(serve: Serve, kind: type) -> None:
     app = FileApp(size=SIZE, rate=4e6)
     server = serve(app)
-    raised = OfTheCallback()
-    seen: list[fastdl.Event] = []
-
-    def on_event(event: fastdl.Event) -> None:
-        seen.append(event)
-        if isinstance(event, kind):
-            raise raised
-
-    with pytest.raises(OfTheCallback) as caught:
-        fastdl.download(server.url(), on_event=on_event)
-    assert caught.value is raised
+    seen = Raising(kind)
+    with pytest.raises(OfTheProgram) as caught:
+        fastdl.download(server.url(), on_event=seen)
+    assert caught.value is seen.raised
     assert isinstance(seen[-1], kind)  # and none after it
     server.until(lambda: server.active == 0, 20)
     if kind is not Ended:
@@ -209,14 +192,9 @@ def test_what_the_callback_raises_ends_the_download(serve: Serve, kind: type) ->
 def test_ctrl_c_ends_the_download_and_is_the_callers(serve: Serve) -> None:
     app = FileApp(size=SIZE, rate=500_000)
     server = serve(app)
-
-    def on_event(event: fastdl.Event) -> None:
-        if isinstance(event, Progressed) and event.done:
-            _thread.interrupt_main()
-
     assert threading.current_thread() is threading.main_thread()
     with pytest.raises(KeyboardInterrupt):
-        fastdl.download(server.url(), on_event=on_event, connections=1)
+        fastdl.download(server.url(), on_event=when_it_flows(_thread.interrupt_main), connections=1)
     assert sorted(os.listdir()) == ["file.bin.fastdl", "file.bin.fastdl.journal"]
     server.until(lambda: server.active == 0, 20)
     app.rate = None

@@ -19,10 +19,10 @@ from disks import run_python
 from fastdl import errors
 from fastdl.api import many
 from fastdl.events import Ended, Progressed, Started
+from observers import Heard, OfTheProgram, Raising
 from own_threads import until_gone
 from servers.files import FileApp
 from servers.raw import Serve
-from waiting import wait_for
 
 SMALL = 4096
 LARGE = 3_000_000
@@ -149,12 +149,18 @@ def test_an_endless_list_is_taken_as_it_goes(serve: Serve) -> None:
 def test_nobody_takes_the_results_so_no_more_are_fetched(serve: Serve) -> None:
     server = serve(FileApp(size=SMALL))
     taken: list[int] = []
-    found = fastdl.download_each(endless(server.url(""), taken), durable=False)
+    ended = threading.Semaphore(0)
+
+    def on_event(event: fastdl.Event) -> None:
+        if isinstance(event, Ended):
+            ended.release()
+
+    found = fastdl.download_each(endless(server.url(""), taken), durable=False, on_event=on_event)
     assert taken == []  # it begins with the first result that is asked for
     next(found)
-    wait_for(lambda: len(taken) >= many.LEAST_AHEAD, 60)
-    wait_for(lambda: len([name for name in os.listdir() if name.endswith(".bin")]) >= many.LEAST_AHEAD, 60)
-    assert len(taken) <= many.LEAST_AHEAD + 1
+    assert all(ended.acquire(timeout=60) for _ in range(many.LEAST_AHEAD))
+    assert len([name for name in os.listdir() if name.endswith(".bin")]) >= many.LEAST_AHEAD
+    assert many.LEAST_AHEAD <= len(taken) <= many.LEAST_AHEAD + 1
     found.close()
 
 
@@ -182,10 +188,6 @@ def test_a_url_that_is_given_twice_is_fetched_once(serve: Serve) -> None:
     assert sum(bool(result.kept) for result in results) == 2
 
 
-class OfTheProgram(Exception):
-    pass
-
-
 def test_what_the_jobs_raise_comes_out_when_the_others_have_ended(serve: Serve) -> None:
     server = serve(FileApp(size=SMALL))
 
@@ -206,34 +208,20 @@ def test_what_the_jobs_raise_comes_out_when_the_others_have_ended(serve: Serve) 
 @pytest.mark.parametrize("pool", [False, True])
 def test_what_the_callback_raises_ends_all(serve: Serve, pool: bool) -> None:
     server = serve(FileApp(size=LARGE, rate=500_000))
-    raised = OfTheProgram()
-    seen = []
-
-    def on_event(event: fastdl.Event) -> None:
-        seen.append(event)
-        if isinstance(event, Progressed) and event.job == 2:
-            raise raised
-
+    seen = Raising(Progressed, job=2)
     urls = (server.url(f"/{number}.bin") for number in itertools.count())
     with ThreadPoolExecutor(3) as threads, pytest.raises(OfTheProgram) as caught:
-        fastdl.download_many(urls, executor=threads if pool else None, on_event=on_event, connections=1)
-    assert caught.value is raised
+        fastdl.download_many(urls, executor=threads if pool else None, on_event=seen, connections=1)
+    assert caught.value is seen.raised
     assert isinstance(seen[-1], Progressed)
     server.until(lambda: server.active == 0, 20)
 
 
 def test_events_tell_the_number_of_the_job(serve: Serve) -> None:
     server = serve(FileApp(size=SMALL))
-    events: list[fastdl.Event] = []
-    inside = threading.Lock()
-
-    def on_event(event: fastdl.Event) -> None:
-        assert inside.acquire(blocking=False)
-        events.append(event)
-        inside.release()
-
+    events = Heard()
     jobs: list[fastdl.Job | str] = [server.url("/0.bin"), fastdl.Job("bad", max_size="x"), server.url("/2.bin")]
-    results = fastdl.download_many(jobs, on_event=on_event)
+    results = fastdl.download_many(jobs, on_event=events)
     for number in range(3):
         own = [event for event in events if getattr(event, "job", None) == number]
         assert own[0] == Started(number, results[number].url)

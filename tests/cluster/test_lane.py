@@ -7,7 +7,7 @@ import queue
 import threading
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,6 @@ from fastdl.settings import Settings
 from servers.clusters import Crowd
 from servers.content import content
 from servers.raw import Serve
-from waiting import wait_for
 
 
 class Wire:
@@ -32,13 +31,16 @@ class Wire:
     def __init__(self) -> None:
         self.orders: queue.SimpleQueue[Orders] = queue.SimpleQueue()
         self.reports: list[Report] = []
+        self._reported = threading.Condition()
         self.stays = True
         self.heard = True  # every vow, at once
         self._serial = 0
         self._hosts: set[str] = set()
 
     def put(self, report: Report) -> None:
-        self.reports.append(report)
+        with self._reported:
+            self.reports.append(report)
+            self._reported.notify_all()
         new = set(report.open) - self._hosts
         self._hosts |= new
         if new or (report.vows and self.heard):
@@ -49,6 +51,11 @@ class Wire:
             return self.orders.get(timeout=0.05)
         except queue.Empty:
             return None
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Return when what was reported makes it hold."""
+        with self._reported:
+            assert self._reported.wait_for(holds, 20)
 
     def staying(self) -> bool:
         return self.stays
@@ -103,7 +110,7 @@ def test_what_was_named_before_its_worker_died_is_not_fetched_again(wire: Wire, 
     ]
     files = [File(server.url(f"/{name}"), settings) for name in (done, other)]
     wire.send(*(Todo(job, files[job], True, vows[job]) for job in (0, 1)), settings=settings)
-    wait_for(lambda: len(wire.ended) == 2, 20)
+    wire.until(lambda: len(wire.ended) == 2)
     assert wire.ended[0].sha256 == "ab" and wire.ended[0].error is None and not wire.ended[0].kept
     assert wire.ended[1].error is not None and wire.ended[1].error.code == 7
     assert dict(crowd.asked) == {f"/{other}": 1}
@@ -123,7 +130,7 @@ def test_what_was_whole_when_its_worker_died_is_not_fetched_again(
     told = Result(server.url(f"/{name}"), path=path, size=5000)
     vow = Vow(0, path, os.stat(path + ".fastdl").st_ino, 5000, zlib.crc32(body), told)
     wire.send(Todo(0, File(server.url(f"/{name}"), settings), True, vow), settings=settings)
-    wait_for(lambda: 0 in wire.ended, 20)
+    wire.until(lambda: 0 in wire.ended)
     assert wire.ended[0].error is None and wire.ended[0].seconds < 60
     assert Crowd.right(tmp_path / "out", [name]) == []
     assert os.listdir(tmp_path / "out") == [name]
@@ -138,7 +145,7 @@ def test_what_follows_is_done_for_a_file_that_was_named_before_its_worker_died(w
     state = os.stat(path)
     vow = Vow(0, path, state.st_ino, state.st_size, None, Result("http://127.0.0.1:1/a.zip", path=path))
     wire.send(Todo(0, File("http://127.0.0.1:1/a.zip", settings), True, vow), settings=settings)
-    wait_for(lambda: 0 in wire.ended, 20)
+    wire.until(lambda: 0 in wire.ended)
     assert wire.ended[0].error is None and wire.ended[0].unpacked == 1
     assert (tmp_path / "out" / "inside").read_text() == "text"
 
@@ -150,12 +157,12 @@ def test_no_name_is_given_before_the_head_knows(wire: Wire, serve: Serve, tmp_pa
     names = [Crowd.name(1, 1000), Crowd.name(2, 2_000_000)]  # by both ways that a file gets its name
     wire.heard = False
     wire.send(*(Todo(n, File(server.url(f"/{name}"), settings)) for n, name in enumerate(names)), settings=settings)
-    wait_for(lambda: sum(len(report.vows) for report in wire.reports) == 2, 20)
+    wire.until(lambda: sum(len(report.vows) for report in wire.reports) == 2)
     assert not any((tmp_path / "out" / name).exists() for name in names)
     inodes = {os.stat(tmp_path / "out" / f"{name}.fastdl").st_ino for name in names}
     wire.heard = True
     wire.send()
-    wait_for(lambda: len(wire.ended) == 2, 20)
+    wire.until(lambda: len(wire.ended) == 2)
     assert Crowd.right(tmp_path / "out", names) == []
     assert inodes == {vow.inode for report in wire.reports for vow in report.vows}
     assert inodes == {os.stat(tmp_path / "out" / name).st_ino for name in names}
@@ -183,9 +190,9 @@ def test_a_worker_that_leaves_gives_its_files_back(wire: Wire, serve: Serve, tmp
     settings = _settings(tmp_path / "out")
     files = [File(server.url(f"/{Crowd.name(n, 500_000)}"), settings) for n in range(9)]
     wire.send(*(Todo(n, file) for n, file in enumerate(files)), settings=settings)
-    wait_for(lambda: sum(crowd.asked.values()) >= 1, 20)
+    server.until(lambda: len(server.log) > 0, 20)
     wire.stays = False
-    wait_for(lambda: sorted(job for report in wire.reports for job in report.returned) == list(range(9)), 20)
+    wire.until(lambda: sorted(job for report in wire.reports for job in report.returned) == list(range(9)))
     assert not wire.ended
 
 
@@ -194,13 +201,13 @@ def test_what_cannot_begin_is_told_under_its_own_number(wire: Wire, tmp_path: Pa
     elsewhere = replace(settings, dir=str(tmp_path / "nowhere"))
     broken = File("", settings, error=BadEntry("l, line 9", "no URL"))
     wire.send(Todo(7, broken), Todo(9, File("http://127.0.0.1:1/x", elsewhere)), settings=settings)
-    wait_for(lambda: len(wire.ended) == 2, 20)
+    wire.until(lambda: len(wire.ended) == 2)
     assert {job: result.error and result.error.code for job, result in wire.ended.items()} == {7: 2, 9: 6}
 
 
 def test_the_folder_that_is_not_there_is_told(wire: Wire, tmp_path: Path) -> None:
     wire.send(settings=Settings(dir=str(tmp_path / "nowhere")))
-    wait_for(lambda: any(report.unfit is not None for report in wire.reports), 20)
+    wire.until(lambda: any(report.unfit is not None for report in wire.reports))
     (unfit,) = {report.unfit for report in wire.reports if report.unfit is not None}
     assert unfit.code == 6 and "nowhere" in str(unfit)
     assert not (tmp_path / "nowhere").exists()

@@ -2,25 +2,5 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from pages import play
-from pages.loopback import Loopback
-from pages.sandbox import Sandbox
-from servers.tls import Certificates
-
-
-@pytest.fixture(scope="session")
-def world(certificates: Certificates) -> Iterator[Loopback]:
-    """The hosts that the documents name."""
-    with play.open_world(certificates) as made:
-        yield made
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path, world: Loopback) -> Sandbox:
-    """Where commands run, led to those hosts."""
-    return play.prepared(tmp_path, world)
+from pages.fixtures import sandbox as sandbox
+from pages.fixtures import world as world

@@ -120,7 +120,7 @@ def test_a_folder_that_is_missing(case: Case) -> None:
 def test_two_runs_at_once(fastdl: Runner, serve: Serve) -> None:
     case = Case(fastdl, serve, {"/slow.bin": FileApp(size=400_000, rate=100_000.0)})
     with fastdl.start(*case.arguments) as first:
-        wait_for(lambda: len(case.server.log) > 0, _PATIENCE)
+        case.server.until(lambda: len(case.server.log) > 0, _PATIENCE)
         second = fastdl(*case.arguments, "-d", "other")
         assert second.code == 9
         assert str(case.lock) in second.err

@@ -20,6 +20,7 @@ from servers.files import FileApp, Reply
 from servers.raw import Connection, Request, Serve
 from servers.real import package
 from servers.run import Runner
+from waiting import wait_for
 
 text_string_to_metric_families = package("prometheus_client.parser").text_string_to_metric_families
 
@@ -86,11 +87,9 @@ def scraped(url: str) -> Metrics:
 
 
 def scrape_until(url: str, holds: Callable[[Metrics], bool]) -> Metrics:
-    until = time.monotonic() + LIMIT
-    while not holds(found := scraped(url)):
-        assert time.monotonic() < until, found.values
-        time.sleep(0.02)
-    return found
+    found: list[Metrics] = []
+    wait_for(lambda: found.append(scraped(url)) or holds(found[-1]), LIMIT)
+    return found[-1]
 
 
 def test_at_an_address_while_it_works(fastdl: Runner, serve: Serve) -> None:

@@ -107,21 +107,10 @@ def _stalling(connection: Connection, request: Request) -> None:
 def test_while_nothing_is_answered(fastdl: Runner, serve: Serve, number: signal.Signals, codes: set[int]) -> None:
     server = serve(_silent)
     process = fastdl.start("get", "--no-proxy", server.url())
-    _until_asked(server, process)
+    server.until(lambda: len(server.log) > 0, _PATIENCE)
     result = _end(process, number, fastdl)
     assert result.code in codes
     assert result.files == set(), "nothing has arrived, so nothing is kept"
-
-
-def _until_asked(server: RawServer, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(int(_PATIENCE / 0.02)):
-        if server.log:
-            return
-        try:
-            process.wait(0.02)
-        except subprocess.TimeoutExpired:
-            continue
-    raise AssertionError("nothing was asked")
 
 
 def test_while_it_stalls(fastdl: Runner, serve: Serve) -> None:
@@ -138,7 +127,7 @@ def test_while_it_waits_for_a_retry(fastdl: Runner, serve: Serve) -> None:
     app = FileApp(hook=lambda connection, request, reply: app.short(503, b"", ("Retry-After", "60")))
     server = serve(app)
     process = fastdl.start("get", "--no-proxy", server.url())
-    _until_asked(server, process)
+    server.until(lambda: len(server.log) > 0, _PATIENCE)
     result = _end(process, _SIGNALS[0][0], fastdl)
     assert result.code in _SIGNALS[0][1]
     assert result.files == set()

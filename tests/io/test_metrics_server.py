@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -201,10 +202,12 @@ class Short:
         self._listener = listener
         self.free = free
         self.refused = 0
+        self.refusals = threading.Semaphore(0)
 
     def accept(self) -> Any:
         if not self.free:
             self.refused += 1
+            self.refusals.release()
             raise OSError(errno.EMFILE, "Too many open files")
         self.free -= 1
         return self._listener.accept()
@@ -227,7 +230,7 @@ def test_without_a_free_descriptor_it_does_not_spin(monkeypatch: pytest.MonkeyPa
     with short_of_descriptors(monkeypatch, 1, 2 * LIMIT) as (server, short), connect(server) as first:
         wait_for(lambda: len(server._clients) == 1, LIMIT)
         with connect(server):
-            wait_for(lambda: short.refused > 0, LIMIT)
+            assert short.refusals.acquire(timeout=LIMIT)
             first.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
             assert everything(first).endswith(b"m 1\n")
             assert short.refused == 1
@@ -236,7 +239,7 @@ def test_without_a_free_descriptor_it_does_not_spin(monkeypatch: pytest.MonkeyPa
 def test_when_a_descriptor_is_free_again_who_waits_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     with short_of_descriptors(monkeypatch, 0, 0.05) as (server, short), connect(server) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
-        wait_for(lambda: short.refused > 1, LIMIT)
+        assert all(short.refusals.acquire(timeout=LIMIT) for _ in range(2))
         short.free = 1
         assert everything(sock).endswith(b"m 1\n")
 

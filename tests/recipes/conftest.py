@@ -4,30 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pages import play
-from pages.loopback import Loopback
+from pages.fixtures import sandbox as sandbox
+from pages.fixtures import world as world
 from pages.sandbox import Sandbox
 from recipes.recipe import Provide
 from servers.real import find, package
-from servers.tls import Certificates
-
-
-@pytest.fixture(scope="session")
-def world(certificates: Certificates) -> Iterator[Loopback]:
-    """The hosts that the documents name."""
-    with play.open_world(certificates) as made:
-        yield made
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path, world: Loopback) -> Sandbox:
-    """Where commands run, led to those hosts."""
-    return play.prepared(tmp_path, world)
 
 
 @pytest.fixture
