@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -73,7 +74,15 @@ def test_what_looks_right_and_is_not(options: dict[str, object], part: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("jobs", "more"), [(None, {}), (5, {}), ([], {"executor": 5}), ([], {"executor": "x"}), ([], {"on_event": "print"})]
+    ("jobs", "more"),
+    [
+        (None, {}),
+        (5, {}),
+        ([], {"executor": 5}),
+        ([], {"executor": "x"}),
+        ([], {"executor": ThreadPoolExecutor}),
+        ([], {"on_event": "print"}),
+    ],
 )
 def test_what_is_no_list_no_executor_no_callback(jobs: object, more: dict[str, object]) -> None:
     for call in (fastdl.download_many, fastdl.download_each, fastdl.aio.download_each):

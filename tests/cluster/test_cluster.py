@@ -129,6 +129,7 @@ def test_no_file_url_or_secret_is_part_of_a_task(cluster: Cluster, serve: Serve,
         (("-i", "l.txt", "--metrics", "m", "--cluster", "tcp://127.0.0.1:1"), "--metrics and --cluster exclude"),
         (("-i", "l.txt", "--cluster", "smtp://127.0.0.1:1"), "is no address of a scheduler"),
         (("-i", "l.txt", "--cluster", "127.0.0.1"), "is no address of a scheduler"),
+        (("-i", "l.txt", "--cluster", "tls://127.0.0.1:1"), "no certificates for tls://127.0.0.1:1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words: tuple[str, ...], part: str, fastdl: Runner) -> None:

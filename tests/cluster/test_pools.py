@@ -29,15 +29,30 @@ class Inline(Executor):
         return future
 
 
+class Lazy(Executor):
+    """Another one: it works when somebody asks for the result."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        class Asked(Future[Any]):
+            def result(self, timeout: float | None = None) -> Any:
+                if not self.done():
+                    self.set_result(fn(*args, **kwargs))
+                return super().result(timeout)
+
+        return Asked()
+
+
 def _executor(kind: str) -> Executor:
     if kind == "threads":
         return ThreadPoolExecutor(3)
     if kind == "inline":
         return Inline()
+    if kind == "lazy":
+        return Lazy()
     return ProcessPoolExecutor(3, mp_context=multiprocessing.get_context(kind))
 
 
-KINDS = ["threads", "inline", "spawn", *(["fork"] if "fork" in multiprocessing.get_all_start_methods() else [])]
+KINDS = ["threads", "inline", "lazy", "spawn", *(["fork"] if "fork" in multiprocessing.get_all_start_methods() else [])]
 
 
 @pytest.fixture(autouse=True)
@@ -146,5 +161,5 @@ def test_a_dead_process_is_an_error_of_the_run(serve: Serve, tmp_path: Path, mon
     ):
         for _, result in spread.each(files, settings, executor, told.append):
             assert isinstance(result.error, ClusterLost)
-    assert caught.value.code == 3
+    assert caught.value.code == 3 and "a new executor" in (caught.value.hint or "")
     assert Counter(type(event) for event in told)[Started] == Counter(type(event) for event in told)[Ended] > 0

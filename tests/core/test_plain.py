@@ -131,7 +131,9 @@ def test_the_standard_module_knows_them() -> None:
 
 @pytest.mark.parametrize("one", [Fixed(1, "x", "y", [2]), Longer(1, [2], 3)])
 def test_copies(one: Any) -> None:
-    assert pickle.loads(pickle.dumps(one)) == one == copy.copy(one) == copy.deepcopy(one)
+    assert one == copy.copy(one) == copy.deepcopy(one)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(one, protocol)) == one
 
 
 def test_patterns_of_a_class() -> None:

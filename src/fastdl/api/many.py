@@ -35,7 +35,7 @@ class Many:
             raise UsageError("jobs is a single one", "a list or another iterable is expected", "Give [job].")
         if not isinstance(jobs, Iterable):
             raise UsageError(f"jobs: a {type(jobs).__name__} is no list", "an iterable of jobs is expected", "")
-        if executor is not None and not callable(getattr(executor, "submit", None)):
+        if isinstance(executor, type) or not (executor is None or callable(getattr(executor, "submit", None))):
             what = f"executor: a {type(executor).__name__} is none"
             raise UsageError(what, "one of concurrent.futures, or of its kind, is expected", "")
         check_callback(on_event)

@@ -85,5 +85,8 @@ def _connect(make: Callable[..., Any], address: str, seconds: float) -> Any:
         why = f"no answer within {seconds:g} s"
         hint = "Check the address and that the scheduler is running there, and run the same command again."
         raise ConnectFailed(f"the scheduler {address} cannot be reached", why, hint)
+    if isinstance(made, TypeError) and "ssl_context" in str(made):
+        hint = "Name them there, under distributed.comm.tls, or in DASK_DISTRIBUTED__COMM__TLS__CA_FILE and its like."
+        raise UsageError(f"--cluster: no certificates for {address}", "Dask's configuration has none", hint)
     why = " ".join(str(made).split()).rstrip(".")
     raise UsageError(f"--cluster: '{address}' is no address of a scheduler", why, "Write tcp://HOST:8786.")

@@ -6,6 +6,7 @@ Threads share one session in this process. Other workers get their files pickled
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
@@ -26,6 +27,8 @@ AHEAD = 2  # futures for each worker: while one is told about, the next one runs
 UNKNOWN = 8  # workers, where the executor does not say how many it has
 LOOK = 0.2  # seconds between looks at whether all is called off
 PARTING = 2.0  # seconds that downloads have to write down how far they are
+
+_AGAIN = "Make the same call with a new executor; it goes on from where it stopped."
 
 Submit = Callable[[int, File], "Future[Any]"]
 Done = tuple[int, File, "Future[Any]"]
@@ -64,7 +67,7 @@ def _by_threads(
             try:
                 yield job, future.result()
             except CancelledError:
-                yield job, _lost(job, file.url, ClusterLost("the executor was shut down"), observer)
+                yield job, _lost(job, file.url, ClusterLost("the executor was shut down", "", _AGAIN), observer)
     finally:
         running.stop(Interrupted("interrupted"))
         running.wait(PARTING)
@@ -109,6 +112,8 @@ def _spread(files: Iterable[File], submit: Submit, most: int, stopped: Callable[
                     refused = error
             if not out:
                 break
+            with contextlib.suppress(Exception, CancelledError):  # some executors work when a result is asked for
+                next(iter(out)).result(timeout=0)
             # With a bound, so that Ctrl-C gets through on Windows too.
             done = wait(out, timeout=LOOK, return_when=FIRST_COMPLETED).done
             if stopped():
@@ -118,7 +123,7 @@ def _spread(files: Iterable[File], submit: Submit, most: int, stopped: Callable[
                 turns.ended(file.url)
                 yield job, file, future
         if refused is not None:
-            raise ClusterLost("the executor takes no more files", _words(refused))
+            raise ClusterLost("the executor takes no more files", _words(refused), _AGAIN)
     finally:
         for future in out:
             future.cancel()
@@ -131,12 +136,12 @@ def _replayed(future: Future[Any], job: int, url: str, observer: Observer) -> Re
     except FastdlError as error:
         return _lost(job, url, error, observer)
     except (Exception, CancelledError) as error:
-        return _lost(job, url, ClusterLost("the worker of this file was lost", _words(error)), observer)
+        return _lost(job, url, ClusterLost("the worker of this file was lost", _words(error), _AGAIN), observer)
     for event in told:
         observer(event)
         if isinstance(event, Ended):
             return event.result
-    return _lost(job, url, ClusterLost("the worker of this file has told nothing of it"), observer)
+    return _lost(job, url, ClusterLost("the worker of this file has told nothing of it", "", _AGAIN), observer)
 
 
 def _lost(job: int, url: str, error: FastdlError, observer: Observer) -> Result:

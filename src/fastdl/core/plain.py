@@ -72,6 +72,8 @@ else:
         space["__dataclass_fields__"] = _Described()
         space.update(_compared(tuple(fields), frozen) if eq else {})
         space.update(_FROZEN if frozen else {})
+        for name, method in _PICKLED.items():  # which protocols 0 and 1 of pickle cannot do without, where slots are
+            space.setdefault(name, method)
         if repr:
             space.setdefault("__repr__", _repr)
         made = type(cls)(cls.__name__, cls.__bases__, space)
@@ -160,7 +162,8 @@ else:
         for name, value in zip(self.__match_args__, values, strict=True):
             _set(self, name, value)
 
-    _FROZEN = {"__setattr__": _fixed, "__delattr__": _fixed, "__getstate__": _getstate, "__setstate__": _setstate}
+    _FROZEN = {"__setattr__": _fixed, "__delattr__": _fixed}
+    _PICKLED = {"__getstate__": _getstate, "__setstate__": _setstate}
 
     class _Described:
         """The fields as the standard module describes them, for whoever asks: a debugger, a test."""
