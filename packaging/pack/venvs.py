@@ -31,5 +31,5 @@ def ready(name: str, lists: Sequence[Path], *options: str) -> Path:
 
 
 def tools() -> Path:
-    """The Python that has what wheels are built and packages are checked with."""
-    return ready("tools-venv", [facts.ROOT / "packaging/build.txt", facts.ROOT / "packaging/check.txt"])
+    """The Python that has what packages are checked with."""
+    return ready("tools-venv", [facts.ROOT / "packaging/check.txt"])

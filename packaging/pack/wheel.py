@@ -14,7 +14,9 @@ PIN = facts.ROOT / "packaging/build.txt"
 
 def build(dist: Path, kind: str) -> Path:
     """Makes the "wheel" or the "sdist" in `dist`. Raises StepFailed."""
-    python = sys.executable if _installed() in PIN.read_text(encoding="utf-8").split() else venvs.tools()
+    python = sys.executable
+    if _installed() not in PIN.read_text(encoding="utf-8").split():
+        python = str(venvs.ready("build-venv", [PIN], "--require-hashes"))
     with tempfile.TemporaryDirectory() as folder:
         steps.run([python, "-m", "hatchling", "build", "-t", kind, "-d", folder])
         (made,) = Path(folder).iterdir()

@@ -62,6 +62,27 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
+# --- before ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("passed", "code"), [("main push", 0), ("main pull_request", 1), ("other push", 1)])
+def test_ci_has_passed_on_main_itself(machine: Machine, passed: str, code: int) -> None:
+    """A pull request brings its own ci.yml, which may say that all is well."""
+    branch, event = passed.split()
+    machine.programs = {
+        "gh": f"""case "$*" in
+  *"--commit abc "*) ;;
+  *) exit 9 ;;
+esac
+case "$*" in
+  *"--branch {branch} "*"--event {event} "*) echo 1 ;;
+  *) echo 0 ;;
+esac"""
+    }
+    step = "CI has passed for this commit on main"
+    assert machine.run("release.yml", "begin", step, GITHUB_SHA="abc")[0] == code
+
+
 # --- GitHub's release ------------------------------------------------------------------------------------
 
 

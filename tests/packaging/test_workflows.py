@@ -152,9 +152,21 @@ def test_a_tag_publishes_and_a_rehearsal_does_not() -> None:
 
 
 def test_nothing_is_published_before_it_was_built_checked_installed_and_attested() -> None:
-    assert behind(RELEASE, "release") == {"begin", "python", "bundle", "package", "smoke", "attest"}
-    checked = [step["run"] for job, step in all_steps(RELEASE) if job == "package" and "run" in step]
+    assert behind(RELEASE, "release") == {"begin", "python", "bundle", "package", "check", "smoke", "attest"}
+    checked = [step["run"] for job, step in all_steps(RELEASE) if job == "check" and "run" in step]
     assert "python packaging check" in checked
+
+
+def test_nothing_that_is_not_pinned_by_digest_touches_what_is_given_out() -> None:
+    """A tool that only looks at files could change them: the jobs that hand files on have none of that kind."""
+    for job, told in jobs(RELEASE).items():
+        if not any("upload-artifact" in step.get("uses", "") for step in told["steps"]):
+            continue
+        installed = [line for step in told["steps"] for line in step.get("run", "").splitlines() if " install " in line]
+        assert all("--require-hashes" in line for line in installed), (job, installed)
+    for name in ("build", "bundle"):
+        pins = (facts.ROOT / f"packaging/{name}.txt").read_text(encoding="utf-8")
+        assert re.findall(r"(?m)^[\w.-]+==\S+.*(?<!\\)$", pins) == [], "each with its digests"
 
 
 def test_the_stores_have_one_order_and_none_keeps_the_next_from_it() -> None:
