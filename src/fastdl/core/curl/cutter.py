@@ -82,7 +82,8 @@ class Cutter:
     def _quoted(self, run: re.Pattern[str], take: Callable[[], str | None]) -> str:
         """What stands in the quotes of which the first is here. `run` matches what has no meaning in them, and `take`
         takes what has one: it gives what that stands for, or None at the end."""
-        line, parts = self._line(), []
+        parts: list[str] = []
+        line = self._line()
         self._at += 1
         while self._at < len(self._text):
             part = self._run(run) or take()
