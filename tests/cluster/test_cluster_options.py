@@ -16,7 +16,7 @@ import pytest
 
 from fastdl import api, errors
 from fastdl.cluster.head import Head
-from fastdl.cluster.lane import bounded
+from fastdl.cluster.own_limits import bounded
 from fastdl.events import Event
 from fastdl.settings import Settings
 from servers.clusters import Cluster, Crowd, fill

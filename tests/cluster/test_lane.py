@@ -178,9 +178,9 @@ def test_no_name_is_given_where_nobody_hears_of_it(
     wire.heard = False
     files = [File(server.url(f"/{name}"), settings) for name in (small, large)]
     wire.send(*(Todo(n, file) for n, file in enumerate(files)), settings=settings)
-    wait_for(lambda: sum(len(report.vows) for report in wire.reports) == 2, 20)
+    wire.until(lambda: sum(len(report.vows) for report in wire.reports) == 2)
     monkeypatch.setattr("fastdl.cluster.lane.SILENCE", -1.0)  # the head is gone
-    wait_for(lambda: sorted(job for report in wire.reports for job in report.returned) == [0, 1], 20)
+    wire.until(lambda: sorted(job for report in wire.reports for job in report.returned) == [0, 1])
     assert sorted(os.listdir(tmp_path / "out")) == [f"{large}.fastdl", f"{large}.fastdl.journal"]
 
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdl.core.curl.reading import NOT_AGAIN, Request
-from fastdl.core.curl.request import requests_of
+from fastdl.core.curl.request import NOT_AGAIN, Request, requests_of
 from fastdl.core.curl.words import commands_of
 from fastdl.errors import UsageError
 

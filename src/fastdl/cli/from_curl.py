@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from fastdl import config
 from fastdl.cli.session import is_terminal
-from fastdl.core.curl.reading import Request
-from fastdl.core.curl.request import requests_of
+from fastdl.core.curl.request import Request, requests_of
 from fastdl.core.curl.words import commands_of
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.lists.keys import ONE_FILE

@@ -29,8 +29,8 @@ def work(number: int, up: str, down: str, version: str) -> tuple[str, str]:
 
 
 class _Line:
-    """See lane.Line. A request for the next orders stays open at the scheduler until there are some: one that ended in
-    a time-out would be an error in its log."""
+    """See messages.Line. A request for the next orders stays open at the scheduler until there are some: one that ended
+    in a time-out would be an error in its log."""
 
     def __init__(self, worker: Any, up: str, down: str) -> None:
         self._worker = worker

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from fastdl import batch
 from fastdl.cluster import vows
 from fastdl.cluster.lane_pool import LanePool
-from fastdl.cluster.messages import Orders, Report, Todo, Vow
-from fastdl.core.hints import Any, Protocol
+from fastdl.cluster.messages import Line, Orders, Report, Todo
+from fastdl.cluster.outbox import Outbox
+from fastdl.cluster.own_limits import bounded, lowered, smaller_rate
+from fastdl.core.hints import Any
 from fastdl.core.plain import replace
 from fastdl.engine.download import Download
 from fastdl.errors import DiskError, FastdlError, Interrupted, TargetBusy
@@ -33,40 +35,21 @@ AHEAD = 0.5  # seconds of work that a lane likes to have before it
 MOST_AHEAD = 256  # files
 
 
-class Line(Protocol):
-    """The way to the head and back. `get` and `put` raise OSError where it is broken."""
-
-    def put(self, report: Report) -> None:
-        """Send it. Returns when it is on its way."""
-
-    def get(self, seconds: float) -> Orders | None:
-        """The next orders; None if there are none for so long."""
-
-    def staying(self) -> bool:
-        """Whether this worker goes on working."""
-
-    def close(self) -> None:
-        """Let a `get` that waits return."""
-
-
 class Lane(Witness):
     """See above. `run` does it all."""
 
     def __init__(self, number: int, line: Line) -> None:
-        self._number = number
         self._line = line
+        self._out = Outbox(number)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._told = threading.Event()  # there is something to report
         self._todo: deque[Todo] = deque()
         self._mine: dict[int, Todo] = {}  # taken, not ended
         self._begun: dict[int, float] = {}
-        self._events: list[Event] = []
-        self._vows: list[Vow] = []
-        self._returned: list[int] = []
         self._ended: deque[float] = deque()
-        self._vowed = self._heard = 0
-        self._seen = self._serial = 0
+        self._heard = 0  # of what was vowed
+        self._seen = 0
         self._over = False
         self._stopped: FastdlError | None = None
         self._quitting = False
@@ -80,7 +63,6 @@ class Lane(Witness):
         self._rate: int | str | None = None
         self._jobs = 0
         self._shares: dict[str, int] = {}
-        self._unfit: FastdlError | None = None
 
     def run(self) -> bool:
         """Until the run is over, or this worker is to go: then true."""
@@ -93,11 +75,11 @@ class Lane(Witness):
             if settings is not None:
                 self._work(settings)
         except FastdlError as error:
-            self._unfit = error
+            self._out.unfit = error
         finally:
             with self._changed:
                 self._quitting = True
-                self._returned += [job for job in self._mine if job not in self._returned]
+                self._out.give_back(self._mine)
                 self._mine.clear()
                 self._changed.notify_all()
             self._told.set()
@@ -118,7 +100,7 @@ class Lane(Witness):
         self._own_rate = own.limit_rate
         if not os.path.isdir(settings.dir):
             raise DiskError(f"the folder {settings.dir} is not there", "all workers have to share it")
-        rate = self._rate_of(self._rate if isinstance(settings.limit_rate, int) else settings.limit_rate)
+        rate = smaller_rate(self._rate if isinstance(settings.limit_rate, int) else settings.limit_rate, self._own_rate)
         own = replace(own, limit_rate=rate)
         session = Session(own)
         session.many = True
@@ -161,7 +143,7 @@ class Lane(Witness):
         message share theirs.)"""
         if file.settings is not self._usual:
             if file.settings != self._settings:
-                return replace(file, settings=_lowered(file.settings, own))
+                return replace(file, settings=lowered(file.settings, own))
             self._usual = file.settings
         return replace(file, settings=own)
 
@@ -183,9 +165,7 @@ class Lane(Witness):
         with self._changed:
             if isinstance(event, Ended) and not self._is_end(event):
                 return
-            if isinstance(event, Progressed):
-                self._events = [e for e in self._events if not (isinstance(e, Progressed) and e.job == event.job)]
-            self._events.append(event)
+            self._out.add(event)
         if not isinstance(event, Progressed):
             self._told.set()
 
@@ -202,7 +182,7 @@ class Lane(Witness):
             return False
         self._begun.pop(event.job, None)
         if isinstance(self._stopped, _Leaving) and error is self._stopped:
-            self._returned.append(event.job)
+            self._out.give_back((event.job,))
             self._mine.pop(event.job)
             return False
         self._mine.pop(event.job)
@@ -223,13 +203,12 @@ class Lane(Witness):
         if vow is None:
             return
         with self._lock:
-            self._vows.append(vow)
-            self._vowed += 1
+            self._out.vow(vow)
         self._told.set()
 
     def wait(self) -> None:
         with self._changed:
-            upto = self._vowed
+            upto = self._out.vowed
             while self._heard < upto and self._stopped is None:
                 self._changed.wait(0.5)
                 self._look()
@@ -260,9 +239,9 @@ class Lane(Witness):
                 self._mine[todo.job] = todo
                 self._todo.append(todo)
             if orders.recall:
+                self._out.give_back(todo.job for todo in self._todo)
                 for todo in self._todo:
                     self._mine.pop(todo.job, None)
-                    self._returned.append(todo.job)
                 self._todo.clear()
             self._heard = max(self._heard, orders.heard)
             self._over = orders.over
@@ -281,16 +260,9 @@ class Lane(Witness):
         session = self._session
         if session is None:
             self._rate = share
-        elif share is not None and (rate := self._rate_of(share)) != self._rate:
+        elif share is not None and (rate := smaller_rate(share, self._own_rate)) != self._rate:
             self._rate = rate
             session.limit(rate)
-
-    def _rate_of(self, share: int | str | None) -> int | str | None:
-        """The smaller one of the run's part and the worker's own limit."""
-        own = self._own_rate
-        if isinstance(share, int) and isinstance(own, int):
-            return min(share, own)
-        return own if share is None else share
 
     def stop(self, error: FastdlError) -> None:
         """End soon; what has arrived stays for the next one."""
@@ -330,23 +302,9 @@ class Lane(Witness):
     def _report(self) -> Report:
         counts = self._pool.counts() if self._pool is not None else {}
         with self._lock:
-            self._serial += 1
-            events, self._events = tuple(self._events), []
-            vows, self._vows = tuple(self._vows), []
-            returned, self._returned = tuple(self._returned), []
             working = self._stopped is None and self._session is not None
-            return Report(
-                self._number,
-                self._serial,
-                self._seen,
-                events=events,
-                vows=vows,
-                open=counts,
-                room=max(0, self._wish() - len(self._mine)) if working else 0,
-                waiting=len(self._todo),
-                returned=returned,
-                unfit=self._unfit,
-            )
+            room = max(0, self._wish() - len(self._mine)) if working else 0
+            return self._out.report(self._seen, counts, room, len(self._todo))
 
     def _wish(self) -> int:
         """How many files it would like to have: enough for half a second at the pace of the last one."""
@@ -376,26 +334,3 @@ class _Leaving(Interrupted):
 
 class _Orphaned(_Leaving):
     """The head of the run is gone, and nobody hears what becomes of a file."""
-
-
-def bounded(settings: Settings) -> Settings:
-    """The settings of a run as far as this worker's own environment and config file let it. Raises UsageError."""
-    from fastdl import config
-
-    environ = os.environ
-    layer: dict[str, Any] = {}
-    required = bool(environ.get("FASTDL_CONFIG"))
-    config.lay(layer, config.from_file(config.config_path(environ), required=required))
-    config.lay(layer, config.from_environment(environ))
-    made = replace(settings)
-    for name in ("per_host", "jobs", "connections"):
-        own, asked = layer.get(name), getattr(settings, name)
-        if isinstance(own, int):
-            setattr(made, name, own if asked is None else min(own, asked))
-    made.limit_rate = layer.get("limit_rate")
-    return made
-
-
-def _lowered(settings: Settings, own: Settings) -> Settings:
-    """The settings of one file, held to what this lane may take."""
-    return replace(settings, per_host=own.per_host, limit_rate=own.limit_rate)

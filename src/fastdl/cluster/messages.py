@@ -6,6 +6,7 @@ rate, what is open) is the whole state and not a change of it.
 
 from __future__ import annotations
 
+from fastdl.core.hints import Protocol
 from fastdl.core.plain import dataclass, field
 from fastdl.errors import FastdlError
 from fastdl.events import Event
@@ -71,3 +72,19 @@ class Report:
     waiting: int = 0
     returned: tuple[int, ...] = ()
     unfit: FastdlError | None = None
+
+
+class Line(Protocol):
+    """The way from a lane to the head and back. `get` and `put` raise OSError where it is broken."""
+
+    def put(self, report: Report) -> None:
+        """Send it. Returns when it is on its way."""
+
+    def get(self, seconds: float) -> Orders | None:
+        """The next orders; None if there are none for so long."""
+
+    def staying(self) -> bool:
+        """Whether this worker goes on working."""
+
+    def close(self) -> None:
+        """Let a `get` that waits return."""

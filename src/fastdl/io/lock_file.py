@@ -1,8 +1,7 @@
 """The lock of a list on disk: LOCK itself, and beside it LOCK.fastdl, where entries wait for the end of the run.
 
-LOCK is only ever replaced as a whole. What a run learns is appended to LOCK.fastdl as its files end, a line each, so a
-kill loses none of it: the next run reads both. An end that is torn off is not read. LOCK.fastdl is also what says that
-a run is using the lock.
+LOCK is only ever replaced as a whole. What a run learns is appended to LOCK.fastdl (io/lock_side) as its files end, a
+line each, so a kill loses none of it: the next run reads both. An end that is torn off is not read.
 
 Lists may be long, so of an entry no more is kept in memory than where it stands; it is read again when it is wanted.
 """
@@ -30,14 +29,13 @@ from fastdl.core.lists.lock import (
 )
 from fastdl.core.lists.lock_index import LockIndex
 from fastdl.core.record import Record
-from fastdl.errors import BadName, DiskError, FastdlError, NoPermission, TargetBusy, UsageError
+from fastdl.errors import BadName, DiskError, FastdlError, NoPermission, UsageError
 from fastdl.io import disk, files
 from fastdl.io.disk import disk_error
+from fastdl.io.lock_side import LockSide
 
-SUFFIX = ".fastdl"
 _DRAFT = ".fastdl.new"
 _MOST_ALIKE = 16  # entries of one URL, or of one name, that are looked at
-_TRIES = 20  # times that the side file may vanish between opening and locking it
 _HINT = "Choose another file with --lock."
 
 
@@ -60,12 +58,11 @@ class LockFile:
         Raises UsageError for a lock that is broken or of a newer version, TargetBusy, DiskError."""
         self.name = path
         self.path = files.long_path(os.path.realpath(path))
-        self.frozen = self._looking = looking
-        self.side_path = self.path + SUFFIX
+        self.frozen = looking
         self._state = _state_of(self.path, path)
         self._lock: BinaryIO | None = None  # LOCK
-        self._side: BinaryIO | None = None
-        self._side_end = 0
+        self._side = LockSide(self.path, path)
+        self.side_path = self._side.path
         self._index = LockIndex()
         self._in_lock = 0  # entries that stand in LOCK; the later ones are in the side file
         try:
@@ -78,8 +75,7 @@ class LockFile:
 
     def _open(self, looking: bool) -> None:
         if looking:
-            with contextlib.suppress(OSError):
-                self._side = open(self.side_path, "rb")  # noqa: SIM115
+            self._side.look()
         else:
             self._take_side()
         # After the side file is ours: the run before may just have replaced LOCK.
@@ -92,40 +88,18 @@ class LockFile:
                 raise disk_error(error, "read the lock", self.name) from error
             self._read_lock(self._lock)
         self._in_lock = len(self._index)
-        if self._side is not None:
-            self._read_side(self._side)
+        if self._side.file is not None:
+            self._read_side(self._side.file)
         self._index.sort()
         self._check_doubles()
 
     def _take_side(self) -> None:
-        for _ in range(_TRIES):
-            try:
-                fd = self._side_fd()
-            except OSError as error:
-                if self._state is not None and error.errno in _REFUSED:
-                    self.frozen = True  # LOCK can be read: all is well as long as nothing changes
-                    return
-                raise self._unwritten(error) from error
-            try:
-                if not _locked(fd):
-                    raise TargetBusy(f"another fastdl is using the lock {self.name}", "", "Wait for it to end.")
-                if files.still_names(self.side_path, fd):
-                    self._side = os.fdopen(fd, "rb")
-                    return
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)
-        raise TargetBusy(f"another fastdl is using the lock {self.name}", "", "Wait for it to end.")
-
-    def _side_fd(self) -> int:
         try:
-            return files.create(self.side_path)
-        except FileExistsError:
-            try:
-                return files.open_plain(self.side_path)
-            except FileNotFoundError:
-                return files.create(self.side_path)
+            self._side.take()
+        except OSError as error:
+            if self._state is None or error.errno not in _REFUSED:
+                raise self._unwritten(error) from error
+            self.frozen = True  # LOCK can be read: all is well as long as nothing changes
 
     def _read_lock(self, file: BinaryIO) -> None:
         number, offset = 1, 0
@@ -164,7 +138,7 @@ class LockFile:
                 else:
                     check_header(line)
             offset += len(line)
-        self._side_end = offset
+        self._side.end = offset
 
     def _check_doubles(self) -> None:
         """Raises UsageError where LOCK says two things of one file."""
@@ -178,7 +152,7 @@ class LockFile:
 
     def entry(self, slot: int) -> Locked:
         """The entry of that number."""
-        file = self._lock if slot < self._in_lock else self._side
+        file = self._lock if slot < self._in_lock else self._side.file
         assert file is not None
         file.seek(self._index.offset(slot))
         return parse_line(file.readline(), slot + 2)
@@ -226,19 +200,12 @@ class LockFile:
     def note(self, entry: Locked) -> int:
         """Write down a file that was fetched and checked, before it has its name; where its line stands. It is safe
         from a kill when this returns, and has no part in this run's lock before `take`. Raises DiskError."""
-        assert self._side is not None
-        header = HEADER if not self._side_end else ""
-        data = memoryview((header + line_of(entry)).encode())
-        fd, done = self._side.fileno(), 0
+        header = HEADER if not self._side.end else ""
+        offset = self._side.end + len(header)
         try:
-            os.ftruncate(fd, self._side_end)  # a torn end goes
-            while done < len(data):
-                done += disk.write_at(fd, self._side_end + done, data[done:])
-            self._side.seek(0, os.SEEK_END)  # forget what was read ahead
+            self._side.append((header + line_of(entry)).encode())
         except OSError as error:
             raise self._unwritten(error) from error
-        offset = self._side_end + len(header)
-        self._side_end += done
         return offset
 
     def take(self, entry: Locked, offset: int, place: int) -> None:
@@ -262,12 +229,12 @@ class LockFile:
         changed = chosen != list(range(self._in_lock))
         if changed and self.frozen:
             if max(chosen, default=-1) < self._in_lock:  # only the order differs, or something was to be dropped
-                self._remove_side()
+                self._side.remove()
                 return False
             raise NoPermission(f"cannot write the lock {self.name}", "it is read-only", _HINT)
         if changed and (chosen or self._state is not None):
             self._replace(chosen)
-        self._remove_side()
+        self._side.remove()
         return changed
 
     def _replace(self, chosen: list[int]) -> None:
@@ -297,38 +264,14 @@ class LockFile:
             with contextlib.suppress(OSError):
                 files.remove(draft)
 
-    def _remove_side(self) -> None:
-        """It is removed while it is locked: who waits for it sees that its name is gone."""
-        side, self._side = self._side, None
-        if side is None:
-            return
-        if self._looking:
-            side.close()
-            return
-        if sys.platform == "win32":
-            side.close()
-        with contextlib.suppress(OSError):
-            files.remove(self.side_path)
-        side.close()
-
     def close(self) -> None:
         """Let go of it. What was added and not brought into LOCK stays beside it for the next run."""
-        if self._side_end == 0:
-            self._remove_side()
-        for file in (self._lock, self._side):
-            if file is not None:
-                file.close()
-        self._side = None
+        if self._lock is not None:
+            self._lock.close()
+        self._side.close()
 
 
 _REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
-
-
-def _locked(fd: int) -> bool:
-    try:
-        return files.try_lock(fd)
-    except OSError:
-        return True  # a file system without locks: what is done without one has to do
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

@@ -23,10 +23,9 @@ class Bash(Cutter):
     """Words by the rules of POSIX shells."""
 
     def _next(self) -> None:
-        run = _RUN.match(self._text, self._at)
+        run = self._run(_RUN)
         if run:
-            self._add(run[0])
-            self._at = run.end()
+            self._add(run)
             return
         char = self._text[self._at]
         if char == "\\":
@@ -34,7 +33,7 @@ class Bash(Cutter):
         elif char == "'":
             self._add(self._until_quote())
         elif char == '"':
-            self._add(self._double())
+            self._add(self._quoted(_RUN_IN_DOUBLE, self._in_double))
         elif char == "$":
             self._dollar()
         elif char in _BLANKS:
@@ -77,35 +76,23 @@ class Bash(Cutter):
         self._at = end + 1
         return self._text[start:end]
 
-    def _double(self) -> str:
-        line, parts = self._line(), []
+    def _in_double(self) -> str | None:
+        char, following = self._text[self._at], self._text[self._at + 1 : self._at + 2]
+        if char == "`":
+            raise refused(self._line(), "a command within a command")
+        if char == "$":
+            self._check_dollar()
         self._at += 1
-        while self._at < len(self._text):
-            run = _RUN_IN_DOUBLE.match(self._text, self._at)
-            if run:
-                parts.append(run[0])
-                self._at = run.end()
-                continue
-            char = self._text[self._at]
-            if char == '"':
-                self._at += 1
-                return "".join(parts)
-            if char == "\\" and self._text[self._at + 1 : self._at + 2] in ("$", "`", '"', "\\", "\n"):
-                self._at += 1
-                char = self._text[self._at].replace("\n", "")
-            elif char == "`":
-                raise refused(self._line(), "a command within a command")
-            elif char == "$":
-                self._check_dollar()
-            parts.append(char)
+        if char == "\\" and following in ("$", "`", '"', "\\", "\n"):
             self._at += 1
-        raise unclosed(line)
+            return following.replace("\n", "")
+        return None if char == '"' else char
 
     def _dollar(self) -> None:
         following = self._text[self._at + 1 : self._at + 2]
         if following == "'":
             self._at += 1
-            self._add(self._ansi())
+            self._add(_joined(self._quoted(_RUN_IN_ANSI, self._in_ansi)))
         elif following == '"':
             self._at += 1
         else:
@@ -117,23 +104,11 @@ class Bash(Cutter):
         if _VARIABLE.match(self._text, self._at):
             raise refused(self._line(), "a variable of the shell")
 
-    def _ansi(self) -> str:
-        """What stands in $'...'. Codes are bytes, as in bash, and text where together they are UTF-8; two halves of a
-        character that a browser wrote as such become one."""
-        line, units = self._line(), []
+    def _in_ansi(self) -> str | None:
+        """Of $'...'. Codes are bytes, as in bash, and text where together they are UTF-8; two halves of a character
+        that a browser wrote as such become one."""
         self._at += 1
-        while self._at < len(self._text):
-            run = _RUN_IN_ANSI.match(self._text, self._at)
-            if run:
-                units.append(run[0])
-                self._at = run.end()
-                continue
-            char = self._text[self._at]
-            self._at += 1
-            if char == "'":
-                return _joined("".join(units))
-            units.append(self._escape())
-        raise unclosed(line)
+        return None if self._text[self._at - 1] == "'" else self._escape()
 
     def _escape(self) -> str:
         number = _NUMBER.match(self._text, self._at)

@@ -7,7 +7,7 @@ proportion to its length, and each command is given as soon as it ends, so that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fastdl.errors import UsageError
 
@@ -70,6 +70,27 @@ class Cutter:
 
     def _next(self) -> None:
         raise NotImplementedError
+
+    def _run(self, pattern: re.Pattern[str]) -> str:
+        """Take what matches here: characters without a meaning, many at a time."""
+        found = pattern.match(self._text, self._at)
+        if found is None:
+            return ""
+        self._at = found.end()
+        return found[0]
+
+    def _quoted(self, run: re.Pattern[str], take: Callable[[], str | None]) -> str:
+        """What stands in the quotes of which the first is here. `run` matches what has no meaning in them, and `take`
+        takes what has one: it gives what that stands for, or None at the end."""
+        parts: list[str] = []
+        line = self._line()
+        self._at += 1
+        while self._at < len(self._text):
+            part = self._run(run) or take()
+            if part is None:
+                return "".join(parts)
+            parts.append(part)
+        raise unclosed(line)
 
     def _line(self) -> int:
         """The line that is being read; each character is looked at once for it."""

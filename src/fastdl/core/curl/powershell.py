@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from fastdl.core.curl.cutter import Cutter, refused, unclosed
+from fastdl.core.curl.cutter import Cutter, refused
 
 _SINGLE, _DOUBLE = "'\u2018\u2019\u201a\u201b", '"\u201c\u201d\u201e'  # PowerShell takes a typesetter's for its own
 _RUN = re.compile(rf"[^`{_SINGLE}{_DOUBLE} \t\r;\n#&|<>(){{}}@$]+")
-_RUN_IN_QUOTES = re.compile(rf"[^`${_SINGLE}{_DOUBLE}]+")
+_RUN_IN_SINGLE = re.compile(rf"[^{_SINGLE}]+")
+_RUN_IN_DOUBLE = re.compile(rf"[^`${_DOUBLE}]+")
 _BREAK = re.compile(r"`[ \t]*(?:\n|\Z)")
 _POINT = re.compile(r"`u\{([0-9A-Fa-f]{1,6})\}")
 _VARIABLE = re.compile(r"\$[A-Za-z_{(]")
@@ -19,18 +20,17 @@ class PowerShell(Cutter):
     """Words by PowerShell's rules."""
 
     def _next(self) -> None:
-        run = _RUN.match(self._text, self._at)
+        run = self._run(_RUN)
         if run:
-            self._add(run[0])
-            self._at = run.end()
+            self._add(run)
             return
         char = self._text[self._at]
         if char == "`":
             self._backtick()
         elif char in _SINGLE:
-            self._add(self._quoted(_SINGLE, escapes=False))
+            self._add(self._quoted(_RUN_IN_SINGLE, self._in_single))
         elif char in _DOUBLE:
-            self._add(self._quoted(_DOUBLE, escapes=True))
+            self._add(self._quoted(_RUN_IN_DOUBLE, self._in_double))
         elif char in " \t\r":
             self._end_word()
             self._at += 1
@@ -75,29 +75,26 @@ class PowerShell(Cutter):
         self._at += 2
         return _ESCAPES.get(char, char)
 
-    def _quoted(self, quotes: str, *, escapes: bool) -> str:
-        line, parts = self._line(), []
+    def _in_single(self) -> str | None:
+        return self._quote(_SINGLE)
+
+    def _in_double(self) -> str | None:
+        char = self._text[self._at]
+        if char in _DOUBLE:
+            return self._quote(_DOUBLE)
+        if char == "`":
+            return self._escape()
+        if _VARIABLE.match(self._text, self._at):
+            raise refused(self._line(), "a variable of the shell")
         self._at += 1
-        while self._at < len(self._text):
-            run = _RUN_IN_QUOTES.match(self._text, self._at)
-            if run:
-                parts.append(run[0])
-                self._at = run.end()
-                continue
-            char = self._text[self._at]
-            if char in quotes:
-                if self._text[self._at + 1 : self._at + 2] not in (*quotes,):
-                    self._at += 1
-                    return "".join(parts)
-                self._at += 1  # twice is one of them
-            elif escapes and char == "`":
-                parts.append(self._escape())
-                continue
-            elif escapes and _VARIABLE.match(self._text, self._at):
-                raise refused(self._line(), "a variable of the shell")
-            parts.append(char)
-            self._at += 1
-        raise unclosed(line)
+        return char
+
+    def _quote(self, quotes: str) -> str | None:
+        """Twice is one of them, once is the end."""
+        char, following = self._text[self._at], self._text[self._at + 1 : self._at + 2]
+        twice = following in (*quotes,)
+        self._at += 1 + twice
+        return char if twice else None
 
 
 def _given(word: str) -> str:
