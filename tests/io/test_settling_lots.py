@@ -58,6 +58,16 @@ def test_waiting_for_a_path(final: str) -> None:
     settler.wait_for(final)
 
 
+def test_waiting_for_the_same_file_in_another_letter_case(final: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows a list may name one file in two ways."""
+    monkeypatch.setattr(os.path, "normcase", str.lower)
+    settler, told = Settler(), []
+    settler.put(stored(final), told.append)
+    settler.wait_for(final.upper())
+    assert told == [None]
+    settler.wait_for(final)
+
+
 def test_waiting_for_a_path_that_another_thread_is_naming(final: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settler, begun, goes_on = Settler(), threading.Event(), threading.Event()
     order: list[str] = []

@@ -171,7 +171,7 @@ class Settler:
         self._before = before
         self._changed = threading.Condition()
         self._waiting: list[tuple[SmallFile, Settled]] = []
-        self._under_way: set[str] = set()  # final paths, of those that are just being named too
+        self._under_way: set[str] = set()  # final paths, of those that are just being named too; in one letter case
         self._since = 0.0  # when the first of those that wait came
 
     def put(self, file: SmallFile, settled: Settled) -> None:
@@ -181,7 +181,7 @@ class Settler:
             if not self._waiting:
                 self._since = time.monotonic()
             self._waiting.append((file, settled))
-            self._under_way.add(file.final)
+            self._under_way.add(os.path.normcase(file.final))
             lot = self._take() if len(self._waiting) >= LOT else []
         self._settle(lot)
 
@@ -194,10 +194,11 @@ class Settler:
 
     def wait_for(self, final: str) -> None:
         """Return when no file of that path is waiting."""
-        if final in self._under_way:
+        name = os.path.normcase(final)
+        if name in self._under_way:
             self.hurry()
             with self._changed:
-                self._changed.wait_for(lambda: final not in self._under_way)
+                self._changed.wait_for(lambda: name not in self._under_way)
 
     def _take(self) -> list[tuple[SmallFile, Settled]]:
         lot, self._waiting = self._waiting, []
@@ -210,7 +211,7 @@ class Settler:
             settle(lot, self._before)
         finally:
             with self._changed:
-                self._under_way.difference_update(file.final for file, _ in lot)
+                self._under_way.difference_update(os.path.normcase(file.final) for file, _ in lot)
                 self._changed.notify_all()
 
 
