@@ -318,7 +318,7 @@ def test_the_deadline_ends_everything(ask: Any) -> None:
 
 def test_one_silent_host_leaves_time_for_another(ask: Any) -> None:
     pages: Pages = {f"{HOST}/r": lambda connection, _: connection.hold(), "/f.zip.sha256": BARE}
-    outcome, _ = ask(pages, API, side(host="files.example.com"), seconds=2)
+    outcome, _ = ask(pages, API, side(host="files.example.com"), seconds=5)
     assert outcome.status == "known"
     assert outcome.tried[0][0] == f"https://{HOST}/r"
 
