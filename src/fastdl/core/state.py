@@ -42,6 +42,11 @@ class Source:
     busy: int = 0  # refusals for being asked too much
 
     @property
+    def thought(self) -> float:
+        """Seconds that it takes over an answer before it begins, beyond what connecting and asking take."""
+        return max(0.0, self.delay - 3 * self.rtt)
+
+    @property
     def on_trial(self) -> bool:
         """Whether it is a mapped source that has not yet given a usable head."""
         return self.mapped and not self.met
