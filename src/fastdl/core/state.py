@@ -30,6 +30,7 @@ class Source:
     hold: float = plan.FIRST_HOLD  # seconds after a refusal until one connection more is tried
     relented: bool = False  # one more was tried, and no refusal has come since
     again: float = 0.0  # when that will be
+    unanswered: bool = False  # it has let a connection wait while it served others
     stumbles: int = 0  # requests sent before the body in front had ended, and lost
     met: bool = False  # it has given a usable head
     served: bool = False
