@@ -196,6 +196,23 @@ def test_a_server_of_two_connections() -> None:
         assert requests(outcome) <= 90, beyond
 
 
+@pytest.mark.parametrize("limit", [2, 3])
+def test_a_server_that_lets_one_connection_more_hang(limit: int) -> None:
+    size = 64 * MIB
+    outcome = play(server(size, rtt=0.03, rate=2e6, limit=limit, beyond="hang"))
+    assert outcome.seconds <= 1.1 * size / 2e6 / limit + 1.0
+    assert requests(outcome) <= 60
+
+
+@pytest.mark.parametrize(("size", "rtt", "most"), [(4, 0.03, 1.8), (16, 0.03, 2.5), (4, 0.2, 4.5), (16, 0.2, 7.5)])
+def test_a_server_that_thinks_over_each_answer_is_not_asked_piece_by_piece(size: int, rtt: float, most: float) -> None:
+    late = Quirk("late", seconds=1.0)
+    one = server(size * MIB, rtt=rtt, rate=25e6, total=25e6, slow_start=True, quirks=[late])
+    outcome = play(one)
+    assert outcome.seconds <= most
+    assert requests(outcome) <= 24
+
+
 def test_a_short_outage_costs_little_more_than_itself() -> None:
     size, rate = 80 * MIB, 1 * MIB
     for kind in ("reset", "503", "refuse"):

@@ -34,6 +34,8 @@ class ByteFlow(WorkSharing):
         if lease is None or worker.phase is not Phase.FLOWING:
             self.wasted += count
             return Placement(offset, 0, 0, False)
+        if offset + count >= lease.end:
+            self.read_on(worker, lease, now)
         if offset + count > lease.end:
             self._stretch(worker, lease, offset + count)
         end = min(offset + count, lease.end)

@@ -137,6 +137,8 @@ def _is_silent(queue: WorkQueue, worker: Worker, heard: float, now: float) -> bo
     source = queue.sources[worker.source]
     if worker.phase is Phase.ASKED and not worker.hurried:
         patience = plan.TRIAL_HEAD if source.on_trial else plan.LATE_HEAD
+        if source.unanswered:  # one connection too many hangs there: the next such one is known by what others wait
+            patience = min(patience, max(plan.STALL, 4 * source.delay))
     else:
         patience = plan.patience(worker.pause, worker.sway, source.rtt, source.doubt)
     if worker.silence(now) <= patience or worker.lease is None or worker.lease.pending:
@@ -175,6 +177,7 @@ def blame_unanswered(queue: WorkQueue, worker: Worker, now: float) -> None:
         return
     others = sum(1 for w in queue.busy() if w.source == source.id) - 1
     if others > 0:
+        source.unanswered = True
         _refused(source, others, now)
         return
     source.rate = (source.rate or 0.0) / 4  # who does answer comes first, else the only connection would wait for ever

@@ -30,6 +30,7 @@ class WorkQueue:
         self.resting = False  # nothing is asked for until `wake`
         self.single = False  # one plain stream from byte 0: no source serves ranges
         self.cuts: list[tuple[float, int]] = []  # when, and to which source, a connection was closed in mid-body
+        self.unneeded: list[Worker] = []  # another one's body brings what they have asked for
         self.overlap = 0  # bytes before a gap that are fetched again, to compare: no validator vouches for the rest
         self.doubtful = RangeSet()  # what an earlier run left, as long as nothing has been compared
         self.disputed = RangeSet()  # somebody sent wrong bytes there: the origin is asked again, and no mapped source

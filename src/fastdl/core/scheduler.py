@@ -296,11 +296,22 @@ class Scheduler(Dispatch):
                 instructions += self.contact(now)
             return instructions
         instructions += self._replace_stalled(now)
+        instructions += self._call_off()
         health.relent(self, now)
         if self.growth is not None:
             total = sum(w.rate or 0.0 for w in self.busy())
             self.growth.review(total, len(list(self.busy())), now)
         return instructions + self.expand(now)
+
+    def _call_off(self) -> list[Instruction]:
+        """Requests whose ranges another one's body brings."""
+        instructions: list[Instruction] = []
+        for worker in self.unneeded:
+            if worker.phase is Phase.ASKED and worker.lease is None:
+                worker.phase = Phase.STOPPING
+                instructions.append(Abort(worker.id))
+        self.unneeded = []
+        return instructions
 
     def _replace_stalled(self, now: float) -> list[Instruction]:
         """A connection that is silent while others flow gives its range back and is closed."""

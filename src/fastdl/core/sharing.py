@@ -78,6 +78,8 @@ class WorkSharing(WorkQueue):
         if rate and mean:
             share = min(1.0, rate / (rate + mean * (count - 1)))
         floor = self.limits.min_split or (plan.floor_for(rate, None) if rate else plan.MIN_SPLIT)
+        # Where every answer is long in coming, a request more costs more than ends that are not quite even.
+        floor = max(floor, int(min((rate or plan.FIRST_RANGE) * source.thought, self.pool.total * share)))
         size = plan.guided(rate, self.pool.total, share, floor)
         return piece.size if piece.size - size < floor else size
 
@@ -121,6 +123,8 @@ class WorkSharing(WorkQueue):
             if not self._may_help(source, victim, latency, now) or self.kept_from(source, lease.start, lease.end):
                 continue
             slow = max(victim.rate or 0.0, 1.0)
+            if victim.phase is Phase.FLOWING and now - victim.begun < source.thought:
+                continue  # what it has shown so far is its slow start
             if source.on_trial:
                 part = min(plan.TRIAL, lease.left // 4)
                 if part < plan.SMALLEST:
@@ -146,6 +150,25 @@ class WorkSharing(WorkQueue):
         if source.rate is None or waited < (plan.TRIAL_RIVAL if asked.on_trial else max(0.5, 4 * latency)):
             return False
         return waited > 2 * asked.delay or asked.delay - waited > 2 * latency
+
+    def read_on(self, worker: Worker, lease: Lease, now: float) -> None:
+        """A worker is at the end of its range, and its body goes on. If that brings the next range before the answer
+        to whoever has asked for it is due, that one is not needed."""
+        if lease.shared or worker.queued is not None:
+            return
+        for other in self.busy():
+            if other.phase is Phase.ASKED and other.lease is not None and other.lease.start == lease.end:
+                if self._is_sooner(worker, other, other.lease, now):
+                    self.release(other)
+                    self.unneeded.append(other)
+                return
+
+    def _is_sooner(self, worker: Worker, other: Worker, beyond: Lease, now: float) -> bool:
+        end = self.size if worker.asked_end is None else worker.asked_end
+        if beyond.shared or beyond.frontier != beyond.start or other.hurried or end is None or beyond.end > end:
+            return False
+        rate = worker.rate or worker.counted / max(now - worker.measured, 0.001)
+        return now + beyond.left / max(rate, 1.0) < other.since + self.sources[other.source].delay
 
     def _cut(self, lease: Lease, part: int) -> Lease:
         """The last `part` bytes of a lease as a lease of their own."""

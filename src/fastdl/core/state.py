@@ -30,6 +30,7 @@ class Source:
     hold: float = plan.FIRST_HOLD  # seconds after a refusal until one connection more is tried
     relented: bool = False  # one more was tried, and no refusal has come since
     again: float = 0.0  # when that will be
+    unanswered: bool = False  # it has let a connection wait while it served others
     stumbles: int = 0  # requests sent before the body in front had ended, and lost
     met: bool = False  # it has given a usable head
     served: bool = False
@@ -40,6 +41,11 @@ class Source:
     doubt: float = 1.0  # how much longer than usual its silences are borne, after some were no good
     most: int = 0  # connections that it served at once
     busy: int = 0  # refusals for being asked too much
+
+    @property
+    def thought(self) -> float:
+        """Seconds that it takes over an answer before it begins, beyond what connecting and asking take."""
+        return max(0.0, self.delay - 3 * self.rtt)
 
     @property
     def on_trial(self) -> bool:
