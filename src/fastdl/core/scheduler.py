@@ -296,14 +296,14 @@ class Scheduler(Dispatch):
                 instructions += self.contact(now)
             return instructions
         instructions += self._replace_stalled(now)
-        instructions += self._call_off()
+        instructions += self._drop_unneeded()
         health.relent(self, now)
         if self.growth is not None:
             total = sum(w.rate or 0.0 for w in self.busy())
             self.growth.review(total, len(list(self.busy())), now)
         return instructions + self.expand(now)
 
-    def _call_off(self) -> list[Instruction]:
+    def _drop_unneeded(self) -> list[Instruction]:
         """Requests whose ranges another one's body brings."""
         instructions: list[Instruction] = []
         for worker in self.unneeded:
