@@ -78,8 +78,6 @@ class WorkSharing(WorkQueue):
         if rate and mean:
             share = min(1.0, rate / (rate + mean * (count - 1)))
         floor = self.limits.min_split or (plan.floor_for(rate, None) if rate else plan.MIN_SPLIT)
-        # Where every answer is long in coming, a request more costs more than ends that are not quite even.
-        floor = max(floor, int(min((rate or plan.FIRST_RANGE) * source.thought, self.pool.total * share)))
         size = plan.guided(rate, self.pool.total, share, floor)
         return piece.size if piece.size - size < floor else size
 
