@@ -80,7 +80,7 @@ class NetworkError(FastdlError):
     """
 
     code = 3
-    hint = "Check the connection and run the same command again; it goes on from where it stopped."
+    hint = "Check the connection and run the same command again; it goes on from where it stopped, if the server can."
     retryable = True
 
 
