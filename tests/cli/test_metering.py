@@ -45,9 +45,13 @@ class Said(list[str]):
 def take_away(folder: str) -> None:
     """At one stroke: who removes what is in it first may find a draft that was just begun. On Windows it has to lie
     between two drafts."""
-    while True:
+
+    def gone() -> bool:
         with contextlib.suppress(PermissionError):
-            return os.rename(folder, folder + " (away)")
+            os.rename(folder, folder + " (away)")
+        return not os.path.exists(folder)
+
+    wait_for(gone, LIMIT)
 
 
 def told(path: str = "m.prom") -> str:

@@ -120,6 +120,9 @@ def test_names_that_are_no_files_on_windows() -> None:
     for path in ("a.txt:b", "C:\\x\\a.txt:b", "\\\\?\\C:\\x\\a:b", "C:a:b"):
         assert "stream" in files.not_a_file(path, windows=True), path
     assert "device" in files.not_a_file("\\\\.\\COM1", windows=True)  # what Windows says that COM1 is
+    for path in ("a.", "a ", "C:\\x\\a.txt. .", "C:a."):
+        assert "at the end" in files.not_a_file(path, windows=True), path
+    assert not files.not_a_file("\\\\?\\C:\\x\\a.", windows=True)
     for path in ("a.txt", "C:a.txt", "C:\\x\\a.txt", "\\\\?\\C:\\x\\a", "\\\\host\\share\\a", "..\\a"):
         assert not files.not_a_file(path, windows=True), path
     assert not files.not_a_file("a:b", windows=False)

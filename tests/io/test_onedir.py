@@ -48,6 +48,7 @@ def places(tmp_path: Path) -> tuple[Path, Path, Path]:
     program(old, "1.0")
     program(new, "2.0")
     (old / "notes.txt").write_text("mine", encoding="utf-8")
+    (old / "_fastdl-notes").write_text("mine", encoding="utf-8")
     return old, new, tmp_path / "work/old"
 
 
@@ -63,7 +64,7 @@ def swapped(places: tuple[Path, Path, Path], check: Callable[[], None], locked: 
 @WAYS
 def test_the_new_one_takes_the_place(places: tuple[Path, Path, Path], locked: bool) -> None:
     old, new, aside = places
-    expected = tree(new) | {"notes.txt": "mine"}
+    expected = tree(new) | {"notes.txt": "mine", "_fastdl-notes": "mine"}
     checked = []
     swapped(places, lambda: checked.append(tree(old)), locked)
     assert tree(old) == expected
@@ -88,6 +89,49 @@ def test_the_old_one_comes_back(places: tuple[Path, Path, Path], locked: bool, t
     assert tree(places[0]) == before
 
 
+def test_the_old_one_comes_back_while_somebody_runs_the_new_one(
+    places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows does not replace what runs, but renames it."""
+    before, replace = tree(places[0]), os.replace
+
+    def replaced(source: str, target: str) -> None:
+        if os.path.basename(target) == "fastdl" and os.path.lexists(target):
+            raise PermissionError(13, "in use")
+        replace(source, target)
+
+    def check() -> None:
+        raise IntegrityError("it does not start")
+
+    monkeypatch.setattr(os, "replace", replaced)
+    with pytest.raises(IntegrityError, match="does not start"):
+        swapped(places, check, locked=True)
+    assert tree(places[0]) == before
+
+
+@WAYS
+def test_new_parts_that_cannot_be_moved_away_again_do_no_harm(
+    places: tuple[Path, Path, Path], locked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scanner has them open. The old program is in its place, and nobody has to move anything by hand."""
+    before, replace = tree(places[0]), os.replace
+
+    def replaced(source: str, target: str) -> None:
+        if os.path.dirname(source) == str(places[0]) and "_fastdl-2.0" in source:
+            raise PermissionError(13, "in use")
+        replace(source, target)
+
+    def check() -> None:
+        monkeypatch.setattr(os, "replace", replaced)
+        raise IntegrityError("it does not start")
+
+    with pytest.raises(IntegrityError, match="does not start"):
+        swapped(places, check, locked)
+    after = tree(places[0])
+    assert {name: after[name] for name in before} == before
+    assert {name.partition("/")[0] for name in set(after) - set(before)} == {"_fastdl-2.0"}
+
+
 def test_parts_in_which_something_runs_stay(places: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows, which does not rename a folder around it. The next upgrade finds them."""
 
@@ -101,7 +145,8 @@ def test_parts_in_which_something_runs_stay(places: tuple[Path, Path, Path], mon
     monkeypatch.undo()
     program(places[1].parent / "newer", "3.0")
     swapped((old, places[1].parent / "newer", places[1].parent / "older"), lambda: None, locked=True)
-    assert sorted(path.name for path in old.iterdir()) == ["LICENSE", "_fastdl-3.0", "fastdl", "notes.txt"]
+    names = {path.name for path in old.iterdir()}
+    assert names == {"LICENSE", "_fastdl-3.0", "_fastdl-notes", "fastdl", "notes.txt"}
 
 
 @WAYS
@@ -196,7 +241,7 @@ def test_a_kill_at_any_step_leaves_a_program_that_starts(tmp_path: Path, locked:
         again = root / "again"
         program(again / "new", "3.0")
         swapped((root / "fastdl", again / "new", again / "old"), lambda: None, locked)
-        names = {path.name for path in (root / "fastdl").iterdir()} - {"fastdl.cmd"}
+        names = {path.name for path in (root / "fastdl").iterdir()}
         assert names == {"LICENSE", "_fastdl-3.0", "fastdl"}, "the next upgrade leaves nothing of this one"
     raise AssertionError("it never got through")
 
@@ -215,7 +260,7 @@ def test_a_file_where_the_new_one_has_a_folder(places: tuple[Path, Path, Path], 
     (old / "pack").write_text("file", encoding="utf-8")
     (new / "pack").mkdir()
     (new / "pack/inner").write_text("2.0", encoding="utf-8")
-    expected = tree(new) | {"notes.txt": "mine"}
+    expected = tree(new) | {"notes.txt": "mine", "_fastdl-notes": "mine"}
     swapped(places, lambda: None, locked)
     assert tree(old) == expected
 

@@ -106,8 +106,10 @@ def test_what_is_made_for_a_version_belongs_to_it(version: str, tmp_path: Path) 
     for name in (artifacts.archive_name(version, "windows", "x64"), chocolatey.file_name(version)):
         (tmp_path / name).write_bytes(b"")
     assert built.versions(tmp_path, version) == []
-    (tmp_path / "fastdl-1.0.0-rc12-windows-x64.zip").write_bytes(b"")
-    assert len(built.versions(tmp_path, version)) == 1
+    others = {"fastdl-1.0.0-rc12-windows-x64.zip", "fastdl.10.20.30-rc001.nupkg", "fastdl-10.20.30.dev1.tar.gz"}
+    for name in others:
+        (tmp_path / name).write_bytes(b"")
+    assert len(built.versions(tmp_path, version)) == len(others)
 
 
 @pytest.mark.parametrize("version", ["1.0.post1", "1!2.0", "1", "1.0+local"])

@@ -123,7 +123,7 @@ def _libraries(told: dict[str, Any], archived: Path) -> list[str]:
 def versions(dist: Path, version: str) -> list[str]:
     """Files of other versions, which a release would give out too. Of a pre-release each store has a spelling."""
     spelled = {version, version.replace("-", ""), chocolatey.package_version(version)}
-    own = re.compile(rf"(?<!\d)(?<!\d\.)({'|'.join(map(re.escape, spelled))})(?![\d]|\.\d)")
+    own = re.compile(rf"(?<!\d)(?<!\d\.)({'|'.join(map(re.escape, spelled))})(?![\d]|\.\d|[.-]?(?:a|b|rc|dev)\d)")
     other = [path.name for path in artifacts.released(dist) if not own.search(path.name)]
     return [f"{name}: does not belong to {version}" for name in other]
 

@@ -59,7 +59,8 @@ def modified_time(validators: Validators) -> float | None:
 
 
 def path_of(settings: Settings, disposition: str | None, given: Url, final: Url) -> str:
-    """The path under which the file is to appear. Raises BadName if -o names a folder."""
+    """The path under which the file is to appear. Raises BadName if -o names a folder, or what is
+    no file on Windows."""
     if settings.output is None:
         return in_folder(settings, choose_name(disposition, given, final, windows=WINDOWS))
     path = in_folder(settings, settings.output)

@@ -89,11 +89,13 @@ def long_path(path: str, *, windows: bool = sys.platform == "win32") -> str:
 
 def not_a_file(path: str, *, windows: bool = sys.platform == "win32") -> str:
     """Why Windows would make no file of this name, without saying so: "aux.txt" is a device of older versions, "a:b" in
-    a folder a stream of the file "a". "" where it would, and on other systems."""
+    a folder a stream of the file "a", "a." the file "a". "" where it would, and on other systems."""
     if windows and ":" in ntpath.splitdrive(path)[1]:
         return "Windows takes what follows the ':' for a stream of another file"
     if windows and ntpath.abspath(path).startswith("\\\\.\\"):
         return "Windows takes this name for a device"
+    if windows and not path.startswith("\\\\?\\") and ntpath.basename(path).endswith((".", " ")):
+        return "Windows takes no dot or blank at the end of a name"
     return ""
 
 

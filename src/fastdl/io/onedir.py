@@ -132,7 +132,7 @@ def _put(place: str, new: str, kept: str, done: list[Move], locked: bool) -> Non
     if there:
         done.append(Move(place, kept))
         (_move if whole or locked else _copy)(place, kept)
-    if whole or not there:  # else what is kept takes the place of this when it goes back
+    if whole or locked or not there:  # else what is kept takes the place of this when it goes back
         done.append(Move(new, place))
     _move(new, place)
 
@@ -152,11 +152,10 @@ def _bridged(place: str, aside: str) -> Iterator[None]:
     text = BRIDGE.format(os.path.relpath(aside, os.path.dirname(place)).replace("/", "\\"))
     made = False
     try:
-        with open(command, "x", encoding="ascii", newline="\r\n") as file:
-            made = True
-            file.write(text)
-    except FileExistsError:  # of an upgrade that was killed, or the user's own
-        pass
+        if not _is_users(command):
+            with open(command, "w", encoding="ascii", newline="\r\n") as file:
+                made = True
+                file.write(text)
     except OSError as error:
         raise disk_error(error, "write", command) from error
     try:
@@ -167,11 +166,23 @@ def _bridged(place: str, aside: str) -> Iterator[None]:
                 os.unlink(command)
 
 
+def _is_users(command: str) -> bool:
+    """Whether a command file of that name is not one that an upgrade has left when it was killed, whole or begun."""
+    ours = BRIDGE.partition("{}")[0]
+    try:
+        with open(command, encoding="ascii", errors="replace") as file:
+            return not ours.startswith(file.read(len(ours)))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def _forget(names: Iterable[str], folder: str, aside: str) -> None:
     """Puts the parts of older versions aside. Windows keeps a folder in which something runs where it is; the next
     upgrade finds it."""
     for name in names:
-        if name.startswith(INNER):
+        if name.startswith(INNER) and parse_version(name[len(INNER) :]) is not None:
             with contextlib.suppress(OSError):
                 os.makedirs(aside, exist_ok=True)
                 os.rename(long_path(os.path.join(folder, name)), long_path(os.path.join(aside, name)))
@@ -183,8 +194,10 @@ def _move(source: str, target: str) -> None:
 
 
 def _take_back(done: list[Move], folder: str, workshop: str) -> None:
-    """Undoes the moves, last first. Raises NotTakenBack where the old program could not be put back."""
+    """Undoes the moves, last first. Raises NotTakenBack where the old program could not be put back: parts of the new
+    one that stay beside it do no harm, and the next upgrade finds them."""
     left = [move for move in reversed(done) if not _to_its_end(move.undone)]
+    left = [move for move in left if os.path.dirname(move.source) == folder]
     if left:
         hint = f"Its files are in {workshop}: move them back by hand."
         raise NotTakenBack(f"cannot put the old fastdl back into {folder}", f"{len(left)} names are in the way", hint)

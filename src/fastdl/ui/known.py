@@ -9,8 +9,8 @@ from fastdl.core.quantity import format_rate
 
 
 def in_words(known: Mapping[str, Any]) -> str:
-    """What earlier downloads taught about a host (an object of engine/memory.py), as half a sentence; "" where that is
-    nothing."""
+    """What earlier downloads taught about a host (an object of engine/explaining/memory.py), as half a sentence; ""
+    where that is nothing."""
     parts = []
     if known.get("bytes_per_second"):
         parts.append(f"{format_rate(known['bytes_per_second'])} a connection")

@@ -2,7 +2,7 @@
 the digest, what is known of each host, the plan.
 
 Whether a source may help is judged by the functions that a download uses; the plan in words is made of the same
-figures (engine/steps.py).
+figures (engine/explaining/steps.py).
 """
 
 from __future__ import annotations
