@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from fastdl import batch
 from fastdl.core.journal import JournalHeader
+from fastdl.core.response import Action, Head, Verdict
+from fastdl.core.urls import parse_url
+from fastdl.engine.existing import AskAgain
+from fastdl.engine.landing import Landing
+from fastdl.engine.proof import Proof
 from fastdl.errors import TargetExists
+from fastdl.io.contact import Answer, Place
 from fastdl.io.partial import Partial
+from fastdl.io.session import Session
 from fastdl.result import Result
 from fastdl.settings import Settings
 from servers.files import FileApp
@@ -80,3 +88,28 @@ def test_it_is_replaced(url: str, tmp_path: Path) -> None:
     assert result.error is None
     assert names(tmp_path) == ["file.bin"]
     assert (tmp_path / "d" / "file.bin").read_bytes() == FileApp(size=3_000).bytes()
+
+
+def test_a_source_joins_before_the_next_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changed is begun again, and loses its name just then: nothing is left that knows of sources."""
+    options = settings(tmp_path)
+    origin, other = (Place(parse_url(f"https://{host}.example/file.bin")) for host in ("one", "two"))
+    answer = Answer(Head(200, "OK", (), "HTTP/1.1"), origin.given, None)  # type: ignore[arg-type]
+    verdict = Verdict(Action.WHOLE, size=3)
+    real = Partial.begin
+
+    def begin(self: Partial, header: JournalHeader) -> None:
+        real(self, header)
+        (tmp_path / "d" / "file.bin").write_bytes(b"quick")
+
+    with contextlib.closing(Session(options)) as session:
+        proof = Proof([], sha256=False)
+        landing = Landing(session, options, origin.given.text, [origin], proof, lambda text: None, lambda: None)
+        assert landing.look() is None
+        landing.open(origin, answer, verdict, False, lambda front: None)
+        monkeypatch.setattr(Partial, "begin", begin)
+        with pytest.raises(AskAgain):
+            landing.open(origin, answer, verdict, False, lambda front: None)
+        landing.add_source(other)
+        landing.close()
+    assert names(tmp_path) == ["file.bin"]

@@ -60,7 +60,7 @@ def _extract(job: Job) -> None:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What becomes of files that are in the way of an archive's, by the options that say it for the job."""
+    """What becomes of files that are in the way of an archive's, by the options that say it for the download."""
     if settings.overwrite:
         return "overwrite"
     if settings.skip_existing:

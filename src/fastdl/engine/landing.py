@@ -204,7 +204,7 @@ class Landing:
         have got its name since we looked. Raises AskAgain."""
         if os.path.lexists(partial.final) and not (self._settings.overwrite or self._settings.newer):
             partial.discard()
-            self.partial = None
+            self.partial = self.sink = None
             raise AskAgain
 
     def _take_target(self, answer: Answer, found: Validators) -> Partial:

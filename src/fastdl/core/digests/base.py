@@ -52,7 +52,7 @@ class DigestNotFound(Exception):
 
 
 class Look(Protocol):
-    """Where a digest may be published: the mapper's DigestLook (core/mapper.py), which has more than these fields.
+    """Where a digest may be published: the mapper's DigestLook (core/route.py), which has more than these fields.
 
     `names` are the captures of the rule's pattern, percent-encoded, and `url`, the file's own URL."""
 
