@@ -39,9 +39,9 @@ class Scheduler(Dispatch):
         worker = self.workers[worker_id]
         source = self.sources[worker.source]
         lease = worker.lease
-        if worker.phase is not Phase.ASKED or lease is None:
+        if worker.phase is not Phase.ASKED:
             return []
-        worker.phase = Phase.FLOWING
+        worker.phase = Phase.FLOWING  # also where its range went to another one just now: it may go on from there
         worker.connected = True
         worker.last = now
         if not worker.hurried:
@@ -57,7 +57,7 @@ class Scheduler(Dispatch):
         source.most = max(source.most, flowing)
         first, source.met = not source.met, True
         worker.asked_end = end if end is not None else worker.asked_end
-        if not self.confirmed:
+        if not self.confirmed and lease is not None:
             return self._confirm(worker, source, lease, size, ranged, now)
         if first and source.mapped:
             self._met(source, now)
