@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import servers.steps
-from servers.files import FileApp, site
+from servers.files import OLD_DATE, FileApp, site
 from servers.raw import Serve
 from servers.run import Result, Runner
 
@@ -19,25 +19,25 @@ _SPARED = {"create"}  # steps that are no different from those before them
 
 
 class Killed:
-    """Runs of one list, with or without a lock, from a server with these validators."""
+    """Runs of one list, with or without a lock, from a server with this ETag and time, which the files do not get."""
 
-    def __init__(self, fastdl: Runner, serve: Serve, etag: str | None, *, lock: bool) -> None:
+    def __init__(self, fastdl: Runner, serve: Serve, *says: str | None, lock: bool) -> None:
         self.fastdl, self.files = fastdl, {"small.bin": 2_000, "named.bin": 3_000, "large.bin": _LARGE}
         named = (("Content-Disposition", 'attachment; filename="named.bin"'),)
         self.apps = {
-            "/small.bin": FileApp(2_000, 1, etag, None),
-            "/chosen": FileApp(3_000, 2, etag, None, extra=named),
-            "/large.bin": FileApp(_LARGE, 3, etag, None),
+            "/small.bin": FileApp(2_000, 1, *says),
+            "/chosen": FileApp(3_000, 2, *says, extra=named),
+            "/large.bin": FileApp(_LARGE, 3, *says),
         }
         server = serve(site({path: app.answer for path, app in self.apps.items()}))
         folder = fastdl.home.parent
         (folder / "list").write_text("".join(f"{server.url(path)}\n" for path in self.apps), "utf-8")
         self.told, self.lock = folder / "steps", folder / "lock" if lock else None
-        self.args = ["get", "--no-proxy", "-q", "-j", "1", "-i", str(folder / "list")]
+        self.args = ["get", "--no-proxy", "-q", "--no-remote-time", "-j", "1", "-i", str(folder / "list")]
         self.args += ["--lock", str(self.lock)] if lock else []
 
-    def run(self, step: int) -> Result:
-        """Run it from nothing, to the end or to a step."""
+    def run(self, step: int | str) -> Result:
+        """Run it from nothing, to the end or to a step, which has a number or a name."""
         for place in (self.fastdl.cwd, self.fastdl.home):
             shutil.rmtree(place)
             place.mkdir()
@@ -64,7 +64,7 @@ class Killed:
 
 @pytest.mark.parametrize(("etag", "lock"), [(None, True), ('"v1"', False)], ids=["lock", "etag"])
 def test_after_every_step(fastdl: Runner, serve: Serve, etag: str | None, lock: bool) -> None:
-    killed = Killed(fastdl, serve, etag, lock=lock)
+    killed = Killed(fastdl, serve, etag, None, lock=lock)
     assert killed.run(0).code == 0
     steps = killed.steps
     assert {"write_at", "rename", "remove", "write"} <= set(steps)
@@ -73,3 +73,17 @@ def test_after_every_step(fastdl: Runner, serve: Serve, etag: str | None, lock: 
         if steps[step - 1] not in _SPARED:
             assert killed.run(step).code == 9 or len(killed.steps) < step, "a run may take fewer steps than another"
             killed.goes_on()
+
+
+@pytest.mark.parametrize(
+    ("etag", "modified", "lock"),
+    [(None, None, True), ('"v1"', None, False), (None, OLD_DATE, False)],
+    ids=["lock", "etag", "time"],
+)
+def test_when_a_journal_has_just_gone(
+    fastdl: Runner, serve: Serve, etag: str | None, modified: str | None, lock: bool
+) -> None:
+    killed = Killed(fastdl, serve, etag, modified, lock=lock)
+    assert killed.run("remove").code == 9
+    assert (fastdl.cwd / "large.bin").exists()
+    killed.goes_on()

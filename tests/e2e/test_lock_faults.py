@@ -160,6 +160,15 @@ def test_what_a_killed_run_has_written_down_holds(case: Case) -> None:
     assert case.entries[0] == entry, "as with what stands in the lock: a file that fails changes nothing"
 
 
+def test_a_lock_that_is_broken_costs_nothing_of_what_a_killed_run_has_written_down(case: Case) -> None:
+    entry = {"url": case.url("/000.bin"), "name": "000.bin", "size": 2_000, "sha256": "00" * 32}
+    text = '{"fastdl-lock": 1}\n' + json.dumps(entry) + "\n"
+    case.side.write_text(text, "utf-8")
+    case.lock.write_text("<<<<<<< HEAD\n", "utf-8")
+    assert case.run().code == 2
+    assert case.side.read_text("utf-8") == text
+
+
 def test_ctrl_c(fastdl: Runner, serve: Serve) -> None:
     if os.name == "nt":
         pytest.skip("Ctrl-C cannot be sent to one process there")

@@ -1,4 +1,5 @@
-"""`python steps.py python -m fastdl ARGS`: runs `fastdl ARGS`, and is gone, as after kill -9, when step STEP is done.
+"""`python steps.py python -m fastdl ARGS`: runs `fastdl ARGS`, and is gone, as after kill -9, when step STEP is done:
+its number, or the first one of that name.
 
 Steps are what changes the disk. Their names are appended to the file STEPS, a line each.
 """
@@ -16,7 +17,7 @@ from fastdl.__main__ import main
 from fastdl.io import disk, files
 from fastdl.io.database import Database
 
-_LAST = int(os.environ.get("STEP", "0"))
+_LAST = os.environ.get("STEP", "0")
 _number = itertools.count(1)
 
 
@@ -28,7 +29,7 @@ def _count(owner: Any, name: str) -> None:
         done = real(*args, **more)
         with Path(os.environ["STEPS"]).open("a", encoding="utf-8") as told:
             told.write(f"{name}\n")
-        if next(_number) == _LAST:
+        if _LAST in (str(next(_number)), name):
             os._exit(9)
         return done
 

@@ -41,7 +41,7 @@ class Scheduler(Dispatch):
         lease = worker.lease
         if worker.phase is not Phase.ASKED:
             return []
-        worker.phase = Phase.FLOWING
+        worker.phase = Phase.FLOWING  # also where its range went to another one just now: it may go on from there
         worker.connected = True
         worker.last = now
         if not worker.hurried:

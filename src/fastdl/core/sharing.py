@@ -152,11 +152,12 @@ class WorkSharing(WorkQueue):
     def read_on(self, worker: Worker, lease: Lease, now: float) -> None:
         """A worker is at the end of its range, and its body goes on. If that brings the next range before the answer
         to whoever has asked for it is due, that one is not needed."""
-        if lease.shared or worker.queued is not None:
+        if lease.shared or worker.queued is not None or self.surplus(worker):
             return
         for other in self.busy():
             if other.phase is Phase.ASKED and other.lease is not None and other.lease.start == lease.end:
-                if self._is_sooner(worker, other, other.lease, now):
+                kept = self.kept_from(self.sources[worker.source], other.lease.start, other.lease.end)
+                if not kept and self._is_sooner(worker, other, other.lease, now):
                     self.release(other)
                     self.unneeded.append(other)
                 return

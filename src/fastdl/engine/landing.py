@@ -304,8 +304,9 @@ class Landing:
                 self.path = target.free_path(self.path)
 
     def _note_now(self) -> None:
-        """While the journal still tells whose file it is. One with a time would be known by that and its bytes."""
-        if self._session.many and self.validators.last_modified is None and self.path is not None:
+        """While the journal still tells whose file it is. One with the server's time is known by that and its bytes."""
+        known = self._settings.remote_time and self.validators.last_modified is not None
+        if self._session.many and not known and self.path is not None:
             kept = self.note(self.path, fetched=True)
             if kept is not None:
                 self._session.store.note((), None, kept)

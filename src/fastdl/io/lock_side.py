@@ -17,7 +17,7 @@ _TRIES = 20  # times that the file may vanish between opening and locking it
 
 class LockSide:
     """The file beside the lock at `path`, which people call `name`. `file` is open for reading, None where there is
-    none; `end`: bytes of it that are whole lines."""
+    none; `end`: bytes of it that are whole lines, and as long as nobody has read it, all that it has."""
 
     def __init__(self, path: str, name: str) -> None:
         self.path = path + SUFFIX
@@ -39,6 +39,7 @@ class LockSide:
                 if not _locked(fd):
                     break
                 if files.still_names(self.path, fd):
+                    self.end = os.fstat(fd).st_size
                     self.file, self._ours = os.fdopen(fd, "rb"), True
                     return
             finally:
