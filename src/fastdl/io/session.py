@@ -346,6 +346,7 @@ class Session:
             throttle.close()
         if self._settler is not None:
             self._settler.hurry()
+            self._settler = None  # they know each other: nobody has to look for such garbage
         self.pool.close()
         if self._store is not None:
             cache = self._mapper.cache if self._mapper is not None else None
