@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fastdl.core.orders import Abort, Fetch, Read
 from fastdl.core.scheduler import Scheduler
-from fastdl.core.state import Limits
+from fastdl.core.state import Limits, Source
 
 SIZE = 16 << 20
 
 
-def begun() -> tuple[Scheduler, int, int]:
-    """The first worker has read its range, whose last block is not stored yet; the second waits for its answer."""
+def begun(*, surplus: bool = False, disputed: bool = False) -> tuple[Scheduler, int, int]:
+    """The first worker has read its range, whose last block is not stored yet; the second waits for its answer.
+    `surplus`: there are more connections than there may be by now; `disputed`: what follows is for the origin alone."""
     core = Scheduler(["one.example.org"], Limits(), lambda: 0.5)
     (first,) = core.start(0.0)
     assert isinstance(first, Fetch)
@@ -18,6 +21,12 @@ def begun() -> tuple[Scheduler, int, int]:
     assert isinstance(second, Fetch)
     lease = core.workers[first.worker].lease
     assert lease is not None and lease.end == second.start
+    if surplus:
+        core.sources[0].limit = 1
+    if disputed:
+        core.sources.append(Source(1, "mirror.example.org", mapped=True))
+        core.workers[first.worker].source = 1
+        core.disputed.add(second.start, SIZE)
     core.arrived(first.worker, lease.left, 0.11)
     return core, first.worker, second.worker
 
@@ -42,3 +51,10 @@ def test_an_answer_that_comes_sooner_is_read_after_all() -> None:
     assert Abort(second) not in core.tick(0.15)
     lease = core.workers[second].lease
     assert lease is not None and lease.end == asked_end
+
+
+@pytest.mark.parametrize(("surplus", "disputed"), [(True, False), (False, True)])
+def test_nobody_is_called_off_for_a_body_that_may_not_go_on(surplus: bool, disputed: bool) -> None:
+    core, _, second = begun(surplus=surplus, disputed=disputed)
+    assert core.workers[second].lease is not None
+    assert Abort(second) not in core.tick(0.15)

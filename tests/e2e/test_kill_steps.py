@@ -21,13 +21,13 @@ _SPARED = {"create"}  # steps that are no different from those before them
 class Killed:
     """Runs of one list, with or without a lock, from a server with this ETag and time, which the files do not get."""
 
-    def __init__(self, fastdl: Runner, serve: Serve, *says: str | None, lock: bool) -> None:
+    def __init__(self, fastdl: Runner, serve: Serve, etag: str | None, modified: str | None, *, lock: bool) -> None:
         self.fastdl, self.files = fastdl, {"small.bin": 2_000, "named.bin": 3_000, "large.bin": _LARGE}
         named = (("Content-Disposition", 'attachment; filename="named.bin"'),)
         self.apps = {
-            "/small.bin": FileApp(2_000, 1, *says),
-            "/chosen": FileApp(3_000, 2, *says, extra=named),
-            "/large.bin": FileApp(_LARGE, 3, *says),
+            "/small.bin": FileApp(2_000, 1, etag, modified),
+            "/chosen": FileApp(3_000, 2, etag, modified, extra=named),
+            "/large.bin": FileApp(_LARGE, 3, etag, modified),
         }
         server = serve(site({path: app.answer for path, app in self.apps.items()}))
         folder = fastdl.home.parent

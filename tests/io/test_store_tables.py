@@ -16,6 +16,8 @@ from fastdl.core.history import history_url
 from fastdl.core.servers import DAY, FORGOTTEN, HALF_LIFE, LIE_LASTS
 from fastdl.io import caches, history, servers
 from fastdl.io import store as module
+from fastdl.io.database import Database
+from fastdl.io.settling import LOT
 from fastdl.io.store import MOST_NOTED, Entry, Info, Kept, Report, Store, Totals
 from fastdl.io.validators import stored_path
 from states import ended
@@ -427,3 +429,21 @@ def test_many_downloads_are_written_together(tmp_path: Path, clock: Clock) -> No
     assert note(1000) == 4 + MOST_NOTED // 2
     store.close()
     assert len(other.history()) == len(other.all_servers()) == 5 + MOST_NOTED // 2
+
+
+def test_the_notes_of_a_lot_are_written_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes: list[None] = []
+    real = Database.write
+
+    def counted(self: Database, *args: Any) -> Any:
+        writes.append(None)
+        return real(self, *args)
+
+    store.flush()
+    store.note((), None, Kept("0", stored_path("0"), '"v1"', None, 1, 1))  # the first ones are written at once
+    monkeypatch.setattr(Database, "write", counted)
+    for number in range(1, LOT + 9):  # with those of other threads, whose files are for the next one
+        store.note((), None, Kept(str(number), stored_path(str(number)), '"v1"', None, 1, 1))
+    store.write_kept()
+    assert len(writes) == 1
+    assert [kept.url_key for kept in store.noted(str(LOT))] == [str(LOT)]

@@ -29,7 +29,7 @@ FILE = "state.sqlite3"
 LOOKED_AFTER = 5_000  # ETags that are written between two looks at how many there are
 MOST_NOTED = 500  # reports and downloads that wait to be written
 NOTED_SECONDS = 2.0  # for so long at most, where others come
-MOST_KEPT = 32  # the same for ETags: after a kill, files without them are sent once more
+MOST_KEPT = 64  # the same for ETags: more than a lot of small files, which has them written before its names
 KEPT_SECONDS = 0.2
 VERSION = 4
 
