@@ -21,6 +21,7 @@ from types import TracebackType
 Handler = Callable[["Connection"], None]
 _MAX_HEAD = 1 << 20
 _BURST = 0.01  # seconds that a paced connection may lag behind and catch up
+_SILENCE = 600.0  # seconds that a thread waits for its client
 _CLOSE_WITHIN = 10.0  # seconds that threads get to end when the server closes
 
 
@@ -126,11 +127,16 @@ class Connection:
 
     @property
     def there(self) -> bool:
-        """Whether the client's end is open; what it has sent stays unread."""
+        """Whether the client's end is open; what it has sent stays unread.
+
+        Never waits. (It asked whether there is something, then looked: when the connection's own thread had read it in
+        between, it waited for the client's next word, and everybody with it who wanted the same lock.)"""
         try:
-            if not select.select([self.sock], [], [], 0)[0]:
-                return True
-            return bool(socket.socket.recv(self.sock, 1, socket.MSG_PEEK))
+            with socket.fromfd(self.sock.fileno(), self.sock.family, self.sock.type) as twin:
+                twin.settimeout(0)
+                return bool(twin.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return True
         except (OSError, ValueError):  # broken, or closed here
             return False
 
@@ -363,7 +369,7 @@ class RawServer:
             self._changed.notify_all()
 
     def _start(self, sock: socket.socket, local_port: int) -> None:
-        sock.setblocking(True)
+        sock.settimeout(_SILENCE)  # not blocking for the kernel: `there` depends on it
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._changed:
             self._state.accepted += 1

@@ -36,6 +36,20 @@ def test_whom_its_client_has_left_is_not_connected() -> None:
         noticed.set()
 
 
+def test_looking_whether_a_client_is_there_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what is so, even when what was there a moment ago has been read since."""
+    seen: list[bool] = []
+    with RawServer(Connection.hold) as server, connect(server):
+        server.until(lambda: server.accepted == 1, 10)
+        (connection,) = server._state.connections
+        with monkeypatch.context() as patched:
+            patched.setattr("select.select", lambda reading, *_: (reading, [], []))
+            looking = threading.Thread(target=lambda: seen.append(connection.there), daemon=True)
+            looking.start()
+            looking.join(5)
+        assert seen == [True]
+
+
 @pytest.mark.parametrize("rate", [None, 1e6])
 def test_who_has_the_whole_answer_may_ask_again(rate: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """On another connection too, before the thread that has sent it is any further."""
