@@ -21,7 +21,7 @@ from types import TracebackType
 Handler = Callable[["Connection"], None]
 _MAX_HEAD = 1 << 20
 _BURST = 0.01  # seconds that a paced connection may lag behind and catch up
-_SILENCE = 600.0  # seconds that a thread waits for its client
+_WITHOUT_WAITING = getattr(socket, "MSG_DONTWAIT", 0)
 _CLOSE_WITHIN = 10.0  # seconds that threads get to end when the server closes
 
 
@@ -129,12 +129,12 @@ class Connection:
     def there(self) -> bool:
         """Whether the client's end is open; what it has sent stays unread.
 
-        Never waits. (It asked whether there is something, then looked: when the connection's own thread had read it in
-        between, it waited for the client's next word, and everybody with it who wanted the same lock.)"""
+        Never waits, but on Windows: the connection's own thread may read what has been there a moment ago, and whoever
+        looks then waits for the client's next word, and everybody who wants the same lock with it."""
         try:
-            with socket.fromfd(self.sock.fileno(), self.sock.family, self.sock.type) as twin:
-                twin.settimeout(0)
-                return bool(twin.recv(1, socket.MSG_PEEK))
+            if not _WITHOUT_WAITING and not select.select([self.sock], [], [], 0)[0]:
+                return True
+            return bool(socket.socket.recv(self.sock, 1, socket.MSG_PEEK | _WITHOUT_WAITING))
         except BlockingIOError:
             return True
         except (OSError, ValueError):  # broken, or closed here
@@ -369,7 +369,7 @@ class RawServer:
             self._changed.notify_all()
 
     def _start(self, sock: socket.socket, local_port: int) -> None:
-        sock.settimeout(_SILENCE)  # not blocking for the kernel: `there` depends on it
+        sock.setblocking(True)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._changed:
             self._state.accepted += 1

@@ -36,6 +36,7 @@ def test_whom_its_client_has_left_is_not_connected() -> None:
         noticed.set()
 
 
+@pytest.mark.skipif(not hasattr(socket, "MSG_DONTWAIT"), reason="Windows has no such flag")
 def test_looking_whether_a_client_is_there_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what is so, even when what was there a moment ago has been read since."""
     seen: list[bool] = []
