@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastdl.core.hints import Any
 from fastdl.core.plain import dataclass, field
-from fastdl.core.urls import mask
+from fastdl.core.shown import mask
 from fastdl.errors import FastdlError, Interrupted, Terminated
 
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from fastdl.core.hints import Any
 from fastdl.core.pattern import pattern
 from fastdl.core.quantity import MAX_SECONDS, MAX_SIZE, parse_rate, parse_seconds, parse_size
-from fastdl.core.urls import is_plain, mask, parse_url
+from fastdl.core.shown import is_plain, mask
+from fastdl.core.urls import parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY, Option

@@ -36,7 +36,7 @@ _OWN = {
     "core": (
         "cookies credentials dates digests dispatch flow health hints history intern journal mapper naming news "
         "normal_form orders outlook pattern plain plan quantity queue ranges record redirect response retry route "
-        "route_cache rules scheduler servers sharing state templates tracker urls verify"
+        "route_cache rules scheduler servers sharing shown state templates tracker urls verify"
     ),
     "core.digests": "base fields reading",
     "engine": (

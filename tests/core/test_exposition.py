@@ -14,7 +14,7 @@ from servers.real import package
 text_string_to_metric_families = package("prometheus_client.parser").text_string_to_metric_families
 
 NAMES = st.from_regex(r"[a-z][a-z_]{0,10}[a-z]", fullmatch=True)
-# What the format has no way to write at all is taken out before (core/urls.clean).
+# What the format has no way to write at all is taken out before (core/shown.clean).
 VALUES = st.text(st.characters(exclude_categories=("Cs", "Cc"), include_characters='\n\\"'), max_size=20)
 NUMBERS = st.one_of(st.integers(0, 2**53), st.floats(allow_nan=False, width=64))
 LABELS = st.dictionaries(NAMES, VALUES, max_size=3).map(lambda labels: tuple(labels.items()))

@@ -18,7 +18,7 @@ from fastdl.core.quantity import (
     parse_seconds,
     parse_size,
 )
-from fastdl.core.urls import UNSAFE
+from fastdl.core.shown import UNSAFE
 from fastdl.errors import UsageError
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdl.core.redirect import MAX_REDIRECTS, REDIRECTS, may_carry_secrets, next_url
-from fastdl.core.urls import UNSAFE, parse_url
+from fastdl.core.shown import UNSAFE
+from fastdl.core.urls import parse_url
 from fastdl.errors import RedirectRefused
 
 HERE = parse_url("https://me:pw@example.org/dir/file?token=hush")

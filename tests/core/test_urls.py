@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastdl.core.urls import UNSAFE, Url, join, parse_url, url_key
+from fastdl.core.shown import UNSAFE
+from fastdl.core.urls import Url, join, parse_url, url_key
 from fastdl.errors import UsageError
 
 # --- reading ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastdl.core.urls import UNSAFE
+from fastdl.core.shown import UNSAFE
 from fastdl.core.verify import LENGTHS, STRONG, Digest, new_hasher, parse_checksum
 from fastdl.errors import UsageError
 

@@ -13,8 +13,9 @@ import pytest
 
 from fastdl.core import tracker
 from fastdl.core.response import Validators
+from fastdl.core.shown import mask
 from fastdl.core.tracker import Tracker
-from fastdl.core.urls import mask, parse_url
+from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest
 from fastdl.engine import accounts, target
 from fastdl.engine.proof import Expected

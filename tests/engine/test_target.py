@@ -14,7 +14,8 @@ import pytest
 
 from fastdl.core.journal import JournalHeader, encode_header, header_copies
 from fastdl.core.response import Validators
-from fastdl.core.urls import mask, parse_url, url_key
+from fastdl.core.shown import mask
+from fastdl.core.urls import parse_url, url_key
 from fastdl.core.verify import Digest
 from fastdl.engine import target
 from fastdl.engine.target import (

@@ -10,7 +10,7 @@ import pytest
 
 from fastdl import errors, options
 from fastdl.cli.verify import OWN_OPTIONS as VERIFY_OWN
-from fastdl.core.urls import mask
+from fastdl.core.shown import mask
 from fastdl.result import DigestReport, Result, SourceReport
 
 ROOT = Path(__file__).resolve().parents[2]

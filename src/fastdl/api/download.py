@@ -139,7 +139,7 @@ class Download:
         self._run.wait(PARTING)
 
     def __repr__(self) -> str:
-        from fastdl.core.urls import mask
+        from fastdl.core.shown import mask
 
         return f"<Download of {mask(self.url)}: {self.state}>"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
-from fastdl.core.urls import mask
+from fastdl.core.shown import mask
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -77,7 +77,7 @@ def file_of(number: int, job: Job | str, run: Settings) -> File:
 
 
 def _shown(url: object) -> str:
-    from fastdl.core.urls import mask
+    from fastdl.core.shown import mask
 
     return mask(str(url))
 

@@ -23,7 +23,8 @@ from fastdl.cli.state import JSON, say
 from fastdl.core.hints import Any
 from fastdl.core.plain import dataclass, field
 from fastdl.core.quantity import format_rate, format_size
-from fastdl.core.urls import is_masked, parse_url
+from fastdl.core.shown import is_masked
+from fastdl.core.urls import parse_url
 from fastdl.errors import FastdlError, IntegrityError, NoSpace, UsageError
 from fastdl.io.disk import disk_error, free_space
 from fastdl.options import Option

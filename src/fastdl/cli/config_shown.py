@@ -15,8 +15,8 @@ from fastdl.config import SPELLINGS, Layer
 from fastdl.config_text import parsed
 from fastdl.core.hints import Any
 from fastdl.core.record import Record
+from fastdl.core.shown import mask
 from fastdl.core.toml_edit import line_of
-from fastdl.core.urls import mask
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY, OPTIONS, SETTINGS, Option
 from fastdl.ui.table import table

@@ -21,7 +21,8 @@ from fastdl.config import Layer
 from fastdl.core.hints import Any
 from fastdl.core.plain import replace
 from fastdl.core.record import Record
-from fastdl.core.urls import Url, mask, parse_url
+from fastdl.core.shown import mask
+from fastdl.core.urls import Url, parse_url
 from fastdl.engine.doctor import disks, machine, setup, trusted, way
 from fastdl.engine.doctor.finding import CHECKS, WRONG, Check, Finding, Tell, of_error, run_all
 from fastdl.errors import UsageError

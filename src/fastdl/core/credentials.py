@@ -15,7 +15,8 @@ from fastdl.core.cookies import CookieJar, octets
 from fastdl.core.pattern import pattern
 from fastdl.core.plain import dataclass, field
 from fastdl.core.redirect import may_carry_secrets
-from fastdl.core.urls import Url, is_masked, is_plain
+from fastdl.core.shown import is_masked, is_plain
+from fastdl.core.urls import Url
 from fastdl.errors import UsageError
 
 Headers = tuple[tuple[str, str], ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from fastdl.core.record import Record
-from fastdl.core.urls import clean
+from fastdl.core.shown import clean
 from fastdl.errors import UsageError
 
 _BRACKETS = r"\[([^\]/\\]*)\]:([0-9]+)"

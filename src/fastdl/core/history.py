@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastdl.core.pattern import pattern
 from fastdl.core.record import Record
-from fastdl.core.urls import is_masked, mask
+from fastdl.core.shown import is_masked, mask
 
 PRIVATE = "/***"  # the end of a URL of which no more is told
 _URLS = pattern(r"(?i)(https?://[^\s/?#()'\"<>]*)[^\s()'\"<>]*")

@@ -12,7 +12,8 @@ import re
 
 from fastdl.core.hints import NewType
 from fastdl.core.pattern import pattern
-from fastdl.core.urls import UNSAFE, Url, is_plain, percent_decoded
+from fastdl.core.shown import UNSAFE, is_plain, percent_decoded
+from fastdl.core.urls import Url
 
 SafeName = NewType("SafeName", str)
 

@@ -11,7 +11,7 @@ import re
 
 from fastdl.core.hints import Literal
 from fastdl.core.pattern import pattern
-from fastdl.core.urls import clean
+from fastdl.core.shown import clean
 from fastdl.errors import UsageError
 
 MAX_SIZE = 2**63 - 1  # what a file offset can hold

@@ -7,7 +7,8 @@ circles; and nothing that the user gave for one origin is shown to another.
 from __future__ import annotations
 
 from fastdl.core.plain import replace
-from fastdl.core.urls import DEFAULT_PORTS, Url, clean, join, mask
+from fastdl.core.shown import clean, mask
+from fastdl.core.urls import DEFAULT_PORTS, Url, join
 from fastdl.errors import RedirectRefused
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -14,9 +14,9 @@ from difflib import get_close_matches
 from fastdl.core.hints import Any
 from fastdl.core.pattern import pattern
 from fastdl.core.quantity import parse_rate, parse_seconds, parse_size
+from fastdl.core.shown import clean
 from fastdl.core.thresholds import METRICS, RATES, SHARES, SMALL, Rule
 from fastdl.core.toml_edit import statements
-from fastdl.core.urls import clean
 from fastdl.errors import UsageError
 
 MOST_RULES = 1000

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from fastdl.core.hints import TYPE_CHECKING, Protocol
 from fastdl.core.pattern import pattern
 from fastdl.core.plain import dataclass
-from fastdl.core.urls import clean
+from fastdl.core.shown import clean
 from fastdl.errors import UsageError
 
 if TYPE_CHECKING:

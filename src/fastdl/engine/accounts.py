@@ -9,7 +9,8 @@ from collections.abc import Callable
 from fastdl.core import tracker
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.quantity import format_size
-from fastdl.core.urls import mask, parse_url
+from fastdl.core.shown import mask
+from fastdl.core.urls import parse_url
 from fastdl.core.verify import LENGTHS, Digest
 from fastdl.engine import target
 from fastdl.io import phases

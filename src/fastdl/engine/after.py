@@ -10,7 +10,7 @@ import os
 import sys
 
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.urls import mask
+from fastdl.core.shown import mask
 from fastdl.errors import FastdlError, Interrupted, UnsafeArchive, UsageError
 from fastdl.events import Lent
 from fastdl.settings import Settings

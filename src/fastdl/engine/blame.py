@@ -7,7 +7,8 @@ from collections import Counter
 
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.ranges import Range
-from fastdl.core.urls import mask, parse_url
+from fastdl.core.shown import mask
+from fastdl.core.urls import parse_url
 from fastdl.core.verify import new_hasher
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from fastdl.core.journal import Claim, JournalHeader
 from fastdl.core.plain import replace
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Validators, Verdict, validators_of
-from fastdl.core.urls import is_masked, mask, url_key
+from fastdl.core.shown import is_masked, mask
+from fastdl.core.urls import url_key
 from fastdl.core.verify import Digest, parse_checksum
 from fastdl.engine import target
 from fastdl.engine.existing import AskAgain, Existing

@@ -9,8 +9,8 @@ from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.orders import Finish, GiveUp, Instruction, Restart
 from fastdl.core.ranges import RangeSet
 from fastdl.core.scheduler import Scheduler
+from fastdl.core.shown import mask
 from fastdl.core.state import Limits
-from fastdl.core.urls import mask
 from fastdl.engine.attempt import Attempt
 from fastdl.engine.landing import Landing
 from fastdl.engine.repair import Comparing, Mender

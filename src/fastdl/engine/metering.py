@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.plain import dataclass, field
-from fastdl.core.urls import clean
+from fastdl.core.shown import clean
 from fastdl.errors import DigestMismatch
 from fastdl.events import Ended, Event
 

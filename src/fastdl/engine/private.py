@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.urls import Url, is_masked
+from fastdl.core.shown import is_masked
+from fastdl.core.urls import Url
 
 if TYPE_CHECKING:
     from fastdl.core.credentials import Credentials

@@ -25,7 +25,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 
 from fastdl.core.hints import TYPE_CHECKING, Any
-from fastdl.core.urls import mask
+from fastdl.core.shown import mask
 from fastdl.engine.spans import timeline
 from fastdl.io.phases import ON_ITS_OWN, OTHER, Recorder, Stopwatch
 from fastdl.io.process_age import process_age

@@ -13,7 +13,8 @@ from fastdl.core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, deco
 from fastdl.core.naming import SafeName, choose_name, renamed
 from fastdl.core.plain import dataclass
 from fastdl.core.response import Validators
-from fastdl.core.urls import Url, mask
+from fastdl.core.shown import mask
+from fastdl.core.urls import Url
 from fastdl.core.verify import Digest, new_hasher
 from fastdl.errors import BadName, DigestMismatch, DiskError, TargetExists
 from fastdl.io import files

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.history import PRIVATE, Entry, Totals, history_error, history_url
-from fastdl.core.urls import clean
+from fastdl.core.shown import clean
 from fastdl.io.servers import host_key
 from fastdl.io.validators import stored_path
 

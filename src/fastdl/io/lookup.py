@@ -17,7 +17,8 @@ from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.record import Record
 from fastdl.core.redirect import REDIRECTS, next_url
 from fastdl.core.response import Head
-from fastdl.core.urls import Url, mask, parse_url
+from fastdl.core.shown import mask
+from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import STRONG
 from fastdl.errors import FastdlError, NetworkError
 from fastdl.io.publisher import Publisher, body

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.history import PRIVATE, Entry
 from fastdl.core.record import Record
-from fastdl.core.urls import clean, is_masked, mask
+from fastdl.core.shown import clean, is_masked, mask
 
 if TYPE_CHECKING:
     import sqlite3

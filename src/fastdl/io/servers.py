@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.servers import FORGOTTEN, LIE_LASTS, Memory, Report, Server, lasts, recall, remember
-from fastdl.core.urls import clean, mask
+from fastdl.core.shown import clean, mask
 from fastdl.io.database import bound
 
 if TYPE_CHECKING:

@@ -173,7 +173,8 @@ class JsonLines(Display):
 
 def names_of(url: str) -> tuple[str, str]:
     """What a URL is called before its file has a name, and its host; the host is "" where it is no URL."""
-    from fastdl.core.urls import parse_url, percent_decoded
+    from fastdl.core.shown import percent_decoded
+    from fastdl.core.urls import parse_url
 
     try:
         parsed = parse_url(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastdl.core.urls import clean, mask
+from fastdl.core.shown import clean, mask
 from fastdl.errors import FastdlError
 
 LONGEST = 4000  # characters of a line; a URL may be long, a hostile header longer

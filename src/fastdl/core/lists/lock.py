@@ -16,7 +16,8 @@ import re
 
 from fastdl.core.hints import Any
 from fastdl.core.record import Record
-from fastdl.core.urls import is_masked, mask, parse_url, url_key
+from fastdl.core.shown import is_masked, mask
+from fastdl.core.urls import parse_url, url_key
 from fastdl.errors import UsageError
 
 VERSION = 1

@@ -8,7 +8,8 @@ from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.plain import replace
 from fastdl.core.quantity import format_size
 from fastdl.core.response import Action, Ask, Known, Verdict, judge
-from fastdl.core.urls import Url, clean
+from fastdl.core.shown import clean
+from fastdl.core.urls import Url
 from fastdl.engine.doctor import clock
 from fastdl.engine.doctor.disks import Folder, room_for
 from fastdl.engine.doctor.finding import INFO, OK, WRONG, Finding, of_error

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from fastdl import config, home
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.urls import mask
+from fastdl.core.shown import mask
 from fastdl.engine.doctor.finding import INFO, OK, WRONG, Finding, of_error
 from fastdl.errors import UsageError
 from fastdl.io.proxy import parse_proxy

@@ -19,7 +19,8 @@ from fastdl.core.certificate import Certificate, read_certificate
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.plain import replace
 from fastdl.core.record import Record
-from fastdl.core.urls import Url, clean
+from fastdl.core.shown import clean
+from fastdl.core.urls import Url
 from fastdl.engine.doctor import clock
 from fastdl.engine.doctor.finding import OK, WRONG, Finding, of_error
 from fastdl.engine.doctor.trusted import day

@@ -13,8 +13,9 @@ from fastdl.core.mapper import Mapper
 from fastdl.core.plain import dataclass
 from fastdl.core.record import Record
 from fastdl.core.route import Candidate, Route, named_source, resolved
+from fastdl.core.shown import mask
 from fastdl.core.trust import proves
-from fastdl.core.urls import Url, mask, parse_url
+from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import LENGTHS, Digest, parse_checksum
 from fastdl.engine.private import is_private
 from fastdl.errors import FastdlError, Interrupted, Terminated, UsageError

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from fastdl.core import plan
 from fastdl.core.response import Action, Ask, Known, Verdict, judge, validators_of
-from fastdl.core.urls import Url, mask
+from fastdl.core.shown import mask
+from fastdl.core.urls import Url
 from fastdl.core.verify import Digest
 from fastdl.engine.explaining import asking, explain
 from fastdl.engine.explaining.asking import Finding

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from fastdl.config import state_dir
 from fastdl.core.hints import Any
 from fastdl.core.route import NAMED
+from fastdl.core.shown import mask
 from fastdl.core.trust import Verdict
-from fastdl.core.urls import Url, mask, parse_url
+from fastdl.core.urls import Url, parse_url
 from fastdl.engine.explaining import asking
 from fastdl.engine.explaining.asking import Asked, Finding, Known
 from fastdl.engine.explaining.memory import ANY_DIGEST, Memory, verdicts_on

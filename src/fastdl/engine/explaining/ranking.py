@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from fastdl.core.hints import Any
 from fastdl.core.route import Candidate
 from fastdl.core.rules import CLASSES
+from fastdl.core.shown import mask
 from fastdl.core.trust import Verdict
-from fastdl.core.urls import mask, parse_url
+from fastdl.core.urls import parse_url
 from fastdl.engine.explaining import asking
 from fastdl.engine.explaining.asking import Asked
 from fastdl.engine.explaining.compare import Finding, compared, reports

@@ -21,9 +21,10 @@ from fastdl.core.plain import dataclass
 from fastdl.core.ranges import RangeSet
 from fastdl.core.response import Verdict
 from fastdl.core.scheduler import Scheduler
+from fastdl.core.shown import is_masked, mask
 from fastdl.core.state import Limits
 from fastdl.core.tracker import Tracker
-from fastdl.core.urls import is_masked, mask, url_key
+from fastdl.core.urls import url_key
 from fastdl.core.verify import new_hasher
 from fastdl.engine.attempt import Attempt
 from fastdl.engine.explaining.asking import Finding

@@ -15,7 +15,8 @@ from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.plain import dataclass
 from fastdl.core.response import Action, Head, validators_of
 from fastdl.core.route import Route, resolved
-from fastdl.core.urls import Url, mask, parse_url
+from fastdl.core.shown import mask
+from fastdl.core.urls import Url, parse_url
 from fastdl.engine.explaining.asking import Finding
 from fastdl.engine.private import is_private
 from fastdl.engine.verifying.verify import in_order

@@ -11,7 +11,7 @@ from fastdl.core.checklist import Checklist, Listed, parse_list
 from fastdl.core.hints import Any, BinaryIO
 from fastdl.core.plain import dataclass
 from fastdl.core.ranges import RangeSet
-from fastdl.core.urls import mask
+from fastdl.core.shown import mask
 from fastdl.core.verify import LENGTHS, new_hasher
 from fastdl.engine.explaining.asking import Finding
 from fastdl.errors import DigestMismatch, DiskError, FastdlError, IntegrityError, SizeMismatch, UsageError

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastdl.core.urls import UNSAFE, clean, is_masked, mask, parse_url
+from fastdl.core.shown import UNSAFE, clean, is_masked, mask
+from fastdl.core.urls import parse_url
 
 # --- masking ---------------------------------------------------------------------------------------------
 
