@@ -7,7 +7,7 @@ import importlib.resources
 import pytest
 
 from fastdl.core.digests.reading import _FORMATS, _NOTHING, _STREAMS, MOST
-from fastdl.core.rules import Pack
+from fastdl.core.pack import Pack
 
 
 def pack() -> Pack:

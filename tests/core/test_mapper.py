@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from fastdl.core.mapper import Mapper
 from fastdl.core.normal_form import LONGEST, Normal, normal_form
+from fastdl.core.pack import Limits, Pack
 from fastdl.core.route import Route
 from fastdl.core.route_cache import RouteCache, route_weight
-from fastdl.core.rules import DigestPlace, Limits, Mirror, Pack, Pattern, Rule, When, Where
+from fastdl.core.rules import DigestPlace, Mirror, Pattern, Rule, When, Where
 from fastdl.io.rules_file import load_pack, route_cache
 
 ORIGIN = "https://origin.example.org/files/"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastdl.core.pack import Limits, Pack
 from fastdl.core.record import Record
-from fastdl.core.rules import Limits, Mirror, Pack, Pattern, Rule, Where
+from fastdl.core.rules import Mirror, Pattern, Rule, Where
 from fastdl.core.templates import expand, quoted, template_authority, template_host, unquoted
 
 

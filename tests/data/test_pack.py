@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from fastdl.core.mapper import Mapper, mirror_url
+from fastdl.core.mapper import Mapper
+from fastdl.core.matching import mirror_url
 from fastdl.core.normal_form import Normal, normal_form
-from fastdl.core.rules import CLASSES, Pack, Rule
+from fastdl.core.pack import Pack
+from fastdl.core.rules import CLASSES, Rule
 from fastdl.core.templates import template_authority
 from fastdl.core.trust import judge_sources
 from fastdl.data import build

@@ -224,8 +224,8 @@ def test_only_the_rules_of_the_host_are_parsed(monkeypatch: pytest.MonkeyPatch) 
     from fastdl.core import rules
 
     parsed: list[str] = []
-    whole = rules._rule
-    monkeypatch.setattr(rules, "_rule", lambda raw, operators: parsed.append(raw["id"]) or whole(raw, operators))
+    whole = rules.rule_of
+    monkeypatch.setattr(rules, "rule_of", lambda raw, operators: parsed.append(raw["id"]) or whole(raw, operators))
     mapper = open_mapper()
     assert mapper.route(HELM).candidates and mapper.route("https://example.org/x").candidates == ()
     assert parsed == ["helm"]
@@ -235,4 +235,4 @@ def test_only_the_rules_of_the_host_are_parsed(monkeypatch: pytest.MonkeyPatch) 
 def test_many_urls_get_a_cache() -> None:
     mapper = open_mapper(many=True)
     assert mapper.route(HELM) == mapper.route(HELM)
-    assert mapper._cache is not None and mapper._cache.hits == 1
+    assert mapper.cache is not None and mapper.cache.hits == 1

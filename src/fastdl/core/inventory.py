@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fastdl.core.pack import Pack
 from fastdl.core.record import Record
 from fastdl.core.route import Candidate, Route
-from fastdl.core.rules import Mirror, Pack, Rule
+from fastdl.core.rules import Mirror, Rule
 from fastdl.core.templates import template_authority
 from fastdl.core.trust import judge_sources
 from fastdl.core.verify import Digest

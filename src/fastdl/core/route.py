@@ -12,7 +12,8 @@ from fastdl.errors import UsageError
 
 if TYPE_CHECKING:
     from fastdl.core.digests.base import ListedMirror
-    from fastdl.core.rules import Field, Limits
+    from fastdl.core.pack import Limits
+    from fastdl.core.rules import Field
 
 
 class Candidate(Record):

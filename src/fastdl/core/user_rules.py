@@ -31,8 +31,9 @@ from collections.abc import Mapping, Sequence
 
 from fastdl.core.hints import Any
 from fastdl.core.normal_form import Normal, normal_form
+from fastdl.core.pack import Pack
 from fastdl.core.pattern import pattern
-from fastdl.core.rules import CLASSES, DigestPlace, Mirror, Pack, Pattern, Rule
+from fastdl.core.rules import CLASSES, DigestPlace, Mirror, Pattern, Rule
 from fastdl.core.shown import clean
 from fastdl.core.templates import expand, template_authority
 from fastdl.core.verify import LENGTHS

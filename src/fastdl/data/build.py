@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fastdl.core.hints import Any
-from fastdl.core.rules import FORMAT
+from fastdl.core.pack import FORMAT
 
 FOLDER = Path(__file__).parent
 PACK = FOLDER / "rules.json"

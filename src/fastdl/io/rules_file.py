@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.mapper import Mapper
-from fastdl.core.route_cache import RouteCache, route_weight
-from fastdl.core.rules import Pack
+from fastdl.core.pack import Pack
 
 if TYPE_CHECKING:
+    from fastdl.core.route_cache import RouteCache
     from fastdl.settings import Settings
 
 CACHE_ENTRIES = 10_000  # routes
@@ -56,6 +56,8 @@ def route_cache(entries: int = CACHE_ENTRIES, size: int = CACHE_BYTES) -> RouteC
     """An LRU cache of at most so many routes and so many bytes. Not kept across runs: a route is found in less time
     than it would take to read it from a file."""
     from cachetools import LRUCache
+
+    from fastdl.core.route_cache import RouteCache, route_weight
 
     share = max(size // entries, 1)  # what every entry counts at least, so that one measure bounds both
     store: LRUCache[str, Any] = LRUCache(size, getsizeof=lambda route: max(route_weight(route), share))
