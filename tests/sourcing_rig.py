@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from fastdl.core.digests import Found, Look
+from fastdl.core.head import Head
 from fastdl.core.mapper import Mapper
 from fastdl.core.outlook import Outlook
 from fastdl.core.pack import Limits, Pack
-from fastdl.core.response import Head
 from fastdl.core.rules import DigestPlace, Mirror, Pattern, Rule
 from fastdl.core.servers import Server
 from fastdl.core.urls import parse_url

@@ -34,9 +34,9 @@ _OWN = {
     "": "__main__ batch cli config core engine errors events io options result settings ui values",
     "cli": "crash get parse profiling session",
     "core": (
-        "cookies credentials dates digests dispatch flow health hints history journal mapper naming news "
-        "normal_form orders outlook pack pattern plain plan quantity queue ranges record redirect response retry route "
-        "scheduler servers sharing shown state tracker urls verify"
+        "cookies credentials dates digests dispatch flow head health hints history journal mapper naming "
+        "news normal_form orders outlook pack pattern plain plan quantity queue ranges record redirect response retry "
+        "route scheduler servers sharing shown state tracker urls verify"
     ),
     "core.digests": "base fields reading",
     "engine": (

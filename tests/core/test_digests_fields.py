@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdl.core.digests.fields import digests_of, legacy, links_of, structured
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 from fastdl.core.urls import parse_url
 
 FILE = b"the whole file"

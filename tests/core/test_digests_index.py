@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from fastdl.core.digests import DigestNotFound, Found, Reading, Step, next_step, steps_of
 from fastdl.core.digests import packed as packing
 from fastdl.core.digests.packed import Unpacker
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 
 OK = Head(200, "OK", (), "HTTP/1.1")
 SHA = hashlib.sha256(b"x").hexdigest()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fastdl.core.digests import DigestNotFound, Found, Step, next_step, question_for, step_of
 from fastdl.core.digests.json_path import select
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 from fastdl.core.route import DigestLook
 from fastdl.core.rules import Field, Where
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fastdl.core.digests import DigestNotFound, Found, Step, next_step
 from fastdl.core.digests.metalink import MetalinkFile, parse_metalink
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 
 SHA = "ab" * 32
 OLD = "cd" * 32

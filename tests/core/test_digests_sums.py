@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastdl.core.digests import DigestNotFound, Found, Step, next_step
 from fastdl.core.digests.sums import entries
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 
 OK = Head(200, "OK", (), "HTTP/1.1")
 A = hashlib.sha256(b"a").hexdigest()

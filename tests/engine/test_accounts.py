@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fastdl.core import tracker
-from fastdl.core.response import Validators
+from fastdl.core.head import Validators
 from fastdl.core.shown import mask
 from fastdl.core.tracker import Tracker
 from fastdl.core.urls import parse_url

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from fastdl import batch
+from fastdl.core.head import Head
 from fastdl.core.journal import JournalHeader
-from fastdl.core.response import Action, Head, Verdict
+from fastdl.core.response import Action, Verdict
 from fastdl.core.urls import parse_url
 from fastdl.engine.existing import AskAgain
 from fastdl.engine.landing import Landing

@@ -6,7 +6,7 @@ import hashlib
 from base64 import b64encode
 from typing import Any, cast
 
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 from fastdl.core.route import Route
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fastdl.core.response import Validators
+from fastdl.core.head import Validators
 from fastdl.core.verify import Digest
 from fastdl.engine import sourcing
 from fastdl.engine.proof import Expected

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fastdl.core.digests import ListedMirror, Pieces
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 from fastdl.core.servers import Server
 from fastdl.core.urls import parse_url
 from fastdl.engine import sourcing

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from fastdl.core.head import Validators
 from fastdl.core.journal import JournalHeader, encode_header, header_copies
-from fastdl.core.response import Validators
 from fastdl.core.shown import mask
 from fastdl.core.urls import parse_url, url_key
 from fastdl.core.verify import Digest

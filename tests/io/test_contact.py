@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastdl.core.credentials import Credentials
-from fastdl.core.response import Head, Validators
+from fastdl.core.head import Head, Validators
 from fastdl.core.urls import parse_url
 from fastdl.errors import ConnectionLost, NetworkError, RedirectRefused, TimedOut
 from fastdl.io.channel import Request

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fastdl.core.response import Head, Validators
+from fastdl.core.head import Head, Validators
 from fastdl.core.urls import Url, parse_url
 from fastdl.errors import RedirectRefused
 from fastdl.io import contact as module

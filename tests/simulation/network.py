@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from math import inf
 
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 from fastdl.errors import ConnectFailed, ConnectionLost, TimedOut
 from simulation.clock import Clock, Steps, Task
 from simulation.content import Version

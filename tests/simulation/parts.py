@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
+from fastdl.core.head import Validators
 from fastdl.core.orders import Instruction
 from fastdl.core.ranges import RangeSet
-from fastdl.core.response import Validators
 from fastdl.core.state import Limits
 from simulation.network import Channel
 from simulation.server import Server

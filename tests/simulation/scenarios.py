@@ -10,9 +10,9 @@ import random
 from dataclasses import dataclass, replace
 from math import inf
 
+from fastdl.core.head import Validators
 from fastdl.core.orders import Restart
 from fastdl.core.ranges import RangeSet
-from fastdl.core.response import Validators
 from fastdl.core.state import Limits
 from fastdl.errors import FastdlError
 from simulation.clock import Clock

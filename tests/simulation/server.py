@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 from simulation.content import Version
 
 DATE = ("date", "Wed, 05 Jun 2024 10:00:00 GMT")

@@ -7,8 +7,8 @@ from math import inf
 
 import pytest
 
+from fastdl.core.head import Validators
 from fastdl.core.ranges import RangeSet
-from fastdl.core.response import Validators
 from fastdl.core.state import Limits
 from fastdl.errors import HttpStatus, ObjectChanged
 from simulation.clock import Clock

@@ -12,10 +12,10 @@ from math import inf
 
 import pytest
 
+from fastdl.core.head import Validators
 from fastdl.core.health import STALLS
 from fastdl.core.pieces import MOST_AWAY, MOST_CONTRADICTIONS
 from fastdl.core.ranges import RangeSet
-from fastdl.core.response import Validators
 from fastdl.core.state import Limits
 from simulation.clock import Clock
 from simulation.content import Version

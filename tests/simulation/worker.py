@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from fastdl.core.head import Head, validators_of
 from fastdl.core.orders import Failure, Fault, Fetch, Read
-from fastdl.core.response import Action, Ask, Head, Known, Verdict, judge, validators_of
+from fastdl.core.response import Action, Ask, Known, Verdict, judge
 from fastdl.core.state import UNKNOWN_END
 from fastdl.errors import (
     ConnectionLost,

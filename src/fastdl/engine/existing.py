@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
+from fastdl.core.head import Validators, validators_of
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.plain import dataclass
-from fastdl.core.response import Validators, validators_of
 from fastdl.core.urls import Url
 from fastdl.core.verify import Digest
 from fastdl.engine import target

@@ -11,8 +11,9 @@ from __future__ import annotations
 import time
 
 from fastdl.core import tracker
+from fastdl.core.head import own_codings, validators_of
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.response import Action, Ask, Known, Verdict, judge, own_codings, validators_of
+from fastdl.core.response import Action, Ask, Known, Verdict, judge
 from fastdl.engine import target
 from fastdl.errors import FastdlError
 from fastdl.io import files, phases

@@ -6,11 +6,12 @@ import os
 import time
 from collections.abc import Callable
 
+from fastdl.core.head import Validators, validators_of
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.journal import Claim, JournalHeader
 from fastdl.core.plain import replace
 from fastdl.core.ranges import RangeSet
-from fastdl.core.response import Validators, Verdict, validators_of
+from fastdl.core.response import Verdict
 from fastdl.core.shown import is_masked, mask
 from fastdl.core.urls import url_key
 from fastdl.core.verify import Digest, parse_checksum

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from fastdl.core.head import validators_of
 from fastdl.core.orders import Failure, Fault
-from fastdl.core.response import Action, Verdict, validators_of
+from fastdl.core.response import Action, Verdict
 from fastdl.errors import FastdlError, HttpStatus, ObjectChanged, ProtocolViolation, Refused, SizeMismatch
 from fastdl.io.contact import Answer, Place
 

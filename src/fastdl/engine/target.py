@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 
 from fastdl.core.dates import http_date
+from fastdl.core.head import Validators
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.journal import HEADER_SIZE, JournalDamaged, JournalHeader, decode_header
 from fastdl.core.naming import SafeName, choose_name, renamed
 from fastdl.core.plain import dataclass
-from fastdl.core.response import Validators
 from fastdl.core.shown import mask
 from fastdl.core.urls import Url
 from fastdl.core.verify import Digest, new_hasher

@@ -7,9 +7,10 @@ import threading
 import time
 
 from fastdl.core import tracker
+from fastdl.core.head import Head, own_codings, validators_of
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.orders import Failure, Fault, Fetch, Read
-from fastdl.core.response import Action, Ask, Head, Known, Verdict, judge, own_codings, validators_of
+from fastdl.core.response import Action, Ask, Known, Verdict, judge
 from fastdl.core.state import UNKNOWN_END
 from fastdl.core.urls import Url
 from fastdl.engine.intake import Intake

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from fastdl.core.head import Head
 from fastdl.core.hints import Protocol
 from fastdl.core.plain import dataclass
-from fastdl.core.response import Head
 from fastdl.core.urls import Url
 
 

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 
 from fastdl.core.credentials import plain_headers
+from fastdl.core.head import Head, Validators
 from fastdl.core.plain import dataclass, field
 from fastdl.core.redirect import REDIRECTS, next_url
-from fastdl.core.response import DENIALS, Head, Validators
+from fastdl.core.response import DENIALS
 from fastdl.core.urls import Url
 from fastdl.errors import ConnectionLost, NetworkError, RedirectRefused
 from fastdl.io.channel import Channel, Request

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import httpx
 
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 
 
 class DigestLogin:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 
-from fastdl.core.response import Head
+from fastdl.core.head import Head
 from fastdl.errors import ProtocolViolation
 
 MOST_FIELDS = 256

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 
 import httpcore
 
+from fastdl.core.head import Head, content_length
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.pattern import pattern
-from fastdl.core.response import Head, content_length
 from fastdl.errors import ConnectionLost, FastdlError, NetworkError, ProtocolViolation, TimedOut, TlsFailed
 from fastdl.io import phases, trust_store, tunnel
 from fastdl.io.http import HTTP2, HTTP11

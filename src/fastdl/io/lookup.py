@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterable
 
 from fastdl.core.digests import DigestNotFound, Found, Look, Reading, Step, question_for, steps_of
+from fastdl.core.head import Head
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.record import Record
 from fastdl.core.redirect import REDIRECTS, next_url
-from fastdl.core.response import Head
 from fastdl.core.shown import mask
 from fastdl.core.urls import Url, parse_url
 from fastdl.core.verify import STRONG

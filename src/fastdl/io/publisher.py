@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 from fastdl import __version__
 from fastdl.core.digests import DigestNotFound, Question
+from fastdl.core.head import Head
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.plain import replace
-from fastdl.core.response import Head
 from fastdl.core.urls import Url
 from fastdl.errors import ConnectFailed, NetworkError, TlsFailed
 from fastdl.io.channel import Channel, Request

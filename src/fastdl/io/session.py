@@ -9,8 +9,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableSet
 
+from fastdl.core.head import Head
 from fastdl.core.hints import TYPE_CHECKING, Any
-from fastdl.core.response import Head
 from fastdl.core.urls import Url
 from fastdl.errors import TlsFailed
 from fastdl.io import files

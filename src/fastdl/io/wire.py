@@ -15,8 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from fastdl.core.head import Head, content_length
 from fastdl.core.hints import TYPE_CHECKING
-from fastdl.core.response import Head, content_length
 from fastdl.errors import ConnectionLost, NetworkError, ProtocolViolation, TimedOut
 from fastdl.io import phases
 from fastdl.io.channel import Request

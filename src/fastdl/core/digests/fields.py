@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 
 from fastdl.core.digests.base import ListedMirror, algorithm_named, from_base64, from_hex
+from fastdl.core.head import Head, content_range, own_codings
 from fastdl.core.pattern import pattern
 from fastdl.core.record import Record
-from fastdl.core.response import Head, content_range, own_codings
 from fastdl.core.urls import Url, join
 from fastdl.core.verify import Digest
 

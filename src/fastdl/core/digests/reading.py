@@ -13,9 +13,9 @@ from fastdl.core.digests.base import (
     found,
     step_of,
 )
+from fastdl.core.head import Head
 from fastdl.core.hints import TYPE_CHECKING, Any
 from fastdl.core.record import Record
-from fastdl.core.response import Head
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest, new_hasher
 from fastdl.errors import UsageError

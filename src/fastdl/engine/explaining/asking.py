@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastdl.core.digests import Look
-    from fastdl.core.response import Head
+    from fastdl.core.head import Head
     from fastdl.core.response import Verdict as Judgement
     from fastdl.io.contact import Answer
     from fastdl.io.session import Session

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 
 from fastdl.core import plan
-from fastdl.core.response import Action, Ask, Known, Verdict, judge, validators_of
+from fastdl.core.head import validators_of
+from fastdl.core.response import Action, Ask, Known, Verdict, judge
 from fastdl.core.shown import mask
 from fastdl.core.urls import Url
 from fastdl.core.verify import Digest

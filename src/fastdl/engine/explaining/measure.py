@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from fastdl.core.head import Validators, validators_of
 from fastdl.core.plain import dataclass, field
-from fastdl.core.response import Action, Ask, Validators, Verdict, judge, validators_of
+from fastdl.core.response import Action, Ask, Verdict, judge
 from fastdl.core.response import Known as KnownObject
 from fastdl.errors import ConnectFailed, FastdlError, ProtocolViolation, Refused, TimedOut
 from fastdl.io.contact import Contact, Place

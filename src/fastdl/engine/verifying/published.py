@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 
 from fastdl.core.digests.base import Look, Pieces, Step
+from fastdl.core.head import Head, validators_of
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.plain import dataclass
-from fastdl.core.response import Action, Head, validators_of
+from fastdl.core.response import Action
 from fastdl.core.route import Route, resolved
 from fastdl.core.shown import mask
 from fastdl.core.urls import Url, parse_url
