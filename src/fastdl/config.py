@@ -9,27 +9,25 @@ from __future__ import annotations
 import ntpath
 import os
 import posixpath
-import re
 import sys
 from collections.abc import Callable, Mapping
 
+from fastdl.combinations import agreeing, check_together, is_given, lay, leave_out_idle
 from fastdl.core.hints import Any, Literal
 from fastdl.core.plain import replace
-from fastdl.core.urls import parse_url
 from fastdl.errors import UsageError
-from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, SETTINGS, Option
-from fastdl.settings import Settings
+from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, SETTINGS
+from fastdl.settings import Layer, Settings
 from fastdl.values import value_of
 
-Layer = dict[str, Any]  # option key -> typed value
+Writer = Literal["auto", "mmap", "positional"]
 Ask = Callable[[str], str]  # prompt -> password
-Named = Callable[[str], str]  # option key -> how it is called where it stands
 
 # Keys of the file and, in capitals, of the environment: every long option's name, the negated ones too.
 SPELLINGS = {option.key: (option, True) for option in (*OPTIONS, *SETTINGS)} | {
     "no_" + option.key: (option, False) for option in (*OPTIONS, *SETTINGS) if option.negatable
 }
-FILES = ("netrc_file", "cookies", "cacert", "cert", "key")  # options that name a file which has to be there
+WRITERS: tuple[Writer, ...] = ("auto", "mmap", "positional")
 FIELDS = {"mirror": "mirrors", "header": "headers"}  # where the field of Settings has another name
 
 
@@ -106,22 +104,16 @@ def load(
         return place_of(read(path, required=False), path, key)
 
     check_together(merged, environ, named)
-    _without_a_file(merged, command_line)
-    _without_a_list(merged, command_line)
-    _on_a_cluster(merged, command_line)
+    leave_out_idle(merged, command_line)
     settings = settings_of(merged, ask)
     settings.writer = _writer(environ.get("FASTDL_WRITER") or "auto")
     return settings
 
 
-def _writer(text: str) -> Literal["auto", "mmap", "positional"]:
-    writers: dict[str, Literal["auto", "mmap", "positional"]] = {
-        "auto": "auto",
-        "mmap": "mmap",
-        "positional": "positional",
-    }
-    if text in writers:
-        return writers[text]
+def _writer(text: str) -> Writer:
+    for writer in WRITERS:
+        if text == writer:
+            return writer
     raise UsageError(f"FASTDL_WRITER: '{text}' is none of auto, mmap, positional", "", "Unset it.")
 
 
@@ -132,7 +124,7 @@ def from_command_line(values: Mapping[str, Any]) -> Layer:
         if raw is not None and raw != []:
             option = BY_KEY[key]
             layer[key] = value_of(option, raw, "--" + option.name)
-    return agreeing(layer, "", "--{}")
+    return agreeing(layer, "--{}")
 
 
 def from_environment(environ: Mapping[str, str]) -> Layer:
@@ -150,7 +142,7 @@ def from_environment(environ: Mapping[str, str]) -> Layer:
             raw = raw.splitlines() if option.name == "header" else raw.split()
         value = value_of(option, raw, variable)
         layer[option.key] = value if on else not value
-    return agreeing(layer, "", "FASTDL_{}")
+    return agreeing(layer, "FASTDL_{}")
 
 
 def from_file(path: str, *, required: bool) -> Layer:
@@ -183,126 +175,14 @@ def read(path: str, *, required: bool, exact: bool = False) -> str:
         raise UsageError(f"the config file {path} cannot be read", reason, "FASTDL_CONFIG names another.") from None
 
 
-def _active(layer: Layer, key: str) -> bool:
-    return key in layer and layer[key] is not False
-
-
-def agreeing(layer: Layer, place: str, spelled: str) -> Layer:
-    """The layer itself, if no two of its options exclude each other."""
-    for group in EXCLUSIVE:
-        given = [BY_KEY[key] for key in group if _active(layer, key)]
-        if len(given) > 1:
-            names = [_spell(option, spelled) for option in given]
-            raise UsageError(f"{place}{' and '.join(names)} exclude each other", "", "Give one of them.")
-    return layer
-
-
-def _spell(option: Option, spelled: str) -> str:
-    return option.variable if spelled.startswith("FASTDL") else spelled.format(option.name)
-
-
-def lay(merged: Layer, layer: Layer) -> None:
-    """Puts a stronger layer over a weaker one; what it excludes goes."""
-    for group in EXCLUSIVE:
-        if any(_active(layer, key) for key in group):
-            for key in group:
-                merged.pop(key, None)
-    merged.update(layer)
-
-
-# --- what must hold between options ----------------------------------------------------------------------
-
-
-def check_together(merged: Layer, environ: Mapping[str, str], named: Named) -> None:
-    """As `check_pairs`, and what must hold between options and the environment. Raises UsageError."""
-    check_pairs(merged, named)
-    variable = merged.get("bearer_env")
-    if variable and not re.fullmatch(r"[\x21-\x7e]+", environ.get(variable, "")):
-        reason = "it holds no usable token" if environ.get(variable) else "it is not set"
-        raise UsageError(
-            f"{named('bearer_env')}: the variable {variable} cannot be used", reason, "Set it to the token."
-        )
-
-
-def _without_a_file(merged: Layer, command_line: Layer) -> None:
-    """With -o - there is nothing to unpack, and no path to tell a command: what the config file says for the other runs
-    does not count, and who asks for both is told. Raises UsageError."""
-    if merged.get("output") != "-":
-        return
-    for key in ("extract", "on_complete"):
-        if command_line.get(key):
-            name = "--" + BY_KEY[key].name
-            raise UsageError(f"-o - and {name} exclude each other", "there is no file then", "Give a name with -o.")
-        merged.pop(key, None)
-
-
-def _without_a_list(merged: Layer, command_line: Layer) -> None:
-    """A lock and a cluster are for lists: those that the config file names are for the runs that have one. Raises
-    UsageError."""
-    if merged.get("input_file"):
-        return
-    for key in ("lock", "cluster"):
-        if command_line.get(key):
-            raise UsageError(f"--{key} is for a list", "none is given", "Give a list with -i.")
-        merged.pop(key, None)
-
-
-def _on_a_cluster(merged: Layer, command_line: Layer) -> None:
-    """What is only to be had where the bytes arrive is not for a run whose bytes arrive elsewhere: what the config file
-    says for the other runs does not count, and who asks for both is told. Raises UsageError."""
-    if not merged.get("cluster") or merged.get("dry_run"):
-        return
-    if merged.get("output") == "-":
-        raise UsageError("-o - and --cluster exclude each other", "the files arrive at the workers", "Use -d.")
-    for key in ("profile", "metrics"):
-        if command_line.get(key):
-            why = "the bytes arrive at the workers, and it would tell nothing of them"
-            raise UsageError(f"--{key} and --cluster exclude each other", why, "--json tells of each file.")
-        merged.pop(key, None)
-
-
-def check_pairs(merged: Layer, named: Named) -> None:
-    """What must hold between options; `named` tells where each of them stands. Raises UsageError."""
-    if merged.get("key") and not merged.get("cert"):
-        raise UsageError(
-            f"{named('key')} is given without --cert", "a key belongs to a certificate", "Give --cert too."
-        )
-    if merged.get("output") == "-" and merged.get("json") and not merged.get("dry_run"):
-        raise UsageError("-o - and --json exclude each other", "both write to stdout", "Give a file name with -o.")
-
-
-def check_urls(settings: Settings, urls: list[str]) -> None:
-    """What must hold between settings and the URLs of `get`, before anything is contacted. Raises UsageError."""
-    if not urls and settings.input_file is None and settings.from_curl is None:
-        raise UsageError("no URL is given", "", "Try 'fastdl get --help'.")
-    for url in urls:
-        parse_url(url)
-    if len(urls) > 1 and settings.output is not None:
-        raise UsageError("--output is for one URL", f"{len(urls)} are given", "Use -d to choose a folder for all.")
-    for what, values in (("--checksum", settings.checksum), ("--mirror", settings.mirrors)):
-        if len(urls) > 1 and values:
-            raise UsageError(f"{what} is for one URL", f"{len(urls)} are given", "Run fastdl once for each file.")
-
-
-def check_files(settings: Settings) -> None:
-    """The files that options name must be there. Raises UsageError."""
-    for name in FILES:
-        path = getattr(settings, name)
-        if path is None or (name == "cacert" and os.path.isdir(path)):
-            continue
-        if not os.path.exists(path) or os.path.isdir(path):
-            reason = "it is a folder" if os.path.isdir(path) else "there is no such file"
-            raise UsageError(f"--{BY_KEY[name].name}: {path} cannot be read", reason, "Check the path.")
-
-
 def for_file(settings: Settings, layer: Layer) -> Settings:
     """The settings of a run with those of one of its files over them. A value of the file takes the place of the run's,
     and those that it excludes go. Raises UsageError where two of the file's own exclude each other."""
     own: Layer = {}
     for group in EXCLUSIVE:
-        if any(_active(layer, key) for key in group):
+        if any(is_given(layer, key) for key in group):
             own.update({key: False for key in group if BY_KEY[key].kind == "flag"})
-    own.update(agreeing(layer, "", "{}"))
+    own.update(agreeing(layer, "{}"))
     made = _put(replace(settings), own)
     if layer.get("user"):
         made.user = _with_password(layer["user"], None)

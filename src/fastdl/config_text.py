@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 
-from fastdl.config import SPELLINGS, Layer, agreeing
+from fastdl.combinations import agreeing
+from fastdl.config import SPELLINGS
 from fastdl.core.hints import Any
 from fastdl.core.toml_edit import line_of, loads
 from fastdl.errors import UsageError
 from fastdl.options import EXCLUSIVE, Option
-from fastdl.settings import UserRules
+from fastdl.settings import Layer, UserRules
 from fastdl.values import value_of
 
 
@@ -39,7 +40,7 @@ def from_text(text: str, path: str) -> Layer:
         layer[option.key] = value if on else not value
         places[option.key] = written
     try:
-        return agreeing(layer, "", "{}")
+        return agreeing(layer, "{}")
     except UsageError as error:
         raise UsageError(f"{_last(text, path, layer, places)}: {error.what}", error.why, error.hint) from None
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
-from fastdl import config
+from fastdl import combinations, config
 from fastdl.core.hints import Any
 from fastdl.core.lists.entry import Broken, Entry, Listed, Written
 from fastdl.core.lists.reading import read_list
@@ -20,7 +20,7 @@ from fastdl.core.verify import Digest, new_hasher
 from fastdl.errors import BadEntry, BadName, FastdlError, UnsafeName, UsageError
 from fastdl.io.list_file import chunks_of, name_of
 from fastdl.options import BY_KEY
-from fastdl.settings import Settings
+from fastdl.settings import Layer, Settings
 from fastdl.values import value_of
 
 MOST_TRIES = 1_000_000
@@ -116,7 +116,7 @@ class _Listing:
         self._check_what_is_for_one_file(layer)
         for url in sources:
             parse_url(url)
-        config.check_files(one)
+        combinations.check_files(one)
         return File(sources[0], one, _listed(entry), place)
 
     def _value(self, entry: Entry, key: str, written: tuple[Written, ...]) -> Any:
@@ -135,7 +135,7 @@ class _Listing:
             raise at_place(self._place(entry, written[0].line), error) from None
         return not value if written[0].negated else value
 
-    def _check_what_is_for_one_file(self, layer: config.Layer) -> None:
+    def _check_what_is_for_one_file(self, layer: Layer) -> None:
         """-o, --checksum and -m of the command go to the first file. Raises UsageError for another without its own."""
         run = self._settings
         for key, value in (("output", run.output), ("checksum", run.checksum), ("mirror", run.mirrors)):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from fastdl.core.hints import Any, Literal
 from fastdl.core.plain import dataclass, field
 
+Layer = dict[str, Any]
+"""Options that one place gives (command line, environment, config file): key to typed value."""
+
 
 @dataclass(frozen=True, slots=True)
 class UserRules:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fastdl.config import check_urls, config_path, for_file, load, state_dir
+from fastdl.combinations import check_urls
+from fastdl.config import config_path, for_file, load, state_dir
 from fastdl.errors import UsageError
 from fastdl.options import OPTIONS
 from fastdl.settings import Settings

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdl import config
-from fastdl.config import check_files, check_urls, load
+from fastdl.combinations import check_files, check_urls
+from fastdl.config import load
 from fastdl.errors import UsageError
 from fastdl.options import OPTIONS
 from fastdl.settings import Settings

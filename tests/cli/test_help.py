@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fastdl import config, errors
+from fastdl import combinations, config, errors
 from fastdl.cli.commands import DOWNLOAD, NAMES, ROWS, everything, load, options_of
 from fastdl.cli.examples import EXAMPLES
 from fastdl.cli.pages import EXIT_CODES, GLOBAL_OPTIONS, LEAST, OWN_CODES, command_page, root_page, wrapped
@@ -62,7 +62,7 @@ def test_examples_are_command_lines_that_fastdl_takes(line: str) -> None:
     known = {key: value for key, value in values.items() if BY_KEY.get(key) in options_of(command)}
     settings = config.load(known, {"HOME": "nowhere"}, ask=lambda prompt: "secret")
     if command in ("get", "explain"):
-        config.check_urls(settings, others)
+        combinations.check_urls(settings, others)
     assert not others or load(name).words
 
 

@@ -31,7 +31,7 @@ SYSTEMS = {"mmap", "shutil", "subprocess"}  # what other systems than Linux are 
 
 # Of fastdl itself, by package: all that a download by plain HTTP may import.
 _OWN = {
-    "": "__main__ batch cli config core engine errors events io options result settings ui values",
+    "": "__main__ batch cli combinations config core engine errors events io options result settings ui values",
     "cli": "crash get parse profiling session",
     "core": (
         "cookies credentials dates digests dispatch flow head health hints history journal mapper naming "

@@ -158,7 +158,7 @@ def test_the_example_of_a_config_file_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
-    from fastdl import config
+    from fastdl import combinations, config
     from fastdl.cli.commands import options_of
     from fastdl.cli.parse import COMMANDS, command_of, parse
 
@@ -175,5 +175,5 @@ def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
         values = {key: value for key, value in values.items() if key in options.BY_KEY}
         settings = config.load(values, {"HOME": "nowhere"}, ask=lambda prompt: "secret")
         if command in ("get", "explain"):
-            config.check_urls(settings, others)
+            combinations.check_urls(settings, others)
     assert seen == set(COMMANDS) - {"demo", "bench"}

@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from fastdl import config
+from fastdl import combinations, config
 from fastdl.api.folders import current
 from fastdl.api.jobs import Job, JobOptions, Options
 from fastdl.core.urls import parse_url
 from fastdl.errors import FastdlError, UsageError
 from fastdl.listing import File, at_place
 from fastdl.options import BY_KEY, SETTINGS, Option
-from fastdl.settings import Settings
+from fastdl.settings import Layer, Settings
 from fastdl.values import value_of
 
 LEFT_OUT = {
@@ -47,14 +47,14 @@ def settings_for(options: Mapping[str, Any], *, several: bool = False) -> Settin
             raise UsageError(f"{key} is for one file", "there may be several", "Give it to the Job.")
     if layer.get("lock") and not several:
         raise UsageError("lock is for several files", "this call is for one", "Use download_many.")
-    config.agreeing(layer, "", "{}")
-    config.check_together(layer, os.environ, str)
+    combinations.agreeing(layer, "{}")
+    combinations.check_together(layer, os.environ, str)
     settings = config.settings_of(layer, None)
     settings.history = bool(layer.get("history", False))
     for name in READ_LATER:
         path = getattr(settings, name)
         setattr(settings, name, path and os.path.join(current(), path))
-    config.check_files(settings)
+    combinations.check_files(settings)
     return settings
 
 
@@ -85,8 +85,8 @@ def _shown(url: object) -> str:
 def _of_job(options: Mapping[str, Any], run: Settings) -> Settings:
     layer = _layer(options, OF_A_JOB)
     one = config.for_file(run, layer)
-    config.check_together(layer, os.environ, str)
-    config.check_files(one)
+    combinations.check_together(layer, os.environ, str)
+    combinations.check_files(one)
     return one
 
 
@@ -115,8 +115,8 @@ def rate_of(rate: object) -> int | str | None:
     return found
 
 
-def _layer(options: Mapping[str, Any], known: frozenset[str]) -> config.Layer:
-    layer: config.Layer = {}
+def _layer(options: Mapping[str, Any], known: frozenset[str]) -> Layer:
+    layer: Layer = {}
     for key, given in options.items():
         if key not in known:
             raise _unknown(key)

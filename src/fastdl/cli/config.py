@@ -11,16 +11,17 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from fastdl import combinations
 from fastdl import config as settings_from
 from fastdl.cli.parse import parse
 from fastdl.cli.state import JSON, refuse, say
-from fastdl.config import SPELLINGS, Layer, config_path
+from fastdl.config import SPELLINGS, config_path
 from fastdl.config_text import from_text, likely, place_of
 from fastdl.core.hints import Any
 from fastdl.core.toml_edit import loads, quoted, statements, with_key, without_key
 from fastdl.errors import FastdlError, UsageError
 from fastdl.options import Option
-from fastdl.settings import Settings
+from fastdl.settings import Layer, Settings
 from fastdl.ui.progress import emit
 from fastdl.ui.text import safe
 from fastdl.values import value_of
@@ -177,7 +178,7 @@ def _literal(word: str) -> Callable[[str], bool]:
 
 def _absolute(option: Option, word: str) -> str:
     """A file that has to be there is meant from every folder; other paths (--dir) mean what they say in each."""
-    needed = option.key in settings_from.FILES and word and not word.startswith("~")
+    needed = option.key in combinations.FILES and word and not word.startswith("~")
     return os.path.abspath(word) if needed else word
 
 
@@ -216,7 +217,7 @@ def check(text: str, path: str) -> Layer:
     if not text.strip():
         return {}
     layer = from_text(text, path)
-    settings_from.check_pairs(_beside_environment(layer), lambda key: place_of(text, path, key))
+    combinations.check_pairs(_beside_environment(layer), lambda key: place_of(text, path, key))
     rules = layer.get("rules")
     if rules is not None:
         from fastdl.io.rules_file import open_mapper
@@ -230,7 +231,7 @@ def _beside_environment(layer: Layer) -> Layer:
     the file's."""
     merged = dict(layer)
     try:
-        settings_from.lay(merged, settings_from.from_environment(os.environ))
+        combinations.lay(merged, settings_from.from_environment(os.environ))
     except FastdlError:
         return dict(layer)
     return merged
@@ -256,7 +257,7 @@ def _checked(before: str, after: str, path: str) -> Layer:
 def _check_set(layer: Layer, option: Option) -> None:
     """A file that the new value names has to be there: else every later run would end with that. Raises UsageError."""
     if option.kind == "path" and option.key in layer:
-        settings_from.check_files(settings_from.for_file(Settings(), {option.key: layer[option.key]}))
+        combinations.check_files(settings_from.for_file(Settings(), {option.key: layer[option.key]}))
 
 
 def _parsed(text: str, path: str) -> dict[str, Any]:

@@ -8,10 +8,10 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
-from fastdl import config
+from fastdl import combinations, config
 from fastdl.cli.session import is_terminal
 from fastdl.cli.state import say
-from fastdl.config import SPELLINGS, Layer
+from fastdl.config import SPELLINGS
 from fastdl.config_text import parsed
 from fastdl.core.hints import Any
 from fastdl.core.record import Record
@@ -19,6 +19,7 @@ from fastdl.core.shown import mask
 from fastdl.core.toml_edit import line_of
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY, OPTIONS, SETTINGS, Option
+from fastdl.settings import Layer
 from fastdl.ui.table import table
 from fastdl.ui.text import columns, safe
 from fastdl.values import value_of
@@ -61,9 +62,9 @@ def shown(text: str, path: str, environ: Mapping[str, str]) -> list[Shown]:
     file = check(text, path)
     variables = config.from_environment(environ)
     merged: Layer = {}
-    config.lay(merged, file)
-    config.lay(merged, variables)
-    config.check_pairs(merged, lambda key: BY_KEY[key].variable)
+    combinations.lay(merged, file)
+    combinations.lay(merged, variables)
+    combinations.check_pairs(merged, lambda key: BY_KEY[key].variable)
     written = _written(text, path)
     rows = []
     for option in (*OPTIONS, *SETTINGS):

@@ -12,12 +12,11 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
-from fastdl import config, home
+from fastdl import combinations, config, home
 from fastdl.cli.get import ask_password
 from fastdl.cli.parse import parse
 from fastdl.cli.session import is_terminal
 from fastdl.cli.state import JSON, say
-from fastdl.config import Layer
 from fastdl.core.hints import Any
 from fastdl.core.plain import replace
 from fastdl.core.record import Record
@@ -27,7 +26,7 @@ from fastdl.engine.doctor import disks, machine, setup, trusted, way
 from fastdl.engine.doctor.finding import CHECKS, WRONG, Check, Finding, Tell, of_error, run_all
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY, OPTIONS, WAY, WHO, Option
-from fastdl.settings import Settings
+from fastdl.settings import Layer, Settings
 from fastdl.ui.text import safe
 
 DOCTOR_OPTIONS: tuple[Option, ...] = (
@@ -87,9 +86,9 @@ def _read(given: Layer, tell: Tell) -> Read:
         variables = {}
     merged: Layer = {}
     for layer in (file or {}, variables, given):
-        config.lay(merged, layer)
+        combinations.lay(merged, layer)
     try:
-        config.check_pairs(merged, lambda key: "--" + BY_KEY[key].name if key in given else BY_KEY[key].variable)
+        combinations.check_pairs(merged, lambda key: "--" + BY_KEY[key].name if key in given else BY_KEY[key].variable)
     except UsageError as error:
         tell(of_error("config", error))
         merged.pop("key", None)
@@ -120,10 +119,10 @@ def _without_missing_files(settings: Settings, tell: Tell) -> Settings:
     """The settings without files that are not there, each of which is told of. (The authorities have a check of their
     own.)"""
     missing: dict[str, Any] = {}
-    for name in (name for name in config.FILES if name != "cacert"):
+    for name in (name for name in combinations.FILES if name != "cacert"):
         alone = {name: getattr(settings, name)}
         try:
-            config.check_files(replace(Settings(), **alone))
+            combinations.check_files(replace(Settings(), **alone))
         except UsageError as error:
             tell(of_error("config", error))
             missing[name] = None

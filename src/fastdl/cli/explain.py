@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from fastdl import config
+from fastdl import combinations
 from fastdl.cli.crash import report_bug
 from fastdl.cli.get import ask_password, checked_settings
 from fastdl.cli.parse import parse
@@ -46,7 +46,7 @@ def explain(values: Mapping[str, Any], urls: Sequence[str]) -> int:
         raise UsageError("explain takes one URL", f"{len(urls)} are given", "Try 'fastdl explain --help'.")
     if not urls:
         raise UsageError("no URL is given", "", "Try 'fastdl explain --help'.")
-    config.check_urls(settings, list(urls))
+    combinations.check_urls(settings, list(urls))
     return _tell(settings, urls[0], offline)
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from fastdl import config
+from fastdl import combinations, config
 from fastdl.cli.session import is_terminal
 from fastdl.core.curl.request import Request, requests_of
 from fastdl.core.curl.words import commands_of
@@ -21,7 +21,7 @@ from fastdl.core.lists.keys import ONE_FILE
 from fastdl.core.urls import parse_url
 from fastdl.errors import UsageError
 from fastdl.options import BY_KEY
-from fastdl.settings import Settings
+from fastdl.settings import Layer, Settings
 from fastdl.ui.progress import emit
 from fastdl.values import value_of
 
@@ -59,13 +59,13 @@ def files_of(
     files = []
     for request, layer in zip(requests, layers, strict=True):
         one = _settings(values, layer, ask) if several else run
-        config.check_files(one)
+        combinations.check_files(one)
         try:
             parse_url(request.url)
         except UsageError as error:
             raise _at(path, request.line, error) from None
         files.append(File(request.url, one, place=f"{name_of(path)}, line {request.line}"))
-    config.check_urls(run, [file.url for file in files])
+    combinations.check_urls(run, [file.url for file in files])
     left = dict.fromkeys(text for request in requests for text in request.left)
     return run, files, list(left)
 
@@ -115,7 +115,7 @@ def _at(path: str, line: int, error: UsageError) -> UsageError:
     return UsageError(f"{name_of(path)}, line {line}: {error.what}", error.why, error.hint)
 
 
-def _layer(request: Request, path: str) -> config.Layer:
+def _layer(request: Request, path: str) -> Layer:
     """The options of a request, checked as those of the command line are. Raises UsageError."""
     layer = {}
     for key, raw in request.values.items():
@@ -135,7 +135,7 @@ def _layer(request: Request, path: str) -> config.Layer:
     return layer
 
 
-def _settings(values: Mapping[str, Any], layer: config.Layer, ask: config.Ask) -> Settings:
+def _settings(values: Mapping[str, Any], layer: Layer, ask: config.Ask) -> Settings:
     """The settings of one request under those of the command line."""
     given = config.from_command_line(values)
     beneath = _without_replaced(layer, given)
@@ -146,7 +146,7 @@ def _settings(values: Mapping[str, Any], layer: config.Layer, ask: config.Ask) -
     return config.load(rest, os.environ, ask=ask, beneath=beneath)
 
 
-def _without_replaced(layer: config.Layer, given: config.Layer) -> config.Layer:
+def _without_replaced(layer: Layer, given: Layer) -> Layer:
     """The layer without what the command line says in another way."""
     named = {name.lower() for name, _ in given.get("header", [])}
     dropped: set[str] = set()
@@ -163,7 +163,7 @@ def _without_replaced(layer: config.Layer, given: config.Layer) -> config.Layer:
     return {**left, "header": kept} if kept else left
 
 
-def _run_settings(values: Mapping[str, Any], layers: Sequence[config.Layer], ask: config.Ask) -> Settings:
+def _run_settings(values: Mapping[str, Any], layers: Sequence[Layer], ask: config.Ask) -> Settings:
     """The settings of the run: all of the only request, or what several have in common. Raises UsageError where they
     differ in what cannot be another for each file."""
     if len(layers) == 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-from fastdl import config
+from fastdl import combinations, config
 from fastdl.cli.parse import COMMANDS, parse
 from fastdl.cli.session import Session
 from fastdl.core.hints import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ def get(values: Mapping[str, Any], urls: Sequence[str]) -> int:
     settings = checked_settings(values)
     if settings.from_curl is not None:
         return _get_copied(values, settings, urls)
-    config.check_urls(settings, urls)
+    combinations.check_urls(settings, urls)
     session = Session(settings, len(urls) if settings.input_file is None else None)
     return session.run(lambda watcher: _run(settings, urls, session, watcher))
 
@@ -89,7 +89,7 @@ def checked_settings(values: Mapping[str, Any], ask: config.Ask | None = None) -
     """Settings from the flags, the environment and the config file, with the files they name. `ask` gets the password
     that -u left out, at the terminal unless told otherwise. Raises UsageError."""
     settings = config.load(values, os.environ, ask=ask or ask_password)
-    config.check_files(settings)
+    combinations.check_files(settings)
     if settings.rules is not None:
         from fastdl.io.rules_file import mapper_of
 

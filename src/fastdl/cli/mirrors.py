@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from fastdl import config
+from fastdl import combinations
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import is_terminal
@@ -96,7 +96,7 @@ def _test(values: Mapping[str, Any], urls: Sequence[str]) -> int:
         what = "mirrors test takes one URL" if urls else "no URL is given"
         raise UsageError(what, f"{len(urls)} are given" if urls else "", "Write: fastdl mirrors test URL.")
     settings = checked_settings(values)
-    config.check_urls(settings, list(urls))
+    combinations.check_urls(settings, list(urls))
     told, error = _measured(settings, urls[0])
     if settings.json:
         say([json.dumps(told)])

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from fastdl import config
+from fastdl import combinations
 from fastdl.cli.get import checked_settings
 from fastdl.cli.parse import parse
 from fastdl.cli.session import Session
@@ -135,7 +135,7 @@ def _finish_one(item: Unfinished, settings: Settings, observer: Observer, watche
         one = replace(settings, output=item.name)
         if not settings.checksum and header.digest:
             one.checksum, one.checksum_by = header.digest, header.digest_source or "user"
-        config.check_urls(one, [url])
+        combinations.check_urls(one, [url])
         return batch.run(one, [url], observer, watcher)[0]
     except (Interrupted, Terminated):
         raise

@@ -12,13 +12,13 @@ from fastdl.settings import Settings
 def bounded(settings: Settings) -> Settings:
     """The settings of a run as far as this worker's own environment and config file let it; its rate is the worker's
     own. Raises UsageError."""
-    from fastdl import config
+    from fastdl import combinations, config
 
     environ = os.environ
     layer: dict[str, Any] = {}
     required = bool(environ.get("FASTDL_CONFIG"))
-    config.lay(layer, config.from_file(config.config_path(environ), required=required))
-    config.lay(layer, config.from_environment(environ))
+    combinations.lay(layer, config.from_file(config.config_path(environ), required=required))
+    combinations.lay(layer, config.from_environment(environ))
     made = replace(settings)
     for name in ("per_host", "jobs", "connections"):
         own, asked = layer.get(name), getattr(settings, name)
