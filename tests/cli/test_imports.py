@@ -44,7 +44,7 @@ _OWN = {
         "target transfer watch worker"
     ),
     "io": (
-        "boot channel chunked contact database decoding dial disk dns files heads history http journal_file "
+        "boot channel chunked contact data_file database decoding dial disk dns files heads history http journal_file "
         "lookup partial phases pipe pool proxy publisher rules_file secrets servers session settling store strain "
         "tls_kind validators wire writers"
     ),

@@ -17,7 +17,7 @@ import pytest
 from disks import ENVIRONMENT, run_python
 from fastdl.core.journal import HEADER_SIZE, Claim, encode_header
 from fastdl.errors import DiskError
-from fastdl.io import disk, partial
+from fastdl.io import data_file, disk, partial
 from fastdl.io.partial import Partial
 from partials import CONTENT, HEADER, SIZE, failing, half, names, posix_only, put, whole
 
@@ -148,7 +148,7 @@ def test_a_cut_data_file_is_not_claimed_in_full_after_it_grew_again(
     os.truncate(final + ".fastdl", 777)
     one = Partial.open(final)
     assert one.header is not None
-    monkeypatch.setattr(partial, "open_writer", failing(errno.EIO))
+    monkeypatch.setattr(data_file, "open_writer", failing(errno.EIO))
     with pytest.raises(DiskError):
         one.continue_with(one.header)
     one.close()

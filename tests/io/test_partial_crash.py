@@ -176,7 +176,7 @@ class Life:
     def abandon(self) -> None:
         """What the system does for a dead process."""
         if self.partial is not None:
-            for handle in (self.partial._data, self.partial._journal and self.partial._journal._handle):
+            for handle in (self.partial._data._handle, self.partial._journal and self.partial._journal._handle):
                 if handle:
                     handle.close()
 

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.journal import Claim, JournalDamaged, JournalHeader, Slot, claims, compacted
 from fastdl.core.plain import replace as changed
-from fastdl.errors import BadName, DiskError, TargetBusy, TargetExists
-from fastdl.io import disk, files, phases
+from fastdl.errors import BadName, DiskError
+from fastdl.io import files, phases
 from fastdl.io.boot import boot_identity
+from fastdl.io.data_file import DataFile, worded
 from fastdl.io.journal_file import JournalFile
-from fastdl.io.writers import Kind, PositionalWriter, Writer, open_writer, why_not_mapped
 
 if TYPE_CHECKING:
     from fastdl.io.pipe import Pipe
+    from fastdl.io.writers import Kind
 
 DATA_SUFFIX = ".fastdl"
 JOURNAL_SUFFIX = ".fastdl.journal"
@@ -44,8 +44,6 @@ class Partial:
     """What may be trusted of the data; sources are indices into `header.sources`."""
     note: str
     """A plain sentence where something unexpected was found, else empty."""
-    unmapped: str
-    """Why mapped windows were asked for and are not used, else empty."""
     finished: JournalHeader | None
     """The header of a download that an earlier run renamed to `final` and could not clean up after: it was killed
     just then. The file under the final name is that one, whole and checked."""
@@ -58,14 +56,10 @@ class Partial:
         self.header = None
         self.claims = []
         self.note = ""
-        self.unmapped = ""
         self.finished = None
-        self._kind = writer
-        self._durable = durable
         self._journal: JournalFile | None = None
         self._found: list[Slot] = []
-        self._data: files.Handle | None = None
-        self._writer: Writer | None = None
+        self._data = DataFile(self.data_path, final, writer, durable)
         self._flushing = threading.Lock()
         self._broken: DiskError | None = None
         self._named = False  # the folder's entry of the data file is on the device
@@ -82,9 +76,9 @@ class Partial:
         partial = cls(files.long_path(final), writer, durable)
         if not os.path.basename(partial.final):
             raise BadName(f"cannot create {final}", "it is a folder")
-        with _worded("create", partial.folder):
+        with worded("create", partial.folder):
             os.makedirs(partial.folder, exist_ok=True)
-        with _worded("open", partial.journal_path):
+        with worded("open", partial.journal_path):
             partial._journal = journal = JournalFile(partial.journal_path, partial.final)
         try:
             if journal.unlocked:
@@ -99,7 +93,7 @@ class Partial:
     def _look(self, journal: JournalFile) -> None:
         """Read journal and data file."""
         try:
-            with _worded("read", self.journal_path):
+            with worded("read", self.journal_path):
                 header, self._found = journal.read()
         except JournalDamaged as damaged:
             self.note = f"{damaged}, so it starts from nothing"
@@ -107,11 +101,14 @@ class Partial:
         if self._was_finished(header):
             self.finished = header
             journal.disposable = True
-        elif self._open_data():
-            with _worded("read", self.data_path), self._in_data() as fd:
-                size = os.fstat(fd).st_size
+        elif not self._data.open():
+            journal.disposable = True
+        elif self._data.is_strangers():
+            self._data.close()
+            self.note = "the partial download belongs to another user, so it starts from nothing"
+        else:
             self.header = header
-            self.claims = claims(header, self._found, boot_identity(), size)
+            self.claims = claims(header, self._found, boot_identity(), self._data.state().st_size)
 
     def _was_finished(self, header: JournalHeader) -> bool:
         """Whether the data file has the final name already: killed after the rename, or between its two halves. A
@@ -125,28 +122,9 @@ class Partial:
         whole = claims(header, self._found, boot_identity(), state.st_size)
         if sum(claim.end - claim.start for claim in whole) != state.st_size:
             return False
-        with _worded("remove", self.data_path):
+        with worded("remove", self.data_path):
             files.remove(self.data_path)  # its other name, where the rename is a link and an unlink
         return True
-
-    def _open_data(self) -> bool:
-        """False where there is no data file that may be gone on from; the journal is of no use then."""
-        assert self._journal is not None
-        try:
-            with _worded("open", self.data_path):
-                fd = files.open_plain(self.data_path)
-                self._data = files.Handle(fd)
-                strange = files.is_strangers(os.fstat(fd), self.folder)
-        except DiskError as error:
-            if not isinstance(error.__cause__, FileNotFoundError):
-                raise
-            self._journal.disposable = True
-            return False
-        if strange:
-            self._data.close()
-            self._data = None
-            self.note = "the partial download belongs to another user, so it starts from nothing"
-        return not strange
 
     # --- starting ----------------------------------------------------------------------------------------
 
@@ -156,49 +134,19 @@ class Partial:
         bytes, then the header written. Raises NoSpace with the bytes needed and free; nothing is left then."""
         journal = self._opened()
         with self._flushing:
-            self._close_data()
-        with _worded("write", self.journal_path):
+            self._data.close()
+        with worded("write", self.journal_path):
             journal.clear()
         self.header, self.claims, self._found = None, [], []
         self._broken, self._named = None, False
-        with _worded("create", self.data_path):
-            self._remove_data()
-            try:
-                self._data = files.Handle(files.create(self.data_path))
-            except FileExistsError:
-                raise self._busy() from None
+        self._data.make()
         try:
-            self._prepare(header.size)
+            self._data.prepare(header.size)
             self.update_header(header)
         except BaseException:
-            with contextlib.suppress(OSError, DiskError):
-                self._close_data()
-                files.remove(self.data_path)
+            with contextlib.suppress(DiskError):
+                self._data.remove()
             raise
-
-    @phases.timed("allocate")
-    def _remove_data(self) -> None:
-        """Take away what lies under the data file's name. A small file that another download stores there has no
-        journal, and is locked itself (io/settling.py). Raises TargetBusy, OSError."""
-        try:
-            fd = files.open_plain(self.data_path)
-        except FileNotFoundError:
-            return
-        except OSError:  # no ordinary file, or not ours to open: what removing it says, counts
-            files.remove(self.data_path)
-            return
-        try:
-            with contextlib.suppress(OSError):  # a file system without locks
-                if not files.try_lock(fd):
-                    raise self._busy()
-            if sys.platform != "win32":
-                files.remove(self.data_path)
-        finally:
-            os.close(fd)
-        files.remove(self.data_path)
-
-    def _busy(self) -> TargetBusy:
-        return TargetBusy(f"another fastdl is downloading to {files.shown(self.final)}")
 
     def continue_with(self, header: JournalHeader, keep: Sequence[Claim] | None = None) -> None:
         """Go on from `claims`, or from the part of them that `keep` names. `header.sources` must begin with those of
@@ -207,55 +155,49 @@ class Partial:
         The journal is compacted before the data file may grow: a slot that claims more than a shortened file holds
         would become a lie."""
         journal = self._opened()
-        if self._data is None or self.header is None:
+        if self.header is None or not self._data.is_open:
             self.begin(header)
             return
         kept = list(self.claims if keep is None else keep)
-        with _worded("read", self.data_path), self._in_data() as fd:
-            slots = compacted(kept, self.header, self._found, os.fstat(fd).st_size)
+        slots = compacted(kept, self.header, self._found, self._data.state().st_size)
         if self.header.boot != boot_identity():  # all that is claimed was flushed
             slots = [changed(slot, flushed_end=slot.end) for slot in slots]
-        with _worded("write", self.journal_path):
+        with worded("write", self.journal_path):
             journal.compact(slots)
             self.update_header(header)
             journal.cut()
         self._found, self.claims = slots, kept
-        self._prepare(header.size)
-
-    def _prepare(self, size: int | None) -> None:
-        with _worded("write", self.data_path), self._in_data() as fd:
-            allocated = size is not None and disk.preallocate(fd, size, self.data_path)
-            self._writer = open_writer(fd, size, allocated, self._kind, durable=self._durable)
-            self.unmapped = why_not_mapped(size, allocated) if self._kind == "mmap" else ""
+        self._data.prepare(header.size)
 
     def update_header(self, header: JournalHeader) -> None:
         """Write the header anew (another source, a validator that became known). Boot and file are filled in."""
-        with _worded("write", self.journal_path), self._in_data() as fd:
-            file = files.identity(os.fstat(fd))
-            self.header = changed(header, boot=boot_identity(), file=file)
+        self.header = changed(header, boot=boot_identity(), file=files.identity(self._data.state()))
+        with worded("write", self.journal_path):
             self._opened().put_header(self.header)
 
     # --- working -----------------------------------------------------------------------------------------
 
+    @property
+    def unmapped(self) -> str:
+        """Why mapped windows were asked for and are not used, else empty."""
+        return self._data.unmapped
+
     def write(self, offset: int, view: memoryview) -> None:
         """Put bytes at their offset. Nothing is claimed before `record`."""
-        with _worded("write", self.data_path), self._in_data() as fd:
-            (self._writer or PositionalWriter(fd)).write(offset, view)
+        self._data.write(offset, view)
 
     @property
     def splices(self) -> bool:
         """Whether `take` is the quickest way to the file."""
-        return self._writer is not None and self._writer.splices
+        return self._data.splices
 
     def take(self, offset: int, pipe: Pipe) -> None:
         """As `write`, with all that a pipe holds."""
-        with _worded("write", self.data_path), self._in_data() as fd:
-            (self._writer or PositionalWriter(fd)).take(offset, pipe)
+        self._data.take(offset, pipe)
 
     def read_into(self, offset: int, view: memoryview) -> int:
         """Read what was written; how many bytes, 0 at the end of the file."""
-        with _worded("read", self.data_path), self._in_data() as fd:
-            return disk.read_into(fd, offset, view)
+        return self._data.read_into(offset, view)
 
     def run(self, start: int, source: int) -> int:
         """A slot for a new run from `start` on; its index."""
@@ -265,13 +207,13 @@ class Partial:
         """Claim that [start, end) came from `source` and was written; the slot's earlier claim is replaced, and
         an empty range takes it back."""
         self._check_broken()
-        with _worded("write", self.journal_path):
+        with worded("write", self.journal_path):
             self._opened().record(slot, start, end, source)
 
     def end_run(self, slot: int) -> None:
         """The run is recorded and grows no more; its slot must not be used again. Runs that have ended are joined
         with their neighbours, so that a journal of very many ranges stays small."""
-        with _worded("write", self.journal_path):
+        with worded("write", self.journal_path):
             self._opened().end_run(slot)
 
     def provenance(self) -> list[Claim]:
@@ -281,7 +223,7 @@ class Partial:
     def forget(self, start: int, end: int) -> None:
         """Claim nothing in [start, end) any more, before those bytes are fetched anew: a place that another source
         writes over must not keep its old claim. No run that is being written may reach into it."""
-        with _worded("write", self.journal_path):
+        with worded("write", self.journal_path):
             self._opened().forget(start, end)
 
     def flush(self) -> None:
@@ -291,28 +233,23 @@ class Partial:
         with self._flushing:
             self._flush_data(name=not self._named)
             self._named = True
-            with _worded("flush", self.journal_path):
+            with worded("flush", self.journal_path):
                 self._opened().flush()
 
     @phases.timed("flush")
     def _flush_data(self, *, name: bool) -> None:
-        """`name`: the folder's entry too, without which the data is lost all the same."""
+        """`name` as in DataFile.flush."""
         self._check_broken()
         journal = self._opened()
         snapshot = journal.snapshot()
         try:
-            with _worded("flush", self.data_path), self._in_data() as fd:
-                if self._writer is not None:
-                    self._writer.flush()
-                disk.flush_data(fd)
-                if name:
-                    disk.flush_folder(self.folder)
+            self._data.flush(name=name)
         except DiskError as error:
             self._broken = error
             with contextlib.suppress(OSError):
                 journal.take_back_unflushed()
             raise
-        with _worded("write", self.journal_path):
+        with worded("write", self.journal_path):
             journal.note_flushed(snapshot)
 
     def _check_broken(self) -> None:
@@ -337,99 +274,43 @@ class Partial:
         `named` is called when it has its name and the journal, which knows that, is still there."""
         journal = self._opened()
         with self._flushing:
-            if self._data is not None:
+            if self._data.is_open:
                 self._seal(size, durable)
-        self._set_time(mtime)
-        self._rename(self.final if final is None else files.long_path(final), replace, durable)
+        if mtime is not None:
+            self._data.set_time(mtime)
+        target = self.final if final is None else files.long_path(final)
+        self._data.rename(target, replace=replace, durable=durable)
         named()
         with contextlib.suppress(OSError):  # a journal without data is taken over by the next run
             journal.remove()
         self.close()
 
     def _seal(self, size: int, durable: bool) -> None:
-        """The right length, on the device if asked for, closed (network file systems report a full disk here)."""
+        """The right length, on the device if asked for, closed."""
         self._check_broken()
-        self._close_writer()
-        with _worded("rename", self.data_path), self._in_data() as fd:
-            state = os.fstat(fd)
-            if not files.still_names(self.data_path, fd):
-                os.lstat(self.data_path)  # if it is gone altogether, this says so
-                raise DiskError(f"cannot rename {files.shown(self.data_path)}", "another file has taken its place")
-            if state.st_size > size:
-                disk.truncate(fd, size)
-            elif state.st_size < size:
-                raise DiskError(f"cannot rename {files.shown(self.data_path)}", "it is shorter than the download")
+        self._data.trim(size)
         if self.header is not None and self.header.size != size:
             self.update_header(changed(self.header, size=size))
         if durable:
             self._flush_data(name=False)  # it gets another one in a moment
-        self._close_data()
-
-    def _set_time(self, mtime: float | None) -> None:
-        """A time that the file system does not take is passed over: the bytes are right all the same."""
-        if mtime is not None:
-            with contextlib.suppress(OSError, OverflowError, ValueError):
-                os.utime(self.data_path, (mtime, mtime))
-
-    @phases.timed("rename")
-    def _rename(self, target: str, replace: bool, durable: bool) -> None:
-        with _worded("rename to", target):
-            try:
-                files.rename(self.data_path, target, replace=replace, durable=durable)
-            except FileExistsError as error:
-                raise TargetExists(f"{files.shown(target)} exists already") from error
-        if durable:
-            with _worded("flush", self.folder):
-                disk.flush_folder(self.folder)
+        self._data.close()
 
     def discard(self) -> None:
         """Remove both files and end."""
         journal = self._opened()
-        with self._flushing, _worded("remove", self.data_path):
-            self._close_data()
-            files.remove(self.data_path)
-        with _worded("remove", self.journal_path):
+        with self._flushing:
+            self._data.remove()
+        with worded("remove", self.journal_path):
             journal.remove()
 
     def close(self) -> None:
         """End and keep both files, for the next run; a journal that says nothing is removed. It waits for nobody and
         does no harm when called again."""
         with contextlib.suppress(DiskError):
-            self._close_data()
+            self._data.close()
         if self._journal is not None:
             self._journal.close()
-
-    def _close_writer(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            with _worded("write", self.data_path):
-                writer.close()
-
-    def _close_data(self) -> None:
-        data, self._data = self._data, None
-        try:
-            self._close_writer()
-        finally:
-            if data is not None:
-                with _worded("write", self.data_path):
-                    data.close()
 
     def _opened(self) -> JournalFile:
         assert self._journal is not None
         return self._journal
-
-    def _in_data(self) -> files.Handle:
-        return self._data or _ENDED
-
-
-_ENDED = files.Handle(-1)
-_ENDED.closed = True
-
-
-@contextlib.contextmanager
-def _worded(doing: str, path: str) -> Iterator[None]:
-    """OSErrors inside become leaves of the error tree."""
-    try:
-        yield
-    except OSError as error:
-        raise disk.disk_error(error, doing, path) from error
