@@ -249,10 +249,8 @@ def test_a_limit_that_changes_holds_from_then_on(monkeypatch: pytest.MonkeyPatch
 
 def test_connections_that_are_open_follow_the_limit() -> None:
     session = Session(Settings())
-    session.steerable()
-    assert session._channels is not None
     old = Connection()
-    session._channels.add(old)  # type: ignore[arg-type]
+    session.steerable()._channels.add(old)  # type: ignore[arg-type]
     try:
         session.limit(10_000)
         assert old.held == [8 * 1024]
@@ -269,6 +267,7 @@ def test_auto_is_measured_from_the_moment_it_is_asked_for(monkeypatch: pytest.Mo
     asked = threading.Event()
     session = Session(Settings())
     monkeypatch.setattr(session, "_round_trip", lambda url: asked.set() or 0.01)
+    session.steerable()
     try:
         session.give_way(parse_url("http://127.0.0.1:9/"))  # there is no limit: nothing is measured
         assert "fastdl-delay" not in [thread.name for thread in threading.enumerate()]

@@ -13,6 +13,8 @@ from fastdl.core.record import Record
 if TYPE_CHECKING:
     import sqlite3
 
+    from fastdl.core.mapper import Mapper
+    from fastdl.io.dns import Resolver
     from fastdl.io.store import Store
 
 _MOST = 100_000  # objects of one cache that are looked at
@@ -53,6 +55,21 @@ def _parts(thing: Any) -> Collection[Any]:
 
 
 # --- in the state database -------------------------------------------------------------------------------
+
+
+def note_run(store: Store, mapper: Mapper | None, resolver: Resolver) -> None:
+    """How the caches of a run with many URLs did. (Of a run with few it would say nothing, and cost as much as a
+    file.)"""
+    trust = sys.modules.get("fastdl.io.trust_store")
+    caches: dict[str, Collection[Any]] = {"addresses": resolver.held()}
+    if mapper is not None and mapper.cache is not None:
+        note_use(store, "routes", mapper.cache.hits, mapper.cache.misses)
+        caches["routes"] = mapper.cache.held()
+        caches["names"] = mapper.names
+    if trust is not None:
+        caches["TLS sessions"] = trust.held_sessions()
+    for name, entries in caches.items():
+        note_heap(store, name, weighed(entries))
 
 
 def note_use(store: Store, name: str, hits: int, misses: int) -> None:

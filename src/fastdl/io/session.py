@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableSet
+from collections.abc import Callable, Iterator
 
 from fastdl.core.head import Head
 from fastdl.core.hints import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from fastdl.settings import Settings
 
 if TYPE_CHECKING:
     from fastdl.core.mapper import Mapper
+    from fastdl.io.rate_limit import RateLimit
     from fastdl.io.settling import Settler
     from fastdl.io.store import Store
     from fastdl.io.throttle import Throttle
@@ -71,15 +72,10 @@ class Session:
         self._mapper: Mapper | None = None
         self._store: Store | None = None
         self._settler: Settler | None = None
-        self._throttle: Throttle | None = None
+        self._limit: RateLimit | None = None
         self.witness: Witness | None = None
-        self._served: Url | None = None  # what has answered first
-        self._channels: MutableSet[Channel] | None = None  # all that are open, where the limit may change
-        self._resting = False
         if settings.limit_rate:
-            from fastdl.io.throttle import Throttle
-
-            self._throttle = Throttle(settings.limit_rate)
+            self.limit(settings.limit_rate)
 
     @property
     def mapper(self) -> Mapper:
@@ -167,13 +163,8 @@ class Session:
         return channel
 
     def _hold(self, channel: Channel) -> None:
-        throttle = self._throttle
-        if self._channels is not None:
-            with self._lock:
-                self._channels.add(channel)
-                throttle = self._throttle
-        if throttle is not None:
-            throttle.adopt(channel)
+        if self._limit is not None:
+            self._limit.hold(channel)
 
     def digest_channel(self, url: Url, login: tuple[str, str] | None) -> Channel:
         """A connection that answers a Digest challenge (RFC 7616) with `login` (None: the one that was used before).
@@ -263,6 +254,12 @@ class Session:
         allowed = self.pool.most(host)
         return max(1, min(allowed, most or allowed) // max(1, self._crowd[host]))
 
+    # --- the rate limit ----------------------------------------------------------------------------------
+
+    @property
+    def _throttle(self) -> Throttle | None:
+        return None if self._limit is None else self._limit.throttle
+
     def block(self) -> int:
         """Bytes of one read."""
         most = SPARE_BLOCK if self.short_of_memory else BLOCK
@@ -276,57 +273,25 @@ class Session:
 
     def give_way(self, url: Url) -> None:
         """Under `-r auto`: from now on watch the delay to the server (or proxy) of `url`, the first one asked."""
-        self._served = self._served or url
-        if self._throttle is not None:
-            self._throttle.watch(lambda: self._round_trip(url))
+        if self._limit is not None:
+            self._limit.served(url)
 
-    # --- while it runs -----------------------------------------------------------------------------------
-
-    def steerable(self) -> None:
+    def steerable(self) -> RateLimit:
         """Before the first connection: `limit` is going to be called."""
-        import weakref
+        if self._limit is None:
+            from fastdl.io.rate_limit import RateLimit
 
-        self._channels = weakref.WeakSet()
+            self._limit = RateLimit(self._round_trip)
+        return self._limit
 
     def limit(self, rate: int | str | None) -> None:
         """From any thread: from now on at most `rate` bytes a second, "auto", or as fast as it comes (None)."""
-        with self._lock:
-            before = self._throttle
-            if before is not None and before.auto is None and isinstance(rate, int):
-                before.set_rate(rate, self._open_channels())
-                return
-            self._throttle = None
-            if before is not None:
-                before.close()
-            if rate is not None:
-                self._begin_limit(rate)
-            elif before is not None:
-                from fastdl.io.throttle import FREE_WINDOW
-
-                for channel in self._open_channels():
-                    channel.hold_window(FREE_WINDOW)
-
-    def _begin_limit(self, rate: int | str) -> None:
-        from fastdl.io.throttle import Throttle
-
-        self._throttle = throttle = Throttle(rate)
-        throttle.rest(self._resting)
-        for channel in self._open_channels():
-            throttle.adopt(channel, again=True)
-        url = self._served
-        if url is not None:
-            throttle.watch(lambda: self._round_trip(url))
-
-    def _open_channels(self) -> list[Channel]:
-        return list(self._channels) if self._channels is not None else []
+        self.steerable().change(rate)
 
     def rest(self, resting: bool) -> None:
         """Whether no connection is to stay open, or be made to measure something."""
-        with self._lock:
-            self._resting = resting
-            throttle = self._throttle
-        if throttle is not None:
-            throttle.rest(resting)
+        if self._limit is not None:
+            self._limit.rest(resting)
         if resting:
             self.pool.close()
         else:
@@ -341,36 +306,18 @@ class Session:
 
     def close(self) -> None:
         """End idle connections."""
-        throttle = self._throttle
-        if throttle is not None:
-            throttle.close()
+        if self._limit is not None:
+            self._limit.close()
         if self._settler is not None:
             self._settler.hurry()
             self._settler = None  # they know each other: nobody has to look for such garbage
         self.pool.close()
         if self._store is not None:
-            cache = self._mapper.cache if self._mapper is not None else None
-            if cache is not None:
-                from fastdl.io.caches import note_use
-
-                note_use(self._store, "routes", cache.hits, cache.misses)
             if self.many:
-                self._weigh(self._store)
+                from fastdl.io.caches import note_run
+
+                note_run(self._store, self._mapper, self.resolver)
             self._store.close()
-
-    def _weigh(self, store: Store) -> None:
-        """Note what the caches hold. Where there are few URLs it would say nothing, and cost as much as a file."""
-        from fastdl.io.caches import note_heap, weighed
-
-        mapper, trust = self._mapper, sys.modules.get("fastdl.io.trust_store")
-        caches: dict[str, list[Any]] = {"addresses": self.resolver.held()}
-        if mapper is not None and mapper.cache is not None:
-            caches["routes"] = mapper.cache.held()
-            caches["names"] = mapper.names
-        if trust is not None:
-            caches["TLS sessions"] = trust.held_sessions()
-        for name, entries in caches.items():
-            note_heap(store, name, weighed(entries))
 
 
 def _by_proxy(channel: Channel) -> tuple[bool, tuple[tuple[str, str], ...]]:
