@@ -18,7 +18,8 @@ from fastdl.core.rules import DigestPlace, Mirror, Pattern, Rule
 from fastdl.core.servers import Server
 from fastdl.core.urls import parse_url
 from fastdl.core.verify import Digest
-from fastdl.engine import sourcing
+from fastdl.engine import evidence, sourcing
+from fastdl.engine.evidence import Evidence
 from fastdl.engine.proof import Expected
 from fastdl.engine.sourcing import Sourcing
 from fastdl.io.contact import Answer, Place
@@ -146,8 +147,8 @@ class Rig:
         self.said: list[str] = []
         self.warned: list[str] = []
         self.session = Session(rule(*MIRRORS))
-        patch.setattr(sourcing, "time", self.clock)
-        patch.setattr(sourcing, "Lookup", self._lookup)
+        patch.setattr(evidence, "time", self.clock)
+        patch.setattr(evidence, "Lookup", self._lookup)
 
     def _lookup(self, *args: Any, **more: Any) -> FakeLookup:
         made = FakeLookup(*args, **more)
@@ -157,18 +158,11 @@ class Rig:
 
     def begin(self, *, url: str = URL, given: Sequence[Expected] = (), **settings: Any) -> Sourcing:
         self.places = [Place(parse_url(url)), *(Place(parse_url(m), mirror=True) for m in settings.get("mirrors", ()))]
-        made = Sourcing(
-            self.session,  # type: ignore[arg-type]
-            Settings(**settings),
-            url,
-            self.places,
-            given,
-            self.said.append,
-            self.warned.append,
-        )
-        self.one = made
-        made.begin()
-        return made
+        run = Settings(**settings)
+        self.known = Evidence(self.session, run, url, self.places[0].given, given, self.said.append)  # type: ignore[arg-type]
+        self.one = Sourcing(self.session, run, self.places, self.known, self.warned.append)  # type: ignore[arg-type]
+        self.known.begin()
+        return self.one
 
     def hear(self, *fields: tuple[str, str], size: int | None = 100 * MIB, hops: Sequence[str] = ()) -> list[Expected]:
         """The origin's first head, from the last of the redirects; what is newly known by then."""
@@ -176,9 +170,9 @@ class Rig:
         *before, last = chain
         redirects = tuple((url, Head(302, "", (("location", "x"),), "HTTP/1.1")) for url in before)
         answer = Answer(Head(206, "", fields, "HTTP/1.1"), last, None, redirects)  # type: ignore[arg-type]
-        self.one.heard(self.places[0], answer, size)
+        self.known.heard(self.places[0], answer, size)
         self.clock.now += sourcing.SETTLED + 0.01
-        return self.one.digests()
+        return self.known.digests()
 
     def join(self, **more: Any) -> Place | None:
         return self.one.next_source(outlook(**more), self.clock.now)

@@ -337,6 +337,7 @@ def test_it_allows_those_whom_get_allows(
     """Before anybody was asked; whom the digest lets in is decided by the same function of the trust table."""
     from fastdl.core.urls import parse_url
     from fastdl.core.verify import parse_checksum
+    from fastdl.engine.evidence import Evidence
     from fastdl.engine.explaining.explain import explain
     from fastdl.engine.proof import Expected
     from fastdl.engine.sourcing import Sourcing
@@ -355,15 +356,17 @@ def test_it_allows_those_whom_get_allows(
     settings = Settings(**changes)
     session = Session(settings)
     # as if those who publish the digest had been asked, and not answered yet
-    looking = property(lambda self: bool(self.route.digests) and self._proof is None)
-    monkeypatch.setattr(Sourcing, "looking", looking)
+    looking = property(lambda self: bool(self.route.digests) and self.proof is None)
+    monkeypatch.setattr(Evidence, "looking", looking)
     try:
         for url in urls:
             given = [Expected(parse_checksum(settings.checksum), "user")] if settings.checksum else []
-            sourcing = Sourcing(session, settings, url, [Place(parse_url(url))], given, print, print)
-            if sourcing.route.embedded is not None:
-                sourcing._learn(Expected(sourcing.route.embedded, "url"), proves=True)
-            closed = settings.cdn == "off" or sourcing.private
+            places = [Place(parse_url(url))]
+            evidence = Evidence(session, settings, url, places[0].given, given, print)
+            sourcing = Sourcing(session, settings, places, evidence, print)
+            if evidence.route.embedded is not None:
+                evidence._learn(Expected(evidence.route.embedded, "url"), proves=True)
+            closed = settings.cdn == "off" or evidence.private
             joins = [] if closed else [place.given.text for place in sourcing._allowed()]
             told = explain(settings, url, offline=True)
             said = [source["url"] for source in told["sources"][1:] if source["allowed"]]

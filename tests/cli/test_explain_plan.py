@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("config")
 
 
 def test_the_figures_are_those_of_the_download() -> None:
-    from fastdl.engine import sourcing
+    from fastdl.engine import evidence, sourcing
     from fastdl.engine.explaining import steps
     from fastdl.io import lookup
 
@@ -26,7 +26,7 @@ def test_the_figures_are_those_of_the_download() -> None:
     assert steps.LEAST_SECONDS == sourcing.WORTH_SECONDS
     assert steps.AT_A_TIME == sourcing.TRIALS
     assert steps.MOST == sourcing.MOST_JOINED
-    assert steps.SILENCE == sourcing.SILENCE
+    assert steps.SILENCE == evidence.SILENCE
     assert steps.LOOKUP_SECONDS == lookup.SECONDS
 
 

@@ -40,8 +40,8 @@ _OWN = {
     ),
     "core.digests": "base fields reading",
     "engine": (
-        "accounts attempt blame digesting download existing first intake job landing private proof sinks sourcing "
-        "target transfer watch worker"
+        "accounts attempt blame digesting download evidence existing first intake job landing private proof sinks "
+        "sourcing target transfer watch worker"
     ),
     "io": (
         "boot channel chunked contact data_file database decoding dial disk dns files heads history http journal_file "

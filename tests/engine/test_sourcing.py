@@ -8,7 +8,7 @@ import pytest
 
 from fastdl.core.head import Validators
 from fastdl.core.verify import Digest
-from fastdl.engine import sourcing
+from fastdl.engine import evidence, sourcing
 from fastdl.engine.proof import Expected
 from sourcing_rig import (
     MD5,
@@ -61,7 +61,7 @@ def test_the_rate_has_to_say_something_first(rig: Rig) -> None:
 def test_an_origin_that_is_silent(rig: Rig) -> None:
     rig.begin(given=user(SHA))
     assert rig.join(confirmed=False, left=None) is None
-    rig.clock.now += sourcing.SILENCE + 0.1
+    rig.clock.now += evidence.SILENCE + 0.1
     assert rig.join(confirmed=False, left=None) is not None
 
 
@@ -80,7 +80,7 @@ def test_before_the_digest_is_known_only_the_operator(rig: Rig) -> None:
     rig.hear()
     assert rig.all() == ["twin.example.org"]
     rig.lookups[0].answer()
-    assert rig.one.digests() == [Expected(SHA, "origin", "origin.example.org")]
+    assert rig.known.digests() == [Expected(SHA, "origin", "origin.example.org")]
     assert set(rig.all()) == {"m.example.com", "n.example.net", "stranger.example.com"}
 
 
@@ -136,7 +136,7 @@ def test_any_source_with_one_warning(rig: Rig) -> None:
     rig.hear()
     assert rig.all() == ["twin.example.org"], "as long as the digest is being looked up"
     rig.lookups[0].answer(None)
-    rig.one.digests()
+    rig.known.digests()
     places = []
     while (place := rig.join()) is not None:
         places.append(rig.one.prepared(place, landing))
@@ -156,7 +156,7 @@ def test_without_a_digest_another_name_of_the_operator_needs_the_origins_validat
     assert place is not None
     assert rig.one.prepared(place, landing).twin == Validators('"1"')
     rig.lookups[0].answer()
-    rig.one.digests()
+    rig.known.digests()
     place = rig.join()
     assert place is not None
     assert rig.one.prepared(place, landing).twin is None

@@ -12,7 +12,8 @@ from fastdl.core.digests import ListedMirror, Pieces
 from fastdl.core.head import Head
 from fastdl.core.servers import Server
 from fastdl.core.urls import parse_url
-from fastdl.engine import sourcing
+from fastdl.engine import evidence
+from fastdl.engine.evidence import Evidence
 from fastdl.engine.proof import Expected
 from fastdl.engine.sourcing import Sourcing
 from fastdl.io.contact import Answer, Place
@@ -85,8 +86,8 @@ def test_only_the_origins_first_answer_counts(rig: Rig) -> None:
     rig.begin(mirrors=["https://given.example.com/x"])
     head = Head(206, "", (field(OTHER),), "HTTP/1.1")
     for place in (rig.places[1], Place(parse_url("https://m.example.com/x"), mirror=True, trust="official")):
-        rig.one.heard(place, Answer(head, place.given, None), 1)  # type: ignore[arg-type]
-    assert rig.one.digests() == []
+        rig.known.heard(place, Answer(head, place.given, None), 1)  # type: ignore[arg-type]
+    assert rig.known.digests() == []
     assert [each.digest for each in rig.hear(field(SHA))] == [SHA]
     assert rig.hear(field(OTHER)) == []
 
@@ -101,8 +102,8 @@ def test_a_description_at_the_publishers(rig: Rig) -> None:
     pieces = Pieces("sha1", MIB, (b"x" * 20,))
     mirrors = (ListedMirror("https://d.example.net/x"), ListedMirror("https://cdn.evil.example/x"))
     lookup.answer(source="metalink", pieces=pieces, mirrors=mirrors)
-    assert rig.one.digests() == [Expected(SHA, "metalink", "meta.origin.example.org")]
-    assert rig.one.pieces == pieces
+    assert rig.known.digests() == [Expected(SHA, "metalink", "meta.origin.example.org")]
+    assert rig.known.pieces == pieces
     assert rig.all() == ["d.example.net"]
 
 
@@ -120,7 +121,7 @@ def test_what_a_weak_metalink_says_opens_nothing(rig: Rig) -> None:
         MD5, pieces=Pieces("md5", MIB, (b"x" * 16,)), mirrors=(ListedMirror("https://d.example.net/x"),)
     )
     rig.hear()
-    assert rig.one.pieces is None
+    assert rig.known.pieces is None
     assert rig.all() == ["twin.example.org"]
 
 
@@ -134,7 +135,7 @@ def test_where_a_redirector_leads(rig: Rig) -> None:
     rig.hear(hops=["https://target.example.org/files/app-1.2.tar"])
     assert [look.url for look in rig.lookups[0].looks] == ["https://target.example.org/files/SUMS"]
     rig.lookups[0].answer()
-    rig.one.digests()
+    rig.known.digests()
     assert rig.all() == ["t.example.com"]
 
 
@@ -152,7 +153,7 @@ def test_names_that_an_answer_gives(rig: Rig) -> None:
     rig.begin()
     rig.hear()
     rig.lookups[0].answer(learned={"key": "k1"})
-    rig.one.digests()
+    rig.known.digests()
     assert set(rig.all()) == {"m.example.com", "k.example.com"}
 
 
@@ -164,21 +165,21 @@ def test_two_publishers_that_disagree_are_both_heard(rig: Rig) -> None:
     rig.begin()
     assert [each.digest for each in rig.hear(field(SHA))] == [SHA]
     rig.lookups[0].answer(OTHER)
-    assert [each.digest for each in rig.one.digests()] == [OTHER]
-    assert rig.one.digests() == []
+    assert [each.digest for each in rig.known.digests()] == [OTHER]
+    assert rig.known.digests() == []
 
 
 def test_the_same_digest_twice_is_told_once(rig: Rig) -> None:
     rig.begin()
     assert [each.digest for each in rig.hear(field(SHA))] == [SHA]
     rig.lookups[0].answer(SHA)
-    assert rig.one.digests() == []
+    assert rig.known.digests() == []
 
 
 def test_a_digest_of_a_file_of_another_size_is_none(rig: Rig) -> None:
     rig.begin()
     rig.lookups[0].answer(size=5)
-    assert rig.one.digests() == [], "the origin has not said its size"
+    assert rig.known.digests() == [], "the origin has not said its size"
     assert rig.hear(size=6) == []
     assert rig.all() == ["twin.example.org"]
     assert "another size" in rig.said[-1]
@@ -187,17 +188,17 @@ def test_a_digest_of_a_file_of_another_size_is_none(rig: Rig) -> None:
 def test_an_origin_that_does_not_answer_is_not_waited_for_for_ever(rig: Rig) -> None:
     rig.begin()
     rig.lookups[0].answer()
-    assert rig.one.digests() == []
-    rig.clock.now += sourcing.SILENCE + 0.1
-    assert [each.digest for each in rig.one.digests()] == [SHA]
+    assert rig.known.digests() == []
+    rig.clock.now += evidence.SILENCE + 0.1
+    assert [each.digest for each in rig.known.digests()] == [SHA]
 
 
 def test_whatever_is_known_when_the_file_is_complete_is_checked(rig: Rig) -> None:
     """Also where the origin was not asked at all: an earlier run had everything."""
     rig.begin()
     rig.lookups[0].answer()
-    rig.one.wait(lambda: False)
-    assert [each.digest for each in rig.one.digests()] == [SHA]
+    rig.known.wait(lambda: False)
+    assert [each.digest for each in rig.known.digests()] == [SHA]
 
 
 def passing(rig: Rig, lookup: FakeLookup, answers: dict[float, Callable[[], None]] | None = None) -> None:
@@ -217,11 +218,11 @@ def test_a_look_up_that_never_answers_is_waited_for_a_moment(rig: Rig) -> None:
     rig.hear()
     passing(rig, rig.lookups[0])
     before = rig.clock.now
-    rig.one.wait(lambda: False)
-    assert sourcing.END_WAIT <= rig.clock.now - before < sourcing.END_WAIT + 0.2
+    rig.known.wait(lambda: False)
+    assert evidence.END_WAIT <= rig.clock.now - before < evidence.END_WAIT + 0.2
     assert max(rig.lookups[0].waits) <= 0.1, "Ctrl-C gets through"
     assert "did not come in time" in rig.said[-1]
-    assert rig.one.digests() == []
+    assert rig.known.digests() == []
 
 
 def test_one_that_keeps_answering_is_waited_for_longer_but_not_for_ever(rig: Rig) -> None:
@@ -234,22 +235,22 @@ def test_one_that_keeps_answering_is_waited_for_longer_but_not_for_ever(rig: Rig
 
     passing(rig, lookup, {at / 2: sign for at in range(1, 40)})
     before = rig.clock.now
-    rig.one.wait(lambda: False)
-    assert sourcing.END_MOST <= rig.clock.now - before < sourcing.END_MOST + 0.2
+    rig.known.wait(lambda: False)
+    assert evidence.END_MOST <= rig.clock.now - before < evidence.END_MOST + 0.2
 
 
 def test_one_that_answers_in_time(rig: Rig) -> None:
     rig.begin()
     rig.hear()
     passing(rig, rig.lookups[0], {0.5: rig.lookups[0].answer})
-    rig.one.wait(lambda: False)
-    assert [each.digest for each in rig.one.digests()] == [SHA]
+    rig.known.wait(lambda: False)
+    assert [each.digest for each in rig.known.digests()] == [SHA]
 
 
 def test_an_interrupt_ends_the_wait(rig: Rig) -> None:
     rig.begin()
     rig.hear()
-    rig.one.wait(lambda: True)
+    rig.known.wait(lambda: True)
     assert rig.lookups[0].waits == []
 
 
@@ -262,16 +263,16 @@ def test_after_a_change_everything_is_found_out_anew(rig: Rig) -> None:
     rig.lookups[0].answer(pieces=pieces, mirrors=(ListedMirror("https://d.example.net/x"),))
     rig.hear(field(SHA))
     place = rig.join()
-    assert place is not None and rig.one.pieces == pieces
+    assert place is not None and rig.known.pieces == pieces
     rig.one.renew()
-    assert rig.one.pieces is None
+    assert rig.known.pieces is None
     assert rig.lookups[0].stopped
-    rig.one.begin()
+    rig.known.begin()
     assert len(rig.lookups) == 2
     assert rig.hear() == []
     assert rig.all() == ["twin.example.org"], "no digest is known, no duplicate either"
     rig.lookups[1].answer(OTHER)
-    assert [each.digest for each in rig.one.digests()] == [OTHER]
+    assert [each.digest for each in rig.known.digests()] == [OTHER]
     assert "m.example.com" in rig.all()
 
 
@@ -279,7 +280,7 @@ def test_a_late_answer_about_the_former_version_counts_for_nothing(rig: Rig) -> 
     rig.begin()
     rig.hear()
     rig.one.renew()
-    rig.one.begin()
+    rig.known.begin()
     rig.lookups[0].answer(SHA)
     assert rig.hear() == []
 
@@ -288,7 +289,7 @@ def test_the_users_digest_stays(rig: Rig) -> None:
     rig.begin(given=user(SHA))
     rig.hear()
     rig.one.renew()
-    rig.one.begin()
+    rig.known.begin()
     rig.hear()
     assert rig.lookups == []
     assert len(rig.all()) == 4
@@ -301,14 +302,14 @@ def test_who_had_another_file_does_not_come_back(rig: Rig) -> None:
     assert place is not None
     rig.one.shun(place)
     rig.one.renew()
-    rig.one.begin()
+    rig.known.begin()
     rig.hear()
     assert place.given.host not in rig.all()
 
 
 def test_everything_is_ended(rig: Rig) -> None:
     rig.begin()
-    rig.one.close()
+    rig.known.close()
     assert all(lookup.stopped for lookup in rig.lookups)
 
 
@@ -318,5 +319,5 @@ def test_a_limit_counts_where_more_was_refused(busy: float, connections: int, ex
     session: Any = Session()
     place = Place(parse_url("https://one.example.org/f"))
     session.store.known["one.example.org"] = Server("one.example.org", 1e6, 0.1, connections, busy, True, 0.0, 1, 0.0)
-    sourcing = Sourcing(session, Settings(), place.given.text, [place], [], print, print)
-    assert sourcing.limit_of(place) == expected
+    known = Evidence(session, Settings(), place.given.text, place.given, [], print)
+    assert Sourcing(session, Settings(), [place], known, print).limit_of(place) == expected

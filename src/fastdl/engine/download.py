@@ -13,6 +13,7 @@ from fastdl.core.urls import parse_url
 from fastdl.core.verify import parse_checksum
 from fastdl.engine import accounts, first, target
 from fastdl.engine.blame import Blame
+from fastdl.engine.evidence import Evidence
 from fastdl.engine.first import Desk, FirstAnswer
 from fastdl.engine.job import Job
 from fastdl.engine.landing import Landing
@@ -51,7 +52,7 @@ class Download(Job):
         self.desk = Desk()  # of the job's thread, which brings its own
         self.stored: SmallFile | None = None  # whole, and not named yet
         self.entry: Entry | None = None  # what the history has of it
-        self._sourcing: Sourcing | None = None
+        self._evidence: Evidence | None = None
         self._began = 0.0
 
     def let_go(self) -> None:
@@ -61,7 +62,7 @@ class Download(Job):
         for attempt in (self.attempt, self.main):
             if attempt is not None:
                 attempt.let_go()
-        self._sourcing = self.landing = self.attempt = self.main = self.asking = self.stored = None
+        self._evidence = self.landing = self.attempt = self.main = self.asking = self.stored = None
 
     # --- the steps ---------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class Download(Job):
             with self.session.crowd(self.places[0].given.host):
                 self._fetch(expected)
         except target.AlreadyThere as kept:
-            accounts.keep(self, kept, lambda: self._sourcing.embedded() if self._sourcing is not None else None)
+            accounts.keep(self, kept, lambda: self._evidence.embedded() if self._evidence is not None else None)
         except FastdlError as error:
             result.error = self.stopped or error
         except KeyboardInterrupt:
@@ -112,8 +113,8 @@ class Download(Job):
         finally:
             if result.error is not None and self.asking is not None:
                 self.asking.drop()
-            if self._sourcing is not None:
-                self._sourcing.close()
+            if self._evidence is not None:
+                self._evidence.close()
             if self.landing is not None:
                 self.landing.close()
 
@@ -131,8 +132,8 @@ class Download(Job):
 
             if self.settings.extract:
                 after.extract(self)
-        if self._sourcing is not None and self.asked:
-            self.entry = accounts.remember(self, private=self._sourcing.private)
+        if self._evidence is not None and self.asked:
+            self.entry = accounts.remember(self, private=self._evidence.private)
         if follows and result.error is None:
             after.command(self)
         for warning in self.session.take_warnings():
@@ -161,17 +162,18 @@ class Download(Job):
             self.result.plan = dry_run(self.session, settings, self.url, self.places, digest)
             return
         tell, warn = functools.partial(self.note, "info"), functools.partial(self.note, "warning")
-        self._sourcing = sourcing = Sourcing(self.session, settings, self.url, self.places, expected, tell, warn)
         session, listed = self.session, self.listed
+        evidence = Evidence(session, settings, self.url, self.places[0].given, expected, tell)
+        self._evidence, sourcing = evidence, Sourcing(session, settings, self.places, evidence, warn)
         proof = Proof(expected, listed.hold if listed is not None else None, sha256=settings.tells_sha256)
-        self.landing = landing = Landing(session, settings, self.url, self.places, proof, tell, sourcing.embedded)
+        self.landing = landing = Landing(session, settings, self.url, self.places, proof, tell, evidence.embedded)
         self.deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
         if landing.in_order:
-            proof.foreseen = sourcing.foreseen
+            proof.foreseen = evidence.foreseen
         asked = None
         if session.many:
-            asked = self._at_once(landing, sourcing, begun=claims is not None)
+            asked = self._at_once(landing, evidence, begun=claims is not None)
             if self.stored is not None:
                 return
         blame = Blame(self, landing, listed.pieces if listed is not None else None)
@@ -190,17 +192,17 @@ class Download(Job):
             asked = claims = None
         raise ObjectChanged("the file kept changing during the download", f"begun {RESTARTS + 1} times")
 
-    def _at_once(self, landing: Landing, sourcing: Sourcing, *, begun: bool) -> FirstAnswer | None:
+    def _at_once(self, landing: Landing, evidence: Evidence, *, begun: bool) -> FirstAnswer | None:
         """Make the first request from this thread; a small file is `stored` then. Else the answer that an attempt is to
         go on with, if there is one, and this thread keeps no connection from it. `begun`: by an earlier run."""
-        if begun or not first.possible(self, landing, sourcing):
+        if begun or not first.possible(self, landing, evidence):
             self.desk.clear()
             return None
         self.asking = contact = self.desk.take(self)
         asked = FirstAnswer(contact)
-        sourcing.begin()
+        evidence.begin()
         try:
-            self.stored = first.small(self, landing, sourcing, asked)
+            self.stored = first.small(self, landing, evidence, asked)
         except target.AlreadyThere:
             self._reuse(contact)
             raise
@@ -228,8 +230,8 @@ class Download(Job):
         if self.settings.lock is not None and self.result.sha256 is not None:
             self.observer(Checked(self.job, landing.path or "-", size, 0, self.result.sha256))
         accounts.digest(self, verified=True)
-        if self.result.digest is None and self._sourcing is not None:
-            self.result.unproved = self._sourcing.unproved
+        if self.result.digest is None and self._evidence is not None:
+            self.result.unproved = self._evidence.unproved
 
     def _begin_again(self, landing: Landing, sourcing: Sourcing, why: str) -> None:
         """What was found out is of a former version of the file. Raises ObjectChanged where that has gone out."""
@@ -249,12 +251,12 @@ class Download(Job):
         """Check size and digests, mend what is wrong, give the file its name. `retry`: an earlier run had a part in the
         file, so it may be begun anew. Raises DigestMismatch and what ends a repair."""
         assert self.attempt is not None and self.attempt.core.size is not None
-        size = self.attempt.core.size
-        sourcing.wait(lambda: self.stopped is not None)
-        for expected in sourcing.digests():
+        size, evidence = self.attempt.core.size, sourcing.evidence
+        evidence.wait(lambda: self.stopped is not None)
+        for expected in evidence.digests():
             landing.expect(expected)
         proof = landing.proof
-        blame.known(self.attempt, sourcing.pieces)  # there may have been no tick since
+        blame.known(self.attempt, evidence.pieces)  # there may have been no tick since
         proof.end_pieces()
         landing.digests(size)
         wrong = proof.wrong(size)

@@ -23,9 +23,9 @@ from fastdl.io.settling import SmallFile
 from fastdl.io.wire import WireChannel
 
 if TYPE_CHECKING:
+    from fastdl.engine.evidence import Evidence
     from fastdl.engine.job import Job
     from fastdl.engine.landing import Landing
-    from fastdl.engine.sourcing import Sourcing
     from fastdl.io.contact import Answer, Place
 
 SMALL = 256 * 1024  # bytes
@@ -103,7 +103,7 @@ class FirstAnswer:
         return self._answer
 
 
-def possible(job: Job, landing: Landing, sourcing: Sourcing) -> bool:
+def possible(job: Job, landing: Landing, evidence: Evidence) -> bool:
     """Whether the job's thread may ask by itself: nobody else could be asked meanwhile, nothing has to be watched
     while it waits, and nothing is there to go on from."""
     settings = job.settings
@@ -113,11 +113,11 @@ def possible(job: Job, landing: Landing, sourcing: Sourcing) -> bool:
         and not settings.limit_rate
         and settings.max_time is None
         and not settings.auto_rename
-        and not sourcing.has_others
+        and not evidence.has_others
     )
 
 
-def small(job: Job, landing: Landing, sourcing: Sourcing, first: FirstAnswer) -> SmallFile | None:
+def small(job: Job, landing: Landing, evidence: Evidence, first: FirstAnswer) -> SmallFile | None:
     """The file, stored under its working name, if it came whole and small with the first answer; None where that is
     left to a worker. Raises target.AlreadyThere where it has not changed on the server, DiskError and BadName."""
     place, settings = job.places[0], job.settings
@@ -136,10 +136,10 @@ def small(job: Job, landing: Landing, sourcing: Sourcing, first: FirstAnswer) ->
     path = existing.unoccupied(answer, verdict.size or 0) if whole else None
     if path is None or verdict.size is None:
         return None
-    sourcing.heard(place, answer, verdict.size)
-    if sourcing.looking or sourcing.has_others:
+    evidence.heard(place, answer, verdict.size)
+    if evidence.looking or evidence.has_others:
         return None
-    for expected in sourcing.digests():  # after that look: one that is found in between would be missed
+    for expected in evidence.digests():  # after that look: one that is found in between would be missed
         landing.expect(expected)
     body = first.body(verdict.size)
     if body is None:

@@ -14,11 +14,12 @@ from fastdl.core.scheduler import Scheduler
 from fastdl.core.state import Limits
 from fastdl.engine.attempt import Attempt
 from fastdl.engine.blame import Blame
+from fastdl.engine.evidence import SILENCE
 from fastdl.engine.existing import AskAgain
 from fastdl.engine.job import OVERLAP, Job
 from fastdl.engine.landing import Landing
 from fastdl.engine.sinks import STDOUT_WINDOW
-from fastdl.engine.sourcing import SILENCE, Sourcing
+from fastdl.engine.sourcing import Sourcing
 from fastdl.engine.watch import Watch
 from fastdl.errors import Refused
 from fastdl.events import Named
@@ -38,6 +39,7 @@ class Transfer:
         self._job = job
         self._landing = landing
         self._sourcing = sourcing
+        self._evidence = sourcing.evidence
         self._blame = blame
         self._claims = claims
         self._last = last
@@ -69,7 +71,7 @@ class Transfer:
         try:
             if job.stopped is None:
                 begin = functools.partial(self._begin, liars, asked)
-                attempt.run(begin, job.deadline, self._sourcing.begin if asked is None else lambda: None)
+                attempt.run(begin, job.deadline, self._evidence.begin if asked is None else lambda: None)
             elif asked is not None:
                 asked.contact.drop()
         except AskAgain:
@@ -102,7 +104,7 @@ class Transfer:
     def _accept(self, attempt: Attempt, place: Place, answer: Answer, verdict: Verdict) -> None:
         """The first usable head settles name, size and target; later heads are the judge's business alone."""
         landing = self._landing
-        self._sourcing.heard(place, answer, verdict.size)
+        self._evidence.heard(place, answer, verdict.size)
         if self._opened:
             landing.adopt(place, answer)
             return
@@ -114,7 +116,7 @@ class Transfer:
         self._tell_of(answer, verdict)
 
     def _expect(self) -> None:
-        for expected in self._sourcing.digests():
+        for expected in self._evidence.digests():
             self._landing.expect(expected)
 
     def _on_tick(self, attempt: Attempt, now: float) -> None:
@@ -126,7 +128,7 @@ class Transfer:
         with attempt.accepting:
             self._expect()
         if self._opened and not self._last:
-            self._blame.check(attempt, self._sourcing.pieces)
+            self._blame.check(attempt, self._evidence.pieces)
         self._watch.look(attempt, now, job.observer if self._opened else None)
         self._tell(attempt)
         while self._joining and self._join(attempt):

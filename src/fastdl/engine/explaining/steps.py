@@ -1,7 +1,7 @@
 """The plan of a download in words: who begins, who may join and when, what decides at the end.
 
-The figures are those of engine/sourcing.py and core/plan.py, repeated here because explaining a URL without asking
-anybody must not load what a download needs; a test holds them together.
+The figures are those of engine/sourcing.py, engine/evidence.py and core/plan.py, repeated here because explaining a
+URL without asking anybody must not load what a download needs; a test holds them together.
 """
 
 from __future__ import annotations
