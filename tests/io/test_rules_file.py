@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fastdl.core.user_rules import line_of
+from fastdl.core.config_table import line_of
 from fastdl.errors import UsageError
 from fastdl.io.rules_file import load_pack, open_mapper
 
