@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from fastdl.cluster import in_hand
 from fastdl.cluster.lane import Lane
 from fastdl.cluster.messages import Orders, Report, Todo, Vow
 from fastdl.core.plain import replace
 from fastdl.errors import BadEntry
 from fastdl.events import Ended
+from fastdl.io.partial import Partial
 from fastdl.listing import File
 from fastdl.result import Result
 from fastdl.settings import Settings
@@ -194,6 +196,24 @@ def test_a_worker_that_leaves_gives_its_files_back(wire: Wire, serve: Serve, tmp
     wire.stays = False
     wire.until(lambda: sorted(job for report in wire.reports for job in report.returned) == list(range(9)))
     assert not wire.ended
+
+
+def test_a_target_that_is_held_is_not_waited_for_without_end(
+    wire: Wire, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lane that had it lets go when it dies; another program may hold it for hours."""
+    monkeypatch.setattr(in_hand, "BUSY", 0.5)
+    server = serve(Crowd().handle)  # type: ignore[arg-type]
+    settings = _settings(tmp_path / "out")
+    name = Crowd.name(4, 5000)
+    held = Partial.open(str(tmp_path / "out" / name))
+    try:
+        wire.send(Todo(0, File(server.url(f"/{name}"), settings), again=True), settings=settings)
+        wire.until(lambda: 0 in wire.ended)
+    finally:
+        held.close()
+    error = wire.ended[0].error
+    assert error is not None and error.code == 9
 
 
 def test_what_cannot_begin_is_told_under_its_own_number(wire: Wire, tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 
 from fastdl import batch
 from fastdl.cluster import vows
+from fastdl.cluster.in_hand import InHand
 from fastdl.cluster.lane_pool import LanePool
 from fastdl.cluster.messages import Line, Orders, Report, Todo
 from fastdl.cluster.outbox import Outbox
@@ -30,9 +30,6 @@ from fastdl.settings import Settings
 BEAT = 0.25  # seconds between reports where nothing happens
 GATHER = 0.01  # seconds that a report waits for more to tell
 SILENCE = 8.0  # seconds without a word from the head, after which it counts as gone
-BUSY = 15.0  # seconds that the target of a file that was taken over may be held by the one who had it
-AHEAD = 0.5  # seconds of work that a lane likes to have before it
-MOST_AHEAD = 256  # files
 
 
 class Lane(Witness):
@@ -44,10 +41,7 @@ class Lane(Witness):
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._told = threading.Event()  # there is something to report
-        self._todo: deque[Todo] = deque()
-        self._mine: dict[int, Todo] = {}  # taken, not ended
-        self._begun: dict[int, float] = {}
-        self._ended: deque[float] = deque()
+        self._files = InHand()
         self._heard = 0  # of what was vowed
         self._seen = 0
         self._over = False
@@ -79,8 +73,7 @@ class Lane(Witness):
         finally:
             with self._changed:
                 self._quitting = True
-                self._out.give_back(self._mine)
-                self._mine.clear()
+                self._out.give_back(self._files.clear())
                 self._changed.notify_all()
             self._told.set()
             mouth.join()
@@ -127,13 +120,12 @@ class Lane(Witness):
         """Files as they come."""
         while True:
             with self._changed:
-                while not self._todo and not self._over and self._stopped is None:
+                while not self._files.waiting and not self._over and self._stopped is None:
                     self._changed.wait(0.5)
                     self._look()
-                if self._stopped is not None or not self._todo:
+                if self._stopped is not None or not self._files.waiting:
                     return
-                todo = self._todo.popleft()
-                self._begun[todo.job] = time.monotonic()
+                todo = self._files.next()
             if todo.again and self._session is not None:
                 self._session.scanned.clear()  # what the other one has left may be new since then
             yield todo.job, _Given(todo, self._as_ours(todo.file, settings))
@@ -171,30 +163,26 @@ class Lane(Witness):
 
     def _is_end(self, event: Ended) -> bool:
         """Whether a file's end is one. What was stopped because this worker has to go is given back."""
-        todo = self._mine.get(event.job)
+        todo = self._files.find(event.job)
         error = event.result.error
         if todo is None:
             return False
-        if isinstance(error, TargetBusy) and todo.again and time.monotonic() - self._begun.get(event.job, 0.0) < BUSY:
+        if isinstance(error, TargetBusy) and self._files.may_wait(todo):
             again = threading.Timer(0.3, self._once_more, (todo,))
             again.daemon = True
             again.start()
             return False
-        self._begun.pop(event.job, None)
         if isinstance(self._stopped, _Leaving) and error is self._stopped:
             self._out.give_back((event.job,))
-            self._mine.pop(event.job)
+            self._files.drop(event.job)
             return False
-        self._mine.pop(event.job)
-        self._ended.append(time.monotonic())
+        self._files.end(event.job)
         return True
 
     def _once_more(self, todo: Todo) -> None:
         with self._changed:
-            begun = self._begun.get(todo.job, time.monotonic())
-            self._todo.appendleft(todo)
+            self._files.once_more(todo)
             self._changed.notify_all()
-            self._begun[todo.job] = begun
 
     # --- before a name is given --------------------------------------------------------------------------
 
@@ -235,14 +223,9 @@ class Lane(Witness):
         with self._changed:
             self._heard_at = time.monotonic()
             self._settings = self._settings or orders.settings
-            for todo in orders.files:
-                self._mine[todo.job] = todo
-                self._todo.append(todo)
+            self._files.give(orders.files)
             if orders.recall:
-                self._out.give_back(todo.job for todo in self._todo)
-                for todo in self._todo:
-                    self._mine.pop(todo.job, None)
-                self._todo.clear()
+                self._out.give_back(self._files.recall())
             self._heard = max(self._heard, orders.heard)
             self._over = orders.over
             self._shares = orders.shares
@@ -303,15 +286,8 @@ class Lane(Witness):
         counts = self._pool.counts() if self._pool is not None else {}
         with self._lock:
             working = self._stopped is None and self._session is not None
-            room = max(0, self._wish() - len(self._mine)) if working else 0
-            return self._out.report(self._seen, counts, room, len(self._todo))
-
-    def _wish(self) -> int:
-        """How many files it would like to have: enough for half a second at the pace of the last one."""
-        now = time.monotonic()
-        while self._ended and now - self._ended[0] > 1.0:
-            self._ended.popleft()
-        return min(MOST_AHEAD, max(self._jobs + 2, self._jobs + int(len(self._ended) * AHEAD)))
+            room = self._files.room(self._jobs) if working else 0
+            return self._out.report(self._seen, counts, room, self._files.waiting)
 
 
 class _Given:
