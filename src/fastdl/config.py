@@ -16,17 +16,13 @@ from fastdl.combinations import agreeing, check_together, is_given, lay, leave_o
 from fastdl.core.hints import Any, Literal
 from fastdl.core.plain import replace
 from fastdl.errors import UsageError
-from fastdl.options import BY_KEY, EXCLUSIVE, OPTIONS, SETTINGS
+from fastdl.options import BY_KEY, EXCLUSIVE, SPELLINGS
 from fastdl.settings import Layer, Settings
 from fastdl.values import value_of
 
 Writer = Literal["auto", "mmap", "positional"]
 Ask = Callable[[str], str]  # prompt -> password
 
-# Keys of the file and, in capitals, of the environment: every long option's name, the negated ones too.
-SPELLINGS = {option.key: (option, True) for option in (*OPTIONS, *SETTINGS)} | {
-    "no_" + option.key: (option, False) for option in (*OPTIONS, *SETTINGS) if option.negatable
-}
 WRITERS: tuple[Writer, ...] = ("auto", "mmap", "positional")
 FIELDS = {"mirror": "mirrors", "header": "headers"}  # where the field of Settings has another name
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 
 from fastdl.combinations import agreeing
-from fastdl.config import SPELLINGS
 from fastdl.core.hints import Any
 from fastdl.core.toml_edit import line_of, loads
 from fastdl.errors import UsageError
-from fastdl.options import EXCLUSIVE, Option
+from fastdl.options import EXCLUSIVE, SPELLINGS, Option
 from fastdl.settings import Layer, UserRules
 from fastdl.values import value_of
 

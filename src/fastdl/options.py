@@ -308,6 +308,12 @@ SETTINGS: tuple[Option, ...] = (
 
 BY_KEY: dict[str, Option] = {option.key: option for option in OPTIONS}
 
+SPELLINGS = {option.key: (option, True) for option in (*OPTIONS, *SETTINGS)} | {
+    "no_" + option.key: (option, False) for option in (*OPTIONS, *SETTINGS) if option.negatable
+}
+"""Keys of the file and, in capitals, of the environment: every long option's name, the negated ones too. Each with what
+it sets the option to."""
+
 EXCLUSIVE: tuple[tuple[str, ...], ...] = (
     ("ipv4", "ipv6"),
     ("overwrite", "skip_existing", "auto_rename"),

@@ -19,6 +19,7 @@ from fastdl.cli import doctor as doctor_command
 from fastdl.cli.doctor import DOCTOR_OPTIONS
 from fastdl.core.urls import parse_url
 from fastdl.io.store import FILE, Store
+from fastdl.options import SPELLINGS
 from fastdl.settings import Settings
 from servers.files import FileApp
 from servers.raw import Serve
@@ -153,7 +154,7 @@ def test_every_variable_that_the_program_reads_is_known() -> None:
         for file in source.rglob("*.py")
         for name in re.findall(r"\bFASTDL_[A-Z0-9_]*[A-Z0-9](?![\w{])", file.read_text("utf-8"))
     }
-    settings = {"FASTDL_" + key.upper() for key in config.SPELLINGS}
+    settings = {"FASTDL_" + key.upper() for key in SPELLINGS}
     assert named - settings - {"FASTDL_CONECTIONS"} <= _KNOWN | {"FASTDL_REQUIRE_SERVERS"}
 
 

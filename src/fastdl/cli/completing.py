@@ -194,7 +194,7 @@ def _words(command: str, words: Sequence[str]) -> Answer:
 
 
 def _of_config(words: Sequence[str]) -> Answer:
-    from fastdl.config import SPELLINGS
+    from fastdl.options import SPELLINGS
 
     if not words:
         return Answer(_plain(("show", "path", "edit", "set", "unset")))

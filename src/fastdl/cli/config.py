@@ -15,12 +15,12 @@ from fastdl import combinations
 from fastdl import config as settings_from
 from fastdl.cli.parse import parse
 from fastdl.cli.state import JSON, refuse, say
-from fastdl.config import SPELLINGS, config_path
+from fastdl.config import config_path
 from fastdl.config_text import from_text, likely, place_of
 from fastdl.core.hints import Any
 from fastdl.core.toml_edit import loads, quoted, statements, with_key, without_key
 from fastdl.errors import FastdlError, UsageError
-from fastdl.options import Option
+from fastdl.options import SPELLINGS, Option
 from fastdl.settings import Layer, Settings
 from fastdl.ui.progress import emit
 from fastdl.ui.text import safe

@@ -11,14 +11,13 @@ from collections.abc import Mapping, Sequence
 from fastdl import combinations, config
 from fastdl.cli.session import is_terminal
 from fastdl.cli.state import say
-from fastdl.config import SPELLINGS
 from fastdl.config_text import parsed
 from fastdl.core.hints import Any
 from fastdl.core.record import Record
 from fastdl.core.shown import mask
 from fastdl.core.toml_edit import line_of
 from fastdl.errors import UsageError
-from fastdl.options import BY_KEY, OPTIONS, SETTINGS, Option
+from fastdl.options import BY_KEY, OPTIONS, SETTINGS, SPELLINGS, Option
 from fastdl.settings import Layer
 from fastdl.ui.table import table
 from fastdl.ui.text import columns, safe

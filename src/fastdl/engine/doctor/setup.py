@@ -7,12 +7,13 @@ import re
 import sys
 from collections.abc import Mapping
 
-from fastdl import config, home
+from fastdl import home
 from fastdl.core.hints import TYPE_CHECKING
 from fastdl.core.shown import mask
 from fastdl.engine.doctor.finding import INFO, OK, WRONG, Finding, of_error
 from fastdl.errors import UsageError
 from fastdl.io.proxy import parse_proxy
+from fastdl.options import SPELLINGS
 
 if TYPE_CHECKING:
     from fastdl.engine.doctor.finding import Tell
@@ -71,14 +72,14 @@ def _same(one: str, other: str) -> bool:
 
 def _variable(name: str, tell: Tell) -> None:
     key = name[len("FASTDL_") :].lower()
-    if name in _KNOWN or (name.isupper() and key in config.SPELLINGS):
+    if name in _KNOWN or (name.isupper() and key in SPELLINGS):
         return
-    if key in config.SPELLINGS and sys.platform != "win32":
+    if key in SPELLINGS and sys.platform != "win32":
         advice = f"Write it in capitals: FASTDL_{key.upper()}."
     else:
         from difflib import get_close_matches
 
-        close = get_close_matches(key, list(config.SPELLINGS), 1)
+        close = get_close_matches(key, list(SPELLINGS), 1)
         advice = f"Did you mean FASTDL_{close[0].upper()}?" if close else "Unset it."
     tell(Finding("config", WRONG, f"the variable {name} is not known and has no effect", advice))
 
