@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -69,6 +70,32 @@ def test_ci_takes_its_test_command_from_the_readme(tmp_path: Path) -> None:
     assert extract().returncode != 0
     others = [line.strip() for line in script().splitlines() if re.search("pytest(?!_cache)", line)]
     assert ["README.md" in line or "--last-failed" in line for line in others] == [True, True]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or shutil.which("bash") is None, reason="needs bash")
+@needs_clone
+@pytest.mark.parametrize(
+    ("failed", "again", "code"),
+    [(1, 0, 0), (3, 0, 0), (3, 1, 1), (4, 0, 1), (0, 5, 5)],
+    ids=["one", "three", "fails-again", "too-many", "none-known"],
+)
+def test_ci_asks_again_what_failed(failed: int, again: int, code: int, tmp_path: Path) -> None:
+    function = re.search(r"(?ms)^ask_again\(\) \{\n.*?^\}\n", script())
+    assert function
+    programs, cache = tmp_path / ".venv/bin", tmp_path / ".pytest_cache/v/cache"
+    programs.mkdir(parents=True)
+    cache.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    (programs / "pytest").write_text(f'#!/bin/sh\necho "$@" >told\nexit {again}\n')
+    (programs / "pytest").chmod(0o755)
+    names = [f"tests/test_a.py::test_{n}" for n in range(failed)]
+    (cache / "lastfailed").write_text(json.dumps(dict.fromkeys(names, True)))
+    whole = (
+        f"set -euo pipefail\nunsteady=\n{function[0]}false || {{ [ $? -eq 1 ] && ask_again; }}\necho $unsteady >&2\n"
+    )
+    done = subprocess.run(["bash", "-c", whole], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.split()) == (code, names if code == 0 else [])
+    assert (tmp_path / "told").exists() == (failed < 4)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no such bit")

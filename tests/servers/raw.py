@@ -384,6 +384,8 @@ class RawServer:
             if self.tls is not None:
                 # The handshake comes after: `close` must be able to break it.
                 connection.sock = self.tls.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
+                if self.stopping.is_set():  # and what `close` broke was the hull that is left of the socket
+                    return
                 connection.sock.do_handshake()
             self.handler(connection)
             if connection.open:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
+from typing import Any
 
 import pytest
 
@@ -95,4 +97,32 @@ def test_closing_breaks_a_handshake(certificates: Certificates) -> None:
     server = RawServer(Connection.hold, tls=certificates.context()).__enter__()
     with connect(server):  # and says nothing
         server.until(lambda: server.accepted == server.active == 1, 10)
+        server.close()
+
+
+def test_closing_breaks_a_handshake_that_is_about_to_begin(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket has gone over into TLS, and `close` knows the old one."""
+    gone_over, tried = threading.Event(), threading.Event()
+    context = certificates.context()
+    wrap, shutdown = context.wrap_socket, socket.socket.shutdown
+
+    def wrap_slowly(*words: Any, **named: Any) -> ssl.SSLSocket:
+        wrapped = wrap(*words, **named)
+        gone_over.set()
+        assert tried.wait(10)
+        return wrapped
+
+    def shut(sock: socket.socket, how: int) -> None:
+        try:
+            shutdown(sock, how)
+        finally:
+            tried.set()
+
+    monkeypatch.setattr(context, "wrap_socket", wrap_slowly)
+    server = RawServer(Connection.hold, tls=context).__enter__()
+    with connect(server):
+        assert gone_over.wait(10)
+        monkeypatch.setattr(socket.socket, "shutdown", shut)
         server.close()
