@@ -1,7 +1,7 @@
 """The lock of a list on disk: LOCK itself, and beside it LOCK.fastdl, where entries wait for the end of the run.
 
-LOCK is only ever replaced as a whole. What a run learns is appended to LOCK.fastdl (io/lock_side) as its files end, a
-line each, so a kill loses none of it: the next run reads both. An end that is torn off is not read.
+LOCK is only ever replaced as a whole (io/lock_main). What a run learns is appended to LOCK.fastdl (io/lock_side) as its
+files end, a line each, so a kill loses none of it: the next run reads both. An end that is torn off is not read.
 
 Lists may be long, so of an entry no more is kept in memory than where it stands; it is read again when it is wanted.
 """
@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
-import stat
-import sys
 from collections.abc import Iterable, Iterator
 
 from fastdl.core.hints import BinaryIO
@@ -29,14 +28,12 @@ from fastdl.core.lists.lock import (
 )
 from fastdl.core.lists.lock_index import LockIndex
 from fastdl.core.record import Record
-from fastdl.errors import BadName, DiskError, FastdlError, NoPermission, UsageError
-from fastdl.io import disk, files
-from fastdl.io.disk import disk_error
+from fastdl.errors import NoPermission, UsageError
+from fastdl.io import files
+from fastdl.io.lock_main import HINT, LockMain, unwritten
 from fastdl.io.lock_side import LockSide
 
-_DRAFT = ".fastdl.new"
 _MOST_ALIKE = 16  # entries of one URL, or of one name, that are looked at
-_HINT = "Choose another file with --lock."
 
 
 class Found(Record):
@@ -59,8 +56,7 @@ class LockFile:
         self.name = path
         self.path = files.long_path(os.path.realpath(path))
         self.frozen = looking
-        self._state = _state_of(self.path, path)
-        self._lock: BinaryIO | None = None  # LOCK
+        self._main = LockMain(self.path, path)
         self._side = LockSide(self.path, path)
         self.side_path = self._side.path
         self._index = LockIndex()
@@ -79,14 +75,10 @@ class LockFile:
         else:
             self._take_side()
         # After the side file is ours: the run before may just have replaced LOCK.
-        self._state = _state_of(self.path, self.name)
-        if self._state is not None:
-            self.frozen = self.frozen or not _is_writable(self.path, self._state)
-            try:
-                self._lock = open(self.path, "rb")  # noqa: SIM115
-            except OSError as error:
-                raise disk_error(error, "read the lock", self.name) from error
-            self._read_lock(self._lock)
+        self._main.open()
+        self.frozen = self.frozen or not self._main.is_writable
+        if self._main.file is not None:
+            self._read_lock(self._main.file)
         self._in_lock = len(self._index)
         if self._side.file is not None:
             self._read_side(self._side.file)
@@ -97,8 +89,8 @@ class LockFile:
         try:
             self._side.take()
         except OSError as error:
-            if self._state is None or error.errno not in _REFUSED:
-                raise self._unwritten(error) from error
+            if not self._main.exists or error.errno not in _REFUSED:
+                raise unwritten(error, self.name) from error
             self.frozen = True  # LOCK can be read: all is well as long as nothing changes
 
     def _read_lock(self, file: BinaryIO) -> None:
@@ -152,7 +144,7 @@ class LockFile:
 
     def entry(self, slot: int) -> Locked:
         """The entry of that number."""
-        file = self._lock if slot < self._in_lock else self._side.file
+        file = self._main.file if slot < self._in_lock else self._side.file
         assert file is not None
         file.seek(self._index.offset(slot))
         return parse_line(file.readline(), slot + 2)
@@ -205,16 +197,12 @@ class LockFile:
         try:
             self._side.append((header + line_of(entry)).encode())
         except OSError as error:
-            raise self._unwritten(error) from error
+            raise unwritten(error, self.name) from error
         return offset
 
     def take(self, entry: Locked, offset: int, place: int) -> None:
         """What was noted there has its name, and is the file of the list's number `place`."""
         self._index.add(entry.wanted, offset, place)
-
-    def _unwritten(self, error: OSError) -> DiskError:
-        worded = disk_error(error, "write the lock", self.name)
-        return type(worded)(worded.what, worded.why, _HINT)
 
     # --- the end -----------------------------------------------------------------------------------------
 
@@ -231,43 +219,15 @@ class LockFile:
             if max(chosen, default=-1) < self._in_lock:  # only the order differs, or something was to be dropped
                 self._side.remove()
                 return False
-            raise NoPermission(f"cannot write the lock {self.name}", "it is read-only", _HINT)
-        if changed and (chosen or self._state is not None):
-            self._replace(chosen)
+            raise NoPermission(f"cannot write the lock {self.name}", "it is read-only", HINT)
+        if changed and (chosen or self._main.exists):
+            self._main.replace(itertools.chain((HEADER,), (line_of(self.entry(slot)) for slot in chosen)))
         self._side.remove()
         return changed
 
-    def _replace(self, chosen: list[int]) -> None:
-        draft = self.path + _DRAFT
-        try:
-            files.remove(draft)
-            with os.fdopen(files.create(draft), "wb") as file:
-                if self._state is not None and sys.platform != "win32":
-                    os.fchmod(file.fileno(), stat.S_IMODE(self._state.st_mode))
-                file.write(HEADER.encode())
-                for slot in chosen:
-                    file.write(line_of(self.entry(slot)).encode())
-                file.flush()
-                disk.flush_data(file.fileno())
-            if self._state is not None and not _is_same(self._state, _state_of(self.path, self.name)):
-                why, hint = "another program changed it meanwhile", "Run the same command again."
-                raise DiskError(f"cannot write the lock {self.name}", why, hint)
-            if self._lock is not None:
-                self._lock.close()  # Windows replaces no open file
-            files.rename(draft, self.path, replace=self._state is not None, durable=True)
-            disk.flush_folder(os.path.dirname(self.path))
-        except FileExistsError:
-            raise DiskError(f"cannot write the lock {self.name}", "another program made it meanwhile", "") from None
-        except OSError as error:
-            raise self._unwritten(error) from error
-        finally:
-            with contextlib.suppress(OSError):
-                files.remove(draft)
-
     def close(self) -> None:
         """Let go of it. What was added and not brought into LOCK stays beside it for the next run."""
-        if self._lock is not None:
-            self._lock.close()
+        self._main.close()
         self._side.close()
 
 
@@ -277,37 +237,3 @@ _REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.EROFS})
 def _lines(file: BinaryIO) -> Iterator[bytes]:
     while line := file.readline(MOST_LINE + 2):
         yield line
-
-
-def _state_of(path: str, name: str) -> os.stat_result | None:
-    """None where there is no lock yet. Raises BadName, UsageError, DiskError for what can be none."""
-    try:
-        state = os.stat(path)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise _unusable(error, name) from error
-    if stat.S_ISDIR(state.st_mode):
-        raise BadName(f"the lock {name} is a folder", "", _HINT)
-    if not stat.S_ISREG(state.st_mode):
-        raise UsageError(f"the lock {name} is no ordinary file", "", _HINT)
-    return state
-
-
-def _unusable(error: OSError | ValueError, name: str) -> FastdlError:
-    if isinstance(error, OSError):
-        return disk_error(error, "read the lock", name)
-    return UsageError(f"the lock {name} cannot be used", "not a file name", _HINT)
-
-
-def _is_writable(path: str, state: os.stat_result) -> bool:
-    """Whoever takes the right to write away means it, though a rename would not ask."""
-    return bool(state.st_mode & 0o222) and os.access(path, os.W_OK)
-
-
-def _is_same(one: os.stat_result, other: os.stat_result | None) -> bool:
-    return other is not None and (one.st_ino, one.st_size, one.st_mtime_ns) == (
-        other.st_ino,
-        other.st_size,
-        other.st_mtime_ns,
-    )
