@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import release as steps
-from pack import facts
+from pack import facts, installs
 from pack.checks import scripts, tools, workflows
 from pages.blocks import needs_clone
 
@@ -210,6 +210,16 @@ def test_each_commit_of_main_is_tried_to_the_end() -> None:
     """A release asks for the run of its commit: a later push must not have ended it."""
     group = yaml.safe_load(text_of(CI))["concurrency"]["group"]
     assert group == "ci-${{ github.event_name == 'pull_request' && github.ref || github.sha }}"
+
+
+def test_ci_brings_a_python_for_the_oldest_dependencies() -> None:
+    """The runners' own is newer, and `packaging/ci` fails where there is none (pack.installs)."""
+    for told in jobs(CI).values():
+        if any(".ci/run" in step.get("run", "") for step in told["steps"]):
+            (given,) = (step["with"] for step in told["steps"] if "setup-python" in step.get("uses", ""))
+            first, last = given["python-version"].split("\n", 1)
+            assert first in installs.OLD_PYTHONS
+            assert last.strip() == "${{ matrix.python }}", "the last one is the default"
 
 
 def test_every_windows_package_is_installed_by_its_manager_before() -> None:
