@@ -238,6 +238,15 @@ def test_every_windows_package_is_installed_by_its_manager_before() -> None:
         assert line in script, line
 
 
+@pytest.mark.parametrize("name", [RELEASE, SMOKE])
+def test_what_tries_the_packages_finds_its_python(name: str) -> None:
+    """smoke.ps1 starts one, and not every image of a runner has it on PATH."""
+    for told in jobs(name).values():
+        listed = [step.get("uses", "") + step.get("run", "") for step in told["steps"]]
+        tried = next((number for number, text in enumerate(listed) if "smoke.ps1" in text), 0)
+        assert not tried or any("setup-python" in text for text in listed[:tried])
+
+
 def test_the_release_goes_out_with_no_cache_of_others() -> None:
     assert "cache" not in text_of(RELEASE).replace("No cache here", "")
     assert text_of(CI).count("cache: pip") == 4
