@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -12,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 EARLIEST = 315532800  # 1980-01-01, before which a zip knows no time
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|(com|lpt)[\d¹²³]) *(\.|$)")
 
 
 def tree(folder: Path) -> dict[str, Path]:
@@ -34,19 +37,32 @@ def write_zip(target: Path, files: Mapping[str, Path | bytes], epoch: int) -> No
 
 def read_zip(path: Path) -> dict[str, bytes]:
     """The files of a zip by name, without its folders. Raises ValueError for one that cannot be read to its end, or
-    that holds a name twice: which of the two is unpacked differs from tool to tool."""
+    that tools understand in different ways: a name that stands there twice, a link, bytes before or behind it."""
     found: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(path) as file:
             for entry in file.infolist():
-                if entry.filename in found:
-                    raise ValueError(f"{path.name}: cannot be read: {entry.filename} is in it twice")
+                wrong = "is in it twice" if entry.filename in found else _unlike_a_file(entry)
+                if wrong:
+                    raise ValueError(f"{path.name}: cannot be read: {entry.filename} {wrong}")
                 if not entry.is_dir():
                     found[entry.filename] = file.read(entry)
+        data = path.read_bytes()
+        if not data.startswith((b"PK\3\4", b"PK\5\6")) or data[-22:-18] != b"PK\5\6":
+            raise ValueError(f"{path.name}: cannot be read: there is something before or behind the zip")
     # RuntimeError is what an encrypted file gives, NotImplementedError a method or a version that Python has not.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"{path.name}: cannot be read: {error}") from error
     return found
+
+
+def _unlike_a_file(entry: zipfile.ZipInfo) -> str:
+    """Why an entry of a zip is neither a file nor a folder to unpack, if it is not."""
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "is a link"
+    if "\0" in entry.orig_filename:
+        return "has more behind its end"
+    return "leads out" if entry.is_dir() and climbs(entry.filename) else ""
 
 
 def read_tar(path: Path) -> dict[str, bytes]:
@@ -66,6 +82,18 @@ def read_tar(path: Path) -> dict[str, bytes]:
 def climbs(name: str) -> bool:
     """Whether the name of a file in an archive leads out of the folder that it is unpacked into, on any system."""
     return name.startswith("/") or ".." in name.split("/") or "\\" in name or ":" in name
+
+
+def fits(name: str) -> bool:
+    """Whether every system can unpack a file of this name as it is called."""
+    return not climbs(name) and all(
+        part.isprintable()
+        and not set(part) & set('<>"|?*')
+        and part == part.rstrip(". ")
+        and 0 < len(part.encode("utf-8", "surrogateescape")) <= 255
+        and not _DEVICE.match(part)
+        for part in name.split("/")
+    )
 
 
 def write_tar(target: Path, folder: Path, top: str, epoch: int) -> None:

@@ -19,6 +19,7 @@ from fastdl.engine.releases import read_release
 from fastdl.errors import IntegrityError
 from fastdl.io import lockfile, onedir
 from servers.attested import Attester
+from servers.files import FileApp, Reply
 from servers.raw import RawServer
 from servers.releases import API, NEW, Releases, archive_name
 from servers.run import Runner
@@ -169,6 +170,21 @@ def test_an_address_that_cannot_be_trusted(say: Said, monkeypatch: pytest.Monkey
     monkeypatch.setenv("FASTDL_RELEASES", url)
     code, _, err = say()
     assert code == 2 and err.count("\n") == 1
+
+
+def test_a_server_on_this_machine_leads_nobody_to_plain_http(say: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may speak plain HTTP itself. No other server may: a redirect from https to http is never followed."""
+    app = Releases(Attester())
+    app.release()
+    with RawServer(app.handle) as raw:
+        elsewhere = [("Location", f"http://example.org{API}"), ("Content-Length", "0")]
+        moved = FileApp(hook=lambda connection, request, reply: Reply(302, headers=elsewhere))
+        with RawServer(moved.handle) as first:
+            monkeypatch.setenv("FASTDL_RELEASES", first.url(API))
+            monkeypatch.setenv("FASTDL_CONNECT_TO", raw.url("").replace("http://", "example.org:80:"))
+            code, out, err = say("--check")
+    assert (code, out) == (5, "")
+    assert "led to plain HTTP" in err and err.count("\n") == 1
 
 
 def test_an_untrusted_certificate(server: Releases, say: Said, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,12 @@ def test_windows_refusals_have_the_same_leaves(winerror: int, leaf: type[DiskErr
     assert disk.disk_error(error, "write", "\\\\?\\C:\\name").what == "cannot write C:\\name"
 
 
+def test_a_drive_that_there_never_was_is_not_gone() -> None:
+    error = OSError(errno.ENOENT, "Der Pfad")
+    error.winerror = 3  # type: ignore[attr-defined,unused-ignore]
+    assert str(disk.disk_error(error, "create", "Q:\\x").why) == "there is no such folder or drive"
+
+
 def test_an_invalid_argument_is_a_bad_name_only_where_a_name_is_given() -> None:
     error = OSError(errno.EINVAL, "Invalid argument")
     assert type(disk.disk_error(error, "create", "a")) is BadName

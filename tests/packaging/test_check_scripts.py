@@ -38,6 +38,7 @@ jobs:
         "$ErrorActionPreference = 'Stop'\n",
         "./packaging/smoke.ps1 -Name x\n& 'C:\\a b\\x.exe' --version | Out-String\n",
         'if ($x -match "^a") {\n  throw "no: $x"\n} else { return }\n',
+        "try { a b'c'd e } finally { j }\n",
         'function F { param([string] $Name)\n try { Get-Item $Name } catch { Write-Error "$_" } }\n',
     ],
 )
@@ -49,18 +50,23 @@ def test_powershell_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("if ($x) {\n  y\n", 1),
+        ("if ($x) {\n  y\n", 2),
         ('Write-Host "a\n', 1),
         ("$a = 1\nforeach ($x of $y) { }\n", 2),
         ("$a = \n", 1),
         (")\n", 1),
+        ("foreach ($x in ) { }\n", 1),
+        ("| sort\n", 1),
+        ("try { 1 }\n$b = 2\n", 1),
+        ("$a = 1\nthrow the server does not answer'\n", 2),
+        ("switch ($x) {\n  a' { 1 }\n  'b' { 2 }\n}\n", 2),
+        ('Write-Output $x"\n', 1),
     ],
 )
 def test_broken_powershell_is_found(text: str, line: int) -> None:
     needs_libraries("tree_sitter", "tree_sitter_powershell")
     found = scripts.parse(text)
-    assert found
-    assert all("PowerShell cannot read this" in each for each in found)
+    assert f"line {line}: PowerShell cannot read this" in found
 
 
 def test_a_script_is_ascii_with_one_kind_of_line_end(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pack import archives, artifacts, chocolatey, facts, manifests, winget
-from pack.checks import built, chocolatey_package, scoop_manifest, winget_manifests
+from pack.checks import built, chocolatey_package, scoop_manifest, tools, winget_manifests
 from packs import EPOCH, INSIDE, PROGRAM, needs_libraries, needs_programs, release
 
 VERSION = facts.version()
@@ -334,11 +334,74 @@ def zipped(dist: Path, **other: bytes | None) -> None:
         ({"readme.txt": b""}, "readme.txt is not in the one folder"),
         ({"fastdl/../../evil.exe": b""}, "is not in the one folder"),
         ({"fastdl\\evil.exe": b""}, "is not in the one folder"),
+        ({"fastdl/aux.txt": b""}, "aux.txt is a name that not every system takes"),
+        ({"fastdl/notes.": b""}, "notes. is a name"),
+        ({"fastdl/notes ": b""}, "notes  is a name"),
+        ({"fastdl/a?b": b""}, "a.b is a name"),
+        ({"fastdl/./a": b""}, "fastdl/./a is a name"),
+        ({"fastdl//a": b""}, "fastdl//a is a name"),
+        ({"fastdl/a\u202eexe.txt": b""}, "is a name"),
+        ({"fastdl/a\x1b[2J": b""}, "is a name"),
+        ({f"fastdl/{'a' * 256}": b""}, "is a name"),
+        ({"fastdl/FASTDL.EXE/a": b"", "fastdl/Fastdl.exe": b""}, "Fastdl.exe is a file and a folder"),
     ],
 )
 def test_what_is_wrong_in_an_archive_is_found(dist: Path, other: dict[str, bytes | None], wanted: str) -> None:
     zipped(dist, **other)
     assert names(files(dist), wanted), files(dist)
+
+
+@pytest.mark.parametrize("name", [X64, NUPKG])
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (lambda data: b"#!/bin/sh\n" + data, "before or behind the zip"),
+        (lambda data: data + b"more", "before or behind the zip"),
+        (lambda data: data[:-2] + b"\4\0more", "before or behind the zip"),
+    ],
+)
+def test_a_zip_is_nothing_but_a_zip(dist: Path, name: str, change: Change, wanted: str) -> None:
+    breaks(dist / name, change)
+    found = files(dist) if name == X64 else choco(dist)
+    assert names(found, wanted), found
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "wanted"),
+    [
+        ("fastdl/link", 0o120777, "link is a link"),
+        ("fastdl/../../folder/", 0o40755, "leads out"),
+        ("fastdl/a\0.exe", 0o100644, "has more behind its end"),
+    ],
+)
+def test_a_zip_holds_files_and_folders_alone(dist: Path, name: str, mode: int, wanted: str) -> None:
+    entry = zipfile.ZipInfo(name.replace("\0", "@"))
+    entry.external_attr = mode << 16
+    with zipfile.ZipFile(dist / X64, "a") as file:
+        file.writestr(entry, b"")
+    (dist / X64).write_bytes((dist / X64).read_bytes().replace(b"fastdl/a@", b"fastdl/a\0"))
+    assert names(files(dist), wanted), files(dist)
+
+
+@pytest.mark.parametrize("name", ["stray.txt", "scoop/other.json", "chocolatey/fastdl.nuspec"])
+def test_what_is_none_of_the_manifests_is_found(dist: Path, name: str) -> None:
+    path = dist / manifests.MANIFESTS / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"{}")
+    assert files(dist) == [f"manifests/{name}: belongs to no store"]
+
+
+def test_a_complaint_is_one_short_line_that_moves_no_terminal(dist: Path) -> None:
+    breaks(dist / WINGET / LOCALE, swap("so a mirror", "so no mirror"))
+    assert [len(line) < 300 for line in winget_s(dist)] == [True]
+    assert names(winget_s(dist), "so no mirror.*so a mirror")
+    zipped(dist, **{"fastdl/a\x1b[2Jb": b""})
+    repacked(dist, part(NUSPEC, swap("so a mirror", "so no mirror")))
+    repacked(dist, part(NUSPEC, swap("<id>fastdl</id>", "")))
+    found = [tools.printable(line) for line in [*files(dist), *choco(dist)]]
+    assert all(line.isprintable() and len(line) < 400 for line in found), found
+    assert names(found, r"a\?\[2Jb is a name")
+    assert names(found, "line 3: .*Expected is one of")
 
 
 def test_an_archive_that_is_too_large_is_found(dist: Path, monkeypatch: pytest.MonkeyPatch) -> None:

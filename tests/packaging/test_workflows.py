@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import release as steps
-from pack import facts
+from pack import facts, installs
 from pack.checks import scripts, tools, workflows
 from pages.blocks import needs_clone
 
@@ -212,6 +212,16 @@ def test_each_commit_of_main_is_tried_to_the_end() -> None:
     assert group == "ci-${{ github.event_name == 'pull_request' && github.ref || github.sha }}"
 
 
+def test_ci_brings_a_python_for_the_oldest_dependencies() -> None:
+    """The runners' own is newer, and `packaging/ci` fails where there is none (pack.installs)."""
+    for told in jobs(CI).values():
+        if any(".ci/run" in step.get("run", "") for step in told["steps"]):
+            (given,) = (step["with"] for step in told["steps"] if "setup-python" in step.get("uses", ""))
+            first, last = given["python-version"].split("\n", 1)
+            assert first in installs.OLD_PYTHONS
+            assert last.strip() == "${{ matrix.python }}", "the last one is the default"
+
+
 def test_every_windows_package_is_installed_by_its_manager_before() -> None:
     matrix = jobs(RELEASE)["smoke"]["strategy"]["matrix"]
     assert matrix["manager"] == ["winget", "choco", "scoop"]
@@ -226,6 +236,15 @@ def test_every_windows_package_is_installed_by_its_manager_before() -> None:
         "@('--manifest', (Join-Path $folder 'winget'))",  # to remove it: its identity is in no source
     ):
         assert line in script, line
+
+
+@pytest.mark.parametrize("name", [RELEASE, SMOKE])
+def test_what_tries_the_packages_finds_its_python(name: str) -> None:
+    """smoke.ps1 starts one, and not every image of a runner has it on PATH."""
+    for told in jobs(name).values():
+        listed = [step.get("uses", "") + step.get("run", "") for step in told["steps"]]
+        tried = next((number for number, text in enumerate(listed) if "smoke.ps1" in text), 0)
+        assert not tried or any("setup-python" in text for text in listed[:tried])
 
 
 def test_the_release_goes_out_with_no_cache_of_others() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import struct
 import subprocess
 import time
@@ -99,8 +100,9 @@ class Windows:
             stderr=subprocess.PIPE,
         )
 
-    def at_console(self, *args: str, width: int = 100) -> tuple[int, Console]:
-        """Runs it in a console of its own; its exit code, and what stood in the console."""
+    def at_console(self, *args: str, width: int = 100, stop_at: str = "") -> tuple[int, Console]:
+        """Runs it in a console of its own; its exit code, and what stood in the console. Where that says `stop_at`,
+        somebody presses Ctrl-C."""
         import fcntl  # neither is there on Windows, where nothing of this runs
         import termios
 
@@ -124,6 +126,9 @@ class Windows:
                 if select.select([near], [], [], 0.0 if ended else 0.1)[0]:
                     if not console.take(near):
                         break
+                    if stop_at and any(stop_at in line for line in console.lines):
+                        process.send_signal(signal.SIGINT)  # which wine hands on as a console's Ctrl-C
+                        stop_at = ""
                 elif ended:
                     break
         finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pack import artifacts, chocolatey, facts, manifests, scoop, winget
-from pack.checks import built, chocolatey_package, scoop_manifest, scripts, winget_manifests, workflows
+from pack.checks import built, chocolatey_package, scoop_manifest, scripts, tools, winget_manifests, workflows
 from pack.checks.tools import Missing
 
 __all__ = ["complaints"]
@@ -32,4 +32,4 @@ def complaints(dist: Path) -> list[str]:
             found += check()
         except Missing as missing:
             found.append(str(missing))
-    return found
+    return [tools.printable(line) for line in found]

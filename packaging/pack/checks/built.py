@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pack import archives, artifacts, chocolatey, facts
+from pack import archives, artifacts, chocolatey, facts, manifests, scoop
 from pack.checks import tools
 
 MOST_ZIP = 30 * 1024 * 1024  # bytes
@@ -31,7 +31,7 @@ def check(dist: Path, version: str) -> list[str]:
                 if entire:
                     found += bill(dist / artifacts.sbom_name(path.name), path, version)
     if dist.is_dir():
-        found += versions(dist, version)
+        found += [*versions(dist, version), *strays(dist)]
     if entire:
         found += sums(dist)
     return found
@@ -59,9 +59,12 @@ def archive(path: Path, entire: bool) -> list[str]:
     if entire and not any(name.startswith(f"{facts.NAME}/{facts.parts()}/") for name in names):
         found.append(f"there is no {facts.NAME}/{facts.parts()}")
     found += [f"{name} is not in the one folder {facts.NAME}" for name in names if not _is_inside(name)]
+    found += [f"{name} is a name that not every system takes" for name in names if not archives.fits(name)]
     if path.suffix == ".zip":
         alike = Counter(name.lower() for name in names)
+        folders = {str(folder).lower() for name in names for folder in PurePosixPath(name).parents}
         found += [f"{name} is one file with another on Windows" for name in names if alike[name.lower()] > 1]
+        found += [f"{name} is a file and a folder" for name in names if name.lower() in folders]
     if path.suffix == ".zip" and path.stat().st_size > MOST_ZIP:
         found.append(f"is {path.stat().st_size / (1 << 20):.1f} MiB, more than {MOST_ZIP >> 20}")
     return [f"{path.name}: {line}" for line in found]
@@ -126,6 +129,18 @@ def versions(dist: Path, version: str) -> list[str]:
     own = re.compile(rf"(?<!\d)(?<!\d\.)({'|'.join(map(re.escape, spelled))})(?![\d]|\.\d|[.-]?(?:a|b|rc|dev)\d)")
     other = [path.name for path in artifacts.released(dist) if not own.search(path.name)]
     return [f"{name}: does not belong to {version}" for name in other]
+
+
+def strays(dist: Path) -> list[str]:
+    """Files among the manifests that no store takes. Of winget's own folder its check says so."""
+    folder = dist / manifests.MANIFESTS
+    taken = (folder / manifests.SCOOP / scoop.FILE, folder / manifests.WINGET)
+    there = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [
+        f"{path.relative_to(dist).as_posix()}: belongs to no store"
+        for path in there
+        if not {path, path.parent} & set(taken)
+    ]
 
 
 def sums(dist: Path) -> list[str]:

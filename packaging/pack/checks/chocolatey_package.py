@@ -61,8 +61,9 @@ def _nuspec(data: bytes | None, version: str) -> list[str]:
         xmllint = tools.program("xmllint", "apt-get install libxml2-utils")
         code, said = tools.run([xmllint, "--noout", "--nonet", "--schema", XSD, path])
     if code:
-        lines = (line.replace(f"{path}:", "line ", 1) for line in said.splitlines())
-        return [*found, *(f"{chocolatey.NUSPEC}: {line}" for line in lines if "fails to validate" not in line)]
+        plain = said.replace(f"{path}:", "line ").replace(f"{{{chocolatey.NAMESPACE}}}", "")
+        lines = [tools.short(line) for line in plain.splitlines() if "fails to validate" not in line]
+        return [*found, *(f"{chocolatey.NUSPEC}: {line}" for line in lines)]
     metadata = next(iter(ElementTree.fromstring(data)))
     told = {element.tag.rpartition("}")[2]: element.text or "" for element in metadata}
     wanted = {"id": facts.NAME, "version": chocolatey.package_version(version)}

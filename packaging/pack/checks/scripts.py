@@ -11,6 +11,9 @@ from pack.checks import tools
 
 SHELLS = ("pwsh", "powershell")
 _EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
+_AFTER_TRY = {"catch_clauses", "finally_clause"}
+_WORDS = ("generic_token", "command_name", "switch_clause_condition")
+_TEXT = re.compile(r"`.|'[^']*'|\"(`.|[^\"`])*\"", re.DOTALL)
 _RELATIVE = re.compile(r"(?m)^(\s*)\./")  # the grammar knows commands in this folder with a backslash alone
 
 
@@ -73,15 +76,19 @@ def parse(text: str) -> list[str]:
     language = tree_sitter.Language(tools.library("tree_sitter_powershell").language())
     readable = _RELATIVE.sub(r"\1.\\", text)
     tree = tree_sitter.Parser(language).parse(readable.encode())
-    if not tree.root_node.has_error:
-        return []
     return [f"line {line}: PowerShell cannot read this" for line in sorted(set(_errors(tree.root_node)))]
 
 
 def _errors(node: Any) -> Iterator[int]:
-    if node.is_error or node.is_missing:
+    """The lines of what the grammar cannot read, and of what it reads though PowerShell does not."""
+    alone = node.type == "try_statement" and not _AFTER_TRY & {child.type for child in node.children}
+    if node.is_error or node.is_missing or alone or (node.type in _WORDS and not _is_word(node.text.decode())):
         yield node.start_point[0] + 1
         return
     for child in node.children:
-        if child.has_error:
-            yield from _errors(child)
+        yield from _errors(child)
+
+
+def _is_word(text: str) -> bool:
+    """Whether it is more than nothing, and no text begins in it that does not end there."""
+    return bool(text) and not set(_TEXT.sub("", text)) & {"'", '"'}

@@ -16,6 +16,7 @@ from pack import facts
 
 SCHEMAS = facts.ROOT / "packaging/schemas"
 INSTALL = "pip install -r packaging/check.txt"
+AROUND = 60  # characters of a long line that are shown from the first wrong one on
 MOST = 300  # characters of what a tool says about one thing: some repeat the whole value
 
 LIBRARIES = ("jsonschema", "yaml", "yamllint", "cyclonedx.validation.json", "tree_sitter", "tree_sitter_powershell")
@@ -81,6 +82,11 @@ def short(said: object) -> str:
     return line if len(line) <= MOST else f"{line[:MOST]}..."
 
 
+def printable(line: str) -> str:
+    """A line without signs that a terminal obeys: names in an archive are whoever's."""
+    return "".join(char if char.isprintable() else "?" for char in line)
+
+
 def load_yaml(text: str) -> Any:
     """What a text says as YAML. Raises ValueError for one that is none, and Missing."""
     yaml = library("yaml")
@@ -127,6 +133,16 @@ def same(name: str, data: bytes, wanted: bytes) -> list[str]:
     pairs = zip_longest(*(text.decode("utf-8", "replace").split("\n") for text in (data, wanted)))
     for number, (line, right) in enumerate(pairs, 1):
         if line != right:
-            told = "nothing" if line is None else repr(line)
-            return [f"{name}: line {number} is {told}, and 'python packaging manifests' writes {right or 'nothing'!r}"]
+            told, wished = _shown(line or "", right or "")
+            said = "nothing" if line is None else repr(told)
+            return [f"{name}: line {number} is {said}, and 'python packaging manifests' writes {wished or 'nothing'!r}"]
     return []
+
+
+def _shown(line: str, other: str) -> tuple[str, str]:
+    """Two lines that differ; of long ones what stands around the first difference."""
+    if max(len(line), len(other)) <= 2 * AROUND:
+        return line, other
+    first = next((at for at, pair in enumerate(zip_longest(line, other)) if pair[0] != pair[1]), 0)
+    part = slice(max(0, first - AROUND // 2), first + AROUND)
+    return f"...{line[part]}...", f"...{other[part]}..."

@@ -246,11 +246,14 @@ def _own(settings: Settings, folder: str, most: int) -> Settings:
 
 
 def _run(settings: Settings, url: str, observer: Observer | None = None) -> None:
-    """One download. Raises its error."""
+    """One download. Raises its error, and IntegrityError where it came from a place that is not safe."""
     (result,) = batch.run(settings, [url], observer or _unwatched)
     if result.error is not None:
         result.error.hint = next((hint for kind, hint in _ADVICE if isinstance(result.error, kind)), result.error.hint)
         raise result.error
+    if not _is_safe(result.final_url or url):  # a redirect of a server on this machine: no other may lead there
+        what = f"what {parse_url(url).netloc} gives cannot be checked"
+        raise IntegrityError(what, "it led to plain HTTP, where it can be altered", "Nothing was replaced.")
 
 
 def _unwatched(event: Event) -> None:

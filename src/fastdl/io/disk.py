@@ -59,7 +59,7 @@ _WHY_WINDOWS: dict[int, tuple[type[DiskError], str]] = {
     206: (BadName, "the name is too long for the file system"),  # ERROR_FILENAME_EXCED_RANGE
     267: (BadName, "a part of the path is not a folder"),  # ERROR_DIRECTORY
     2: (DiskError, "the folder or the file is gone"),  # ERROR_FILE_NOT_FOUND
-    3: (DiskError, "the folder or the file is gone"),  # ERROR_PATH_NOT_FOUND
+    3: (DiskError, "there is no such folder or drive"),  # ERROR_PATH_NOT_FOUND
     21: (DiskError, "the device is not ready"),  # ERROR_NOT_READY
     23: (DiskError, "the device reports an input/output error"),  # ERROR_CRC
     1117: (DiskError, "the device reports an input/output error"),  # ERROR_IO_DEVICE

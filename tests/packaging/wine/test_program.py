@@ -134,6 +134,21 @@ def test_progress_in_a_console(windows: Windows, serve: Serve) -> None:
     assert (windows.cwd / "Gr\u00f6\u00dfe.bin").read_bytes() == app.bytes()
 
 
+def test_ctrl_c_in_a_console(windows: Windows, serve: Serve) -> None:
+    app = FileApp(size=12_000_000, rate=300_000)
+    server = serve(app)
+    windows.env["NO_COLOR"] = "1"
+    code, console = windows.at_console("get", "-x", "1", server.url(), width=180, stop_at="5%")
+    assert code == 130, console.lines
+    assert any("interrupted" in line for line in console.lines), console.lines
+    assert {path.name for path in windows.cwd.iterdir()} == {"file.bin.fastdl", "file.bin.fastdl.journal"}
+    app.rate = None
+    sent = server.body_sent
+    assert windows.get(server.url()).code == 0
+    assert (windows.cwd / "file.bin").read_bytes() == app.bytes()
+    assert server.body_sent - sent < app.size
+
+
 def test_extraction(windows: Windows, serve: Serve) -> None:
     packed = zst(tar(entry("tool/readme.txt", b"hello")))
     url = serve(FileApp(size=len(packed), data=packed)).url("/tool.tar.zst")
