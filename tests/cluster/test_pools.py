@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -18,6 +24,21 @@ from fastdl.listing import File
 from fastdl.settings import Settings
 from servers.clusters import Crowd
 from servers.raw import Serve
+from servers.run import environment
+
+LIMIT = 30.0  # seconds until a server sees nobody any more
+OWNER = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+import fastdl
+
+executor = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(sys.argv[1]))
+for future in [executor.submit(pow, 2, 2) for _ in range(20)]:
+    future.result()
+executor.submit(pow, 2, 2)
+print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+fastdl.download_many(sys.argv[3:], executor, dir=sys.argv[2])
+"""
 
 
 class Inline(Executor):
@@ -127,19 +148,50 @@ def test_a_url_that_is_given_twice_is_fetched_once(serve: Serve, tmp_path: Path)
     assert server.body_sent == 50_000
 
 
-def test_leaving_early_ends_what_runs(serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("inline", "lazy")])
+def test_leaving_early_ends_what_runs(kind: str, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     crowd = Crowd(rate=200_000)
     server = serve(crowd.handle)  # type: ignore[arg-type]
-    settings = Settings(dir=str(tmp_path), history=False)
-    urls = [server.url(f"/{Crowd.name(n, 100 if n == 0 else 50_000_000)}") for n in range(6)]
-    with ThreadPoolExecutor(3) as executor:
+    folder = tmp_path / "out"
+    settings = Settings(dir=str(folder), history=False)
+    urls = [server.url(f"/{Crowd.name(n, 100 if n == 0 else 8_000_000)}") for n in range(9)]
+    with _executor(kind) as executor:
         found = spread.each([File(url, settings) for url in urls], settings, executor, lambda event: None)
         job, result = next(found)
         assert (job, result.error) == (0, None)
         found.close()  # type: ignore[attr-defined]
-    assert server.body_sent < 50_000_000
-    assert Crowd.right(tmp_path, [Crowd.name(0, 100)]) == []
-    assert not any(path.name == Crowd.name(1, 50_000_000) for path in tmp_path.iterdir())
+        server.until(lambda: not server.connected, LIMIT)
+    assert Crowd.right(folder, [Crowd.name(0, 100)]) == []
+    assert not any(path.name == Crowd.name(n, 8_000_000) for n in range(1, 9) for path in folder.iterdir())
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind in ("spawn", "fork")])
+def test_processes_whose_owner_was_killed_end_what_they_had_begun(kind: str, serve: Serve, tmp_path: Path) -> None:
+    crowd = Crowd(rate=200_000)
+    server = serve(crowd.handle)  # type: ignore[arg-type]
+    names = [Crowd.name(n, 8_000_000) for n in range(2)]
+    begun = server.alarm(500_000)
+    words = [sys.executable, "-c", OWNER, kind, str(tmp_path / "out"), *(server.url(f"/{name}") for name in names)]
+    owner = subprocess.Popen(words, env=environment(tmp_path / "home"), stdout=subprocess.PIPE, text=True)
+    with owner:
+        assert owner.stdout is not None
+        workers = [int(pid) for pid in owner.stdout.readline().split()]
+        try:
+            assert begun.wait(LIMIT) and len(workers) == 2
+            owner.kill()
+            server.until(lambda: not server.connected, LIMIT)
+        finally:
+            owner.kill()
+            for pid in workers:  # a pool's processes wait for work for ever
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGTERM)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        name + end for name in names for end in (".fastdl", ".fastdl.journal")
+    )
 
 
 def _die(*args: Any, **named: Any) -> None:

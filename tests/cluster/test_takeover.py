@@ -109,6 +109,29 @@ def test_a_worker_leaves_in_order(many: Cluster, listed: Listed) -> None:
     assert listed.most <= 8
 
 
+def test_workers_that_are_busy_with_other_work_are_not_blamed(many: Cluster, fastdl: Runner, serve: Serve) -> None:
+    from distributed import Client
+    from distributed import Event as Sign
+
+    def occupied(over: str) -> None:
+        Sign(over).wait()
+
+    names = [Crowd.name(n, 1000) for n in range(20)]
+    listed = Listed(fastdl, serve, None, names)
+    with Client(many.address, set_as_default=False) as client:
+        workers = sorted(client.nthreads())[1:]
+        tasks = [client.submit(occupied, "over", workers=[each], pure=False) for each in workers]
+        wait_for(lambda: sum(len(keys) for keys in client.processing().values()) == len(tasks), 30)
+        try:
+            result = listed.end(listed.begin(many))
+        finally:
+            Sign("over", client=client).set()
+            client.gather(tasks)
+            Sign("over", client=client).clear()
+    assert result.code == 0 and Crowd.right(fastdl.cwd / "out", names) == []
+    assert "gets no files" not in result.err
+
+
 def test_the_scheduler_dies_and_the_same_command_goes_on(many: Cluster, listed: Listed, tmp_path: Path) -> None:
     with Cluster(tmp_path / "first", tmp_path / "workers", 2) as first:
         process = listed.begun(first)

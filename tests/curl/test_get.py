@@ -97,6 +97,7 @@ def test_the_same_request_as_curls(style: str, fastdl: Runner, server: RawServer
         "-u me:pass -H 'Authorization: Bearer own'",
         "--oauth2-bearer t0ken",
         "-H 'X-Empty;' -H 'X-Gone:' -H 'accept: a/b' -H 'ACCEPT-Language: de' -HX-Glued:1",
+        "-H 'Referer;' -H 'X-A: 1'",
         "-H 'X-Twice: 1' -H 'X-Twice: 2' -H 'User-Agent:'",
         "-H 'Host: virtual.example.org'",
         "-X GET -H $'X-Quote: it\\'s \\u00e9 \\xe9 \"b\"'",

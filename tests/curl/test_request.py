@@ -40,6 +40,7 @@ def one(arguments: str, url: str = URL) -> Request:
          {"user_agent": "me/1", "referer": "http://r/", "user": "me:pass"}),
         ("-A me/1 -H 'user-agent: browser' -H 'Referer: http://r/'", {"user_agent": "browser", "referer": "http://r/"}),
         ("-A me/1 -H 'User-Agent:'", {"user_agent": ""}),
+        ("-H 'Referer;'", {"header": ["Referer;"]}),
         ("--oauth2-bearer t0k", {"header": ["Authorization: Bearer t0k"]}),
         ("-k4 --connect-timeout 3 --max-time 60 -m 70",
          {"insecure": True, "ipv4": True, "connect_timeout": "3", "max_time": "70"}),
@@ -134,6 +135,7 @@ def test_each_command_has_its_own_headers() -> None:
         ("-i", "--include is left out"),
         ("--max-redirs 3", "--max-redirs is left out"),
         ("--tlsv1.3", "--tlsv1.3 is left out"),
+        ("-u me:pass --digest", "--digest is left out: the login goes as basic first"),
     ],
 )
 def test_what_is_left_out_is_told(arguments: str, told: str) -> None:

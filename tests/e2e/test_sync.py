@@ -79,6 +79,32 @@ def test_an_unchanged_list_costs_no_body(fastdl: Runner, serve: Serve, option: s
     assert all(told["path"] and told["size"] for told in again.result.json)
 
 
+@pytest.mark.parametrize(
+    ("validators", "option"),
+    [({"last_modified": None}, "--remote-time"), ({"etag": None}, "--no-remote-time"), ({"last_modified": None}, "-N")],
+)
+def test_an_unchanged_file_is_known_where_the_server_knows_no_conditions(
+    fastdl: Runner, serve: Serve, option: str, validators: dict[str, Any]
+) -> None:
+    files = apps(6, conditional=False, **validators) | {
+        "/large.bin": FileApp(700_000, 77, conditional=False, **validators)
+    }
+    synced = Synced(fastdl, serve, files)
+    assert synced.run(option).result.code == 0
+    again = synced.run(option)
+    assert again.result.code == 0, again.result.err
+    assert again.statuses.total() == 7 and 304 not in again.statuses
+    synced.have_all()
+    synced.path("003.bin").write_bytes(b"x" * files["/003.bin"].size)
+    files["/large.bin"].change()
+    files["/large.bin"].last_modified = files["/large.bin"].last_modified and _LATER
+    last = synced.run(option)
+    replaced = 0 if option == "-N" else 7
+    assert last.codes == {f"{at:03}.bin": replaced if at == 3 else 0 for at in range(6)} | {"large.bin": replaced}
+    if option == "-N":
+        synced.have_all()
+
+
 def test_connections_are_kept_while_nothing_has_changed(fastdl: Runner, serve: Serve) -> None:
     synced = Synced(fastdl, serve, apps(40))
     synced.run()

@@ -82,6 +82,7 @@ class FileApp:
     etag: str | None = '"v1"'
     last_modified: str | None = OLD_DATE
     ranges: bool = True
+    conditional: bool = True  # If-None-Match and If-Modified-Since mean something to it
     rate: float | None = None
     head_delay: float = 0.0
     most: int | None = None
@@ -129,7 +130,7 @@ class FileApp:
             reply.add(name, value)
         if request.method not in ("GET", "HEAD"):
             return self.short(405)
-        if self._unchanged(request):
+        if self.conditional and self._unchanged(request):
             reply.status, reply.end = 304, 0
             return reply
         if self.ranges:

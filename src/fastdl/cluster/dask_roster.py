@@ -169,8 +169,9 @@ class Roster:
             await self._queues.drop(self._queues.down(number))
 
     async def dismiss(self) -> None:
-        """Release all lanes."""
+        """Release all lanes. One that a busy worker has not begun is no failure of that worker."""
         self._wake = None
+        self._lanes.clear()
         for number in list(self._futures):
             await self._release(number)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 
 from fastdl.cluster import process
 from fastdl.cluster.parcel import Packer, Sealed
+from fastdl.cluster.recall import Recall
 from fastdl.cluster.turns import Turns
 from fastdl.core.hints import Any
 from fastdl.core.plain import replace
@@ -62,16 +63,16 @@ def _by_threads(
     def submit(job: int, file: File) -> Future[Any]:
         return executor.submit(process.fetched, session, file, settings, observer, job, running)
 
-    try:
-        for job, file, future in _spread(files, submit, AHEAD * workers_of(executor), stopped):
+    def call_off(_: list[Future[Any]]) -> None:
+        running.stop(Interrupted("interrupted"))
+
+    most = AHEAD * workers_of(executor)
+    with contextlib.closing(session), contextlib.closing(_spread(files, submit, most, stopped, call_off)) as done:
+        for job, file, future in done:
             try:
                 yield job, future.result()
             except CancelledError:
                 yield job, _lost(job, file.url, ClusterLost("the executor was shut down", "", _AGAIN), observer)
-    finally:
-        running.stop(Interrupted("interrupted"))
-        running.wait(PARTING)
-        session.close()
 
 
 def _by_others(
@@ -81,13 +82,17 @@ def _by_others(
     workers = workers_of(executor)
     # They know nothing of each other. Where there are more of them than connections, only as many are given work.
     alone = workers > settings.per_host
-    shared = Sealed((uuid.uuid4().hex, _share(packer.settings, workers)))
+    run = uuid.uuid4().hex
+    recall = Recall(run)
+    shared = Sealed((run, _share(packer.settings, workers), recall.path))
 
     def submit(job: int, file: File) -> Future[Any]:
         return executor.submit(process.run_one, shared, job, Sealed(packer.pack(job, file)), alone=alone)
 
-    for job, file, future in _spread(files, submit, settings.per_host if alone else AHEAD * workers, stopped):
-        yield job, _replayed(future, job, file.url, lambda event: observer(packer.unpack(event)))
+    most = settings.per_host if alone else AHEAD * workers
+    with contextlib.closing(_spread(files, submit, most, stopped, recall.call)) as done:
+        for job, file, future in done:
+            yield job, _replayed(future, job, file.url, lambda event: observer(packer.unpack(event)))
 
 
 def _share(settings: Settings, workers: int) -> Settings:
@@ -97,9 +102,15 @@ def _share(settings: Settings, workers: int) -> Settings:
     return replace(settings, per_host=max(1, settings.per_host // workers), limit_rate=share)
 
 
-def _spread(files: Iterable[File], submit: Submit, most: int, stopped: Callable[[], bool]) -> Iterator[Done]:
+def _spread(
+    files: Iterable[File],
+    submit: Submit,
+    most: int,
+    stopped: Callable[[], bool],
+    call_off: Callable[[list[Future[Any]]], None],
+) -> Generator[Done, None, None]:
     """Hand files out, at most so many at once, and give back what has ended. What was not begun is cancelled when the
-    caller has had enough. Raises ClusterLost where the executor takes no more."""
+    caller has had enough, and the rest called off. Raises ClusterLost where the executor takes no more."""
     turns = Turns(files)
     out: dict[Future[Any], tuple[int, File]] = {}
     refused: Exception | None = None
@@ -125,8 +136,10 @@ def _spread(files: Iterable[File], submit: Submit, most: int, stopped: Callable[
         if refused is not None:
             raise ClusterLost("the executor takes no more files", _words(refused), _AGAIN)
     finally:
-        for future in out:
-            future.cancel()
+        running = [future for future in out if not future.cancel()]
+        if running:
+            call_off(running)
+            wait(running, PARTING)
 
 
 def _replayed(future: Future[Any], job: int, url: str, observer: Observer) -> Result:

@@ -12,6 +12,7 @@ import time
 
 from fastdl.batch import of_list
 from fastdl.cluster.parcel import Sealed
+from fastdl.cluster.recall import Listener
 from fastdl.engine.download import Download
 from fastdl.engine.first import Desk
 from fastdl.errors import FastdlError, Interrupted
@@ -29,35 +30,29 @@ class Running:
     """The downloads that are running, to stop them. Thread-safe."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._downloads: set[Download] = set()
         self._stopped: FastdlError | None = None
 
     def run(self, download: Download) -> Result:
         """Run it, unless all was stopped."""
-        with self._changed:
+        with self._lock:
             self._downloads.add(download)
             if self._stopped is not None:
                 download.stop(self._stopped)
         try:
             return download.run()
         finally:
-            with self._changed:
+            with self._lock:
                 self._downloads.discard(download)
-                self._changed.notify_all()
 
     def stop(self, error: FastdlError) -> None:
         """End all soon, with `error`, and those that are begun later."""
-        with self._changed:
+        with self._lock:
             self._stopped = self._stopped or error
             downloads = list(self._downloads)
         for download in downloads:
             download.stop(error)
-
-    def wait(self, seconds: float) -> None:
-        """Until none is running, or so long."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._downloads, seconds)
 
 
 def fetched(session: Session, file: File, settings: Settings, observer: Observer, job: int, running: Running) -> Result:
@@ -92,9 +87,8 @@ class _Kept:
         self._since = 0.0
         self._timer: threading.Timer | None = None
 
-    def take(self, shared: Sealed) -> tuple[Session, Settings]:
+    def take(self, run: str, settings: Settings) -> tuple[Session, Settings]:
         """The session of a run, for one file. Raises UsageError."""
-        run, settings = shared.open()
         with self._lock:
             if self._session is not None and self._run != run and not self._users:
                 self._close()
@@ -161,8 +155,10 @@ def run_one(shared: Sealed, job: int, sealed: Sealed, *, alone: bool) -> Sealed:
     `alone`: other processes are waiting for the connection, so none is kept.
 
     Raises UsageError where the run's settings cannot work."""
-    session, settings = _kept.take(shared)
+    run, settings, recall = shared.open()
+    session, settings = _kept.take(run, settings)
     told: list[Event] = []
+    running = Running()
 
     def observer(event: Event) -> None:
         if not isinstance(event, Progressed):  # when it comes it is over
@@ -170,7 +166,8 @@ def run_one(shared: Sealed, job: int, sealed: Sealed, *, alone: bool) -> Sealed:
 
     try:
         file: File = sealed.open()
-        fetched(session, file, settings, observer, job, Running())
+        with Listener(recall, lambda: running.stop(Interrupted("interrupted"))):
+            fetched(session, file, settings, observer, job, running)
         if alone:
             session.pool.drop_idle(FAREWELL)
     except KeyboardInterrupt:

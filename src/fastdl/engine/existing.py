@@ -61,6 +61,16 @@ class Before:
         there = target.stat_of(self.path)
         return (("If-Modified-Since", formatdate(there.st_mtime, usegmt=True)),) if there is not None else ()
 
+    def is_still(self, found: Validators, size: int | None) -> bool:
+        """Whether the server says of its file what it said when this one came: it has sent it all the same, since it
+        knows no conditions."""
+        there = target.stat_of(self.path) if self.path is not None else None
+        if there is None or size not in (None, there.st_size):
+            return False
+        if self.etag is not None:
+            return self.etag == found.etag
+        return self.modified is not None and self.modified == found.last_modified
+
 
 def before(settings: Settings, path: str | None, noted: Sequence[Kept]) -> Before:
     """What is known of the file at `path`; where that is None, of one that has got its name from the server, in the
@@ -175,7 +185,7 @@ class Existing:
     def not_modified(self) -> None:
         """The server answered 304 to the conditions. Raises target.AlreadyThere."""
         assert self._before.path is not None
-        why = "the server's file is not newer" if self._settings.newer else "it has not changed on the server"
+        why = "the server's file is not newer" if self._settings.newer else target.UNCHANGED
         raise target.AlreadyThere(self._before.path, why)
 
     # --- by the first usable head ------------------------------------------------------------------------
@@ -225,6 +235,7 @@ class Existing:
             self._digest_for(path),
             _remote(size, found),
             before.etag,
+            before.is_still(found, size),
             lambda: self._same_start(path, answer.channel),
             self._proof.hold,
         )

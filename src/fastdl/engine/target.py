@@ -29,6 +29,7 @@ WINDOWS = sys.platform == "win32"
 _MOST_RENAMES = 10_000
 EXISTS = "it exists"
 """Why a file is kept that nobody has looked at (--skip-existing)."""
+UNCHANGED = "it has not changed on the server"
 _REPLACE = "Use --overwrite or -N to fetch it again; if it is meant to be so, remove its line from the lock."
 
 
@@ -132,13 +133,15 @@ def settle(
     digest: Digest | None,
     remote: Remote,
     remembered: str | None,
+    unchanged: bool,
     same_start: Callable[[], bool],
     hold: Hold | None = None,
 ) -> str:
     """What becomes of an existing file now that the server has answered; returns the path to use.
 
-    `remembered` is the ETag that -N noted for the file; `same_start` compares its first bytes with the server's, which
-    uses the response up if they differ. Raises AlreadyThere, TargetExists."""
+    `remembered` is the ETag that was noted for the file; `unchanged`: the server says of it all that was noted;
+    `same_start` compares its first bytes with the server's, which uses the response up if they differ. Raises
+    AlreadyThere, TargetExists."""
     settle_before(settings, path, digest, hold)
     if not os.path.lexists(path):
         return path
@@ -151,6 +154,8 @@ def settle(
         return path
     if settings.overwrite:
         return path
+    if digest is None and unchanged:
+        raise AlreadyThere(path, UNCHANGED)
     if digest is None and is_this_file(path, remote) and same_start():
         raise AlreadyThere(path, "it is the server's file by size, time and first bytes")
     if settings.auto_rename:

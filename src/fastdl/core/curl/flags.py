@@ -40,7 +40,7 @@ proxy-service-name hsts alt-svc ip-tos vlan-priority tftp-blksize ftp-method cur
 proxy-tls13-ciphers signature-algorithms stderr trace-config
 """
 _IDLE_FLAGS = """
-anyauth basic digest compressed compressed-ssh create-dirs q:disable f:fail fail-early fail-with-body false-start
+basic compressed compressed-ssh create-dirs q:disable f:fail fail-early fail-with-body false-start
 L:location s:silent S:show-error v:verbose #:progress-bar progress-meter N:buffer keepalive alpn npn sessionid
 Z:parallel parallel-immediate p:proxytunnel R:remote-time remove-on-error retry-all-errors retry-connrefused
 styled-output ssl ssl-reqd ssl-no-revoke ssl-revoke-best-effort ssl-allow-beast ssl-auto-client-cert
@@ -74,6 +74,8 @@ _LEFT = {
     "=tls-max": "TLS 1.2 or newer is spoken",
     "tlsv1.3": "TLS 1.2 or newer is spoken",
     "=ech": "TLS goes without it",
+    "digest": "the login goes as basic first, and as digest where the server asks for that",
+    "anyauth": "the login goes as basic first, and as digest where the server asks for that",
     "netrc-optional": "fastdl's --netrc reads that file",
     "i:include": "a file holds no headers",
     "show-headers": "a file holds no headers",

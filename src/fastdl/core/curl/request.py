@@ -156,7 +156,7 @@ def _for_url(said: Reading, url: str) -> dict[str, Any]:
         headers.append(("Authorization", f"Bearer {said.on['bearer']}"))
     for name, value in headers:
         key = {"user-agent": "user_agent", "referer": "referer"}.get(name.lower())
-        if key is not None:
+        if key is not None and (value or key == "user_agent"):
             values[key] = value
         else:
             values.setdefault("header", []).append(f"{name}: {value}" if value else f"{name};")
