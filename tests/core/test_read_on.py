@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastdl.core.orders import Abort, Fetch, Read
+from fastdl.core.orders import Abort, Fetch, Instruction, Read
 from fastdl.core.scheduler import Scheduler
 from fastdl.core.state import Limits, Source
 
@@ -36,6 +36,26 @@ def test_who_is_not_needed_is_called_off() -> None:
     core.stored(first)
     core.ended(first, 0.12)
     assert Abort(second) in core.tick(0.15)
+
+
+def test_an_answer_that_is_late_is_not_waited_for() -> None:
+    """The body reaches the next range long after that one's answer was due."""
+    core = Scheduler(["one.example.org"], Limits(), lambda: 0.5)
+    (first,) = core.start(0.0)
+    assert isinstance(first, Fetch)
+    second, *_ = core.opened(first.worker, 0.1, size=SIZE, end=SIZE, ranged=True, rtt=0.03)
+    assert isinstance(second, Fetch) and second.end is not None
+    lease = core.workers[first.worker].lease
+    assert lease is not None and lease.end == second.start
+    orders: list[Instruction] = []
+    for step in range(1, 11):
+        core.arrived(first.worker, lease.end // 10 if step < 10 else lease.left, 0.1 + step / 10)
+        core.stored(first.worker)
+        orders += core.tick(0.1 + step / 10)
+    orders += core.ended(first.worker, 1.1)
+    assert Read(first.worker, fresh=False) in orders and Abort(second.worker) in orders
+    lease = core.workers[first.worker].lease
+    assert lease is not None and lease.start <= second.start < lease.end
 
 
 def test_an_answer_that_comes_sooner_is_read_after_all() -> None:

@@ -204,6 +204,17 @@ def test_a_server_that_lets_one_connection_more_hang(limit: int) -> None:
     assert requests(outcome) <= 60
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("size", "rate", "rtt"),
+    [(4, 1e6, 0.05), (4, 4e6, 0.0005), (4, 4e6, 0.05), (16, 4e6, 0.05), (16, 20e6, 0.0005), (64, 20e6, 0.05)],
+)
+def test_connections_that_hang_cost_nothing(limit: int, size: int, rate: float, rtt: float) -> None:
+    outcome = play(server(size * MIB, rtt=rtt, rate=rate, limit=limit, beyond="hang"))
+    one = size * MIB / rate + 2 * rtt
+    assert outcome.seconds <= (1.25 if limit == 2 else 1.01) * one
+
+
 @pytest.mark.parametrize(("size", "rtt", "most"), [(4, 0.03, 1.8), (16, 0.03, 2.5), (4, 0.2, 4.5)])
 def test_a_body_goes_on_where_a_server_thinks_over_each_answer(size: int, rtt: float, most: float) -> None:
     late = Quirk("late", seconds=1.0)

@@ -107,8 +107,12 @@ def _refused(source: Source, served: int, now: float, pause: float = 0.0) -> Non
 
 
 def relent(queue: WorkQueue, now: float) -> None:
-    """A refusal does not hold for ever: allow a source more connections, ever more rarely where that fails."""
+    """A refusal does not hold for ever: allow a source more connections, ever more rarely where that fails, and none
+    while it lets one wait."""
+    late = {worker.source for worker in queue.busy() if queue.is_late(worker, now)}
     for source in queue.sources:
+        if source.id in late:
+            continue
         if source.limit < plan.MOST_CONNECTIONS and not source.fails and now >= source.again:
             if source.relented:  # and the last one more was well received
                 source.hold = max(source.hold / 2, plan.FIRST_HOLD)
@@ -147,6 +151,46 @@ def _is_silent(queue: WorkQueue, worker: Worker, heard: float, now: float) -> bo
     return not nobody or is_alone_to_blame(queue, worker, now)
 
 
+def reclaim(queue: WorkQueue, source: Source, now: float) -> bool:
+    """A connection that is served has nothing to do, while others wait in vain for their answers: what those were to
+    fetch goes back to the queue, and they are closed. Whether there were any."""
+    mine = [worker for worker in queue.busy() if worker.source == source.id]
+    late = [worker for worker in mine if queue.is_late(worker, now)]
+    if not late:
+        return False
+    for worker in late:
+        queue.release(worker)
+    queue.unneeded += late
+    _refused(source, len(mine) - len(late) + 1, now)
+    if max(now - worker.since for worker in late) > plan.STALL:
+        _hangs(source)
+    return True
+
+
+def jammed(queue: WorkQueue, now: float) -> list[Worker]:
+    """Connections to a source that has served, where all of them wait for their answers in vain: a server that lets one
+    too many hang may count those too. They are closed, and one asks anew."""
+    found = []
+    for source in queue.sources:
+        mine = [worker for worker in queue.busy() if worker.source == source.id]
+        patience = max(plan.JAM, 4 * source.longest)
+        if len(mine) > 1 and source.served and all(_waits(worker, patience, now) for worker in mine):
+            _refused(source, 1, now)
+            _hangs(source)
+            found += mine
+    return found
+
+
+def _waits(worker: Worker, patience: float, now: float) -> bool:
+    return worker.phase is Phase.ASKED and worker.silence(now) > patience
+
+
+def _hangs(source: Source) -> None:
+    """It lets one connection too many hang, which is a refusal without a word."""
+    source.unanswered = True
+    source.busy += 1
+
+
 def blame_silent(queue: WorkQueue, worker: Worker, now: float) -> None:
     """A body stopped in its middle while others flowed. A mapped source that does so again is left out; any other one
     whose answers stop before their first byte has failed, since it would else be asked for ever."""
@@ -177,7 +221,7 @@ def blame_unanswered(queue: WorkQueue, worker: Worker, now: float) -> None:
         return
     others = sum(1 for w in queue.busy() if w.source == source.id) - 1
     if others > 0:
-        source.unanswered = True
+        _hangs(source)
         _refused(source, others, now)
         return
     source.rate = (source.rate or 0.0) / 4  # who does answer comes first, else the only connection would wait for ever

@@ -74,6 +74,10 @@ class WorkQueue:
     def busy(self) -> Iterator[Worker]:
         return (w for w in self.workers.values() if w.phase in (Phase.ASKED, Phase.FLOWING))
 
+    def wait_of(self, worker: Worker, now: float) -> float:
+        """Seconds until the head of its answer comes, most likely: as usual, or, where it is late, as long again."""
+        return abs(worker.since + self.sources[worker.source].delay - now) if worker.phase is Phase.ASKED else 0.0
+
     def slot(self) -> Worker:
         """A worker that has nothing to do, a new one if there is none."""
         for worker in self.workers.values():
@@ -145,10 +149,25 @@ class WorkQueue:
             in_doubt = source.fails or not source.met or unproved or now < source.more
             if mine >= source.limit or on_host >= self.host_share or (mine and in_doubt):
                 continue  # whom nobody knows, or who has failed, is asked by one connection until it answers
+            if self._is_full(source, now):
+                continue
             worth = (source.rate if source.rate is not None else 1e12) / (mine + 1)
             if best is None or worth > best[0]:
                 best = (worth, source.id)
         return self.sources[best[1]] if best is not None else None
+
+    def is_late(self, worker: Worker, now: float) -> bool:
+        """Whether the answer should have come long ago, by all answers of its source so far and by what connecting,
+        TLS and asking take."""
+        source = self.sources[worker.source]
+        patience = max(plan.LATE, 2 * source.longest, 6 * source.rtt)
+        return worker.phase is Phase.ASKED and not worker.hurried and now - worker.since > patience
+
+    def _is_full(self, source: Source, now: float) -> bool:
+        """Whether a connection waits in vain for its answer while as many as ever are served: one more would too."""
+        mine = [worker for worker in self.busy() if worker.source == source.id]
+        late = sum(1 for worker in mine if self.is_late(worker, now))
+        return late > 0 and len(mine) - late >= source.most
 
     def in_use(self, now: float) -> int:
         """Connections that are in use, or that a server may still count."""

@@ -51,6 +51,7 @@ class Scheduler(Dispatch):
         source.rtt = rtt
         if not worker.hurried:
             source.delay = now - worker.since
+            source.longest = max(source.longest, source.delay)
         source.ranges = ranged if ranged is not None else source.ranges
         source.bad_ranges = 0
         flowing = sum(1 for w in self.busy() if w.source == source.id and w.phase is Phase.FLOWING)
@@ -322,4 +323,6 @@ class Scheduler(Dispatch):
             else:
                 health.blame_silent(self, worker, now)
             instructions.append(self._call_off(worker))
+        if not self.single:
+            instructions += [self._call_off(worker) for worker in health.jammed(self, now)]
         return instructions

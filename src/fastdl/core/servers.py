@@ -29,8 +29,8 @@ _MOST_LATENCY = 600.0  # seconds; more is no latency but a fault
 class Report(Record):
     """What one download learned of one server. `host`: "host" or "host:port"; `bytes`: of bodies that it sent; `rate`:
     bytes a second of one connection; `latency`: seconds from request to head; `connections`: the most at once that it
-    served; `busy`: answers 429 and 503; `ranges`: whether it serves ranges, None if that was not seen; `errors`: other
-    faults; `failed`: it was given up."""
+    served; `busy`: answers 429 and 503, and connections too many that it let hang; `ranges`: whether it serves ranges,
+    None if that was not seen; `errors`: other faults; `failed`: it was given up."""
 
     host: str
     bytes: int = 0

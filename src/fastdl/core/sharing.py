@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastdl.core import plan
+from fastdl.core import health, plan
 from fastdl.core.orders import Fetch
 from fastdl.core.queue import WorkQueue
 from fastdl.core.ranges import Range, RangeSet
@@ -23,6 +23,8 @@ class WorkSharing(WorkQueue):
         held = worker.source == source.id
         probe = Worker(worker.id, source.id, rate=worker.rate if held else None)
         piece = self.take(probe, source)
+        if piece is None and held and worker.connected and health.reclaim(self, source, now):
+            piece = self.take(probe, source)
         if piece is not None:
             return self.ask(worker, source, Lease(piece.start, piece.end, piece.start), piece.end, now)
         latency = max(source.rtt * (1 if held else 3), source.delay)
@@ -107,7 +109,8 @@ class WorkSharing(WorkQueue):
                 continue
             if worker.rate is None and worker.phase is Phase.FLOWING and now - worker.last < plan.FIRST_BYTE:
                 continue
-            found.append((max(lease.left / max(worker.rate or 0.0, 1.0), now - lease.due), worker, lease))
+            seconds = self.wait_of(worker, now) + lease.left / max(worker.rate or 0.0, 1.0)
+            found.append((max(seconds, now - lease.due), worker, lease))
         return sorted(found, key=lambda item: -item[0])
 
     def _steal(self, source: Source, latency: float, now: float) -> Lease | None:
@@ -150,8 +153,8 @@ class WorkSharing(WorkQueue):
         return waited > 2 * asked.delay or asked.delay - waited > 2 * latency
 
     def read_on(self, worker: Worker, lease: Lease, now: float) -> None:
-        """A worker is at the end of its range, and its body goes on. If that brings the next range before the answer
-        to whoever has asked for it is due, that one is not needed."""
+        """A worker is at the end of its range, and its body goes on. If that brings the next range no later than
+        whoever has asked for it and has no answer yet, that one is not needed."""
         if lease.shared or worker.queued is not None or self.surplus(worker):
             return
         for other in self.busy():
@@ -166,8 +169,11 @@ class WorkSharing(WorkQueue):
         end = self.size if worker.asked_end is None else worker.asked_end
         if beyond.shared or beyond.frontier != beyond.start or other.hurried or end is None or beyond.end > end:
             return False
-        rate = worker.rate or worker.counted / max(now - worker.measured, 0.001)
-        return now + beyond.left / max(rate, 1.0) < other.since + self.sources[other.source].delay
+        source = self.sources[other.source]
+        if not source.met:
+            return False  # its answer tells more than its range is worth
+        rate = max(worker.rate or worker.counted / max(now - worker.measured, 0.001), 1.0)
+        return beyond.left / rate <= self.wait_of(other, now) + beyond.left / max(source.rate or rate, 1.0)
 
     def _cut(self, lease: Lease, part: int) -> Lease:
         """The last `part` bytes of a lease as a lease of their own."""

@@ -22,6 +22,7 @@ class Source:
     rate: float | None = None  # bytes a second of one connection
     rtt: float = 0.05  # seconds
     delay: float = 0.0  # seconds from a request to its head, which may be much more
+    longest: float = 0.0  # the longest of these so far
     fails: int = 0  # in a row, without a new byte
     bad_ranges: int = 0  # in a row
     ready: float = 0.0  # not asked before this time
@@ -40,7 +41,7 @@ class Source:
     stalls: int = 0  # connections that fell silent in mid-body
     doubt: float = 1.0  # how much longer than usual its silences are borne, after some were no good
     most: int = 0  # connections that it served at once
-    busy: int = 0  # refusals for being asked too much
+    busy: int = 0  # refusals for being asked too much, those without a word too
 
     @property
     def thought(self) -> float:
