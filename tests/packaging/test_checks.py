@@ -342,7 +342,7 @@ def test_one_that_is_not_there_is_found_unless_the_build_left_it_out(dist: Path,
         (wheel, {f"{STEM}.dist-info/METADATA": b"Name: other\n"}, "METADATA says other-None"),
         (sdist, {"more.py": b""}, "more.py is not in its one folder"),
         (sdist, {f"{STEM}/../../more.py": b""}, "leads out of it"),
-        (sdist, {f"{STEM}/PKG-INFO": b"Name: fastdl-cli\nVersion: 9\n"}, "PKG-INFO says fastdl_cli-9"),
+        (sdist, {f"{STEM}/PKG-INFO": b"Name: fastdl\nVersion: 9\n"}, "PKG-INFO says fastdl-9"),
     ],
 )
 def test_what_is_wrong_in_them_is_found(
