@@ -49,13 +49,14 @@ def step(name: str, dist: Path) -> None:
         print(f"{name}: {shown.as_posix()}", flush=True)
 
 
-def check(dist: Path) -> int:
+def check(dist: Path, without: Sequence[str]) -> int:
     """Says what is wrong with the files in DIST and with the workflows; 1 where there is something. A Python that has
-    not the tools for it gets another one to do it."""
+    not the tools for it gets another one to do it. `without`: steps of the build that were left out."""
     if not tools.are_here() and Path(sys.prefix) != venvs.WORK / "tools-venv":
         command: list[str | Path] = [venvs.tools(), facts.ROOT / "packaging", "check", "--dist", dist]
+        command += [f"--without={name}" for name in without]
         return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
-    found = complaints(dist)
+    found = complaints(dist, without)
     for line in found:
         print(f"wrong: {line}")
     # What `manifests` takes and makes may be looked at before there is a release around it.
@@ -69,22 +70,23 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python packaging", description="Builds and checks fastdl's packages.")
     folder = argparse.ArgumentParser(add_help=False)
     folder.add_argument("--dist", type=Path, default=facts.DIST, help="the folder of the built files (default: dist)")
+    fewer = argparse.ArgumentParser(add_help=False)
+    help_without = "leave this step out, or its files; may be given several times"
+    fewer.add_argument("--without", action="append", default=[], choices=list(STEPS), help=help_without)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    everything = commands.add_parser("build", parents=[folder], help="all of the steps below, then check")
-    help_without = "leave this step out; may be given several times"
-    everything.add_argument("--without", action="append", default=[], choices=list(STEPS), help=help_without)
+    commands.add_parser("build", parents=[folder, fewer], help="all of the steps below, then check")
     for name, (text, _) in STEPS.items():
         commands.add_parser(name, parents=[folder], help=text)
-    commands.add_parser("check", parents=[folder], help="the manifests, the archives and the workflows")
+    commands.add_parser("check", parents=[folder, fewer], help="the manifests, the archives and the workflows")
     commands.add_parser("installs", parents=[folder], help="install the wheel by pip, pipx and uv, and run it")
     given = parser.parse_args(list(argv))
     dist = given.dist.absolute()
     try:
         if given.command == "build":
             build(dist, given.without)
-            return check(dist)
+            return check(dist, given.without)
         if given.command == "check":
-            return check(dist)
+            return check(dist, given.without)
         if given.command == "installs":
             installs.run(dist)
             return 0

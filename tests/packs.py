@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
+import io
 import json
 import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -38,10 +43,38 @@ def windows_zip(dist: Path, machine: str) -> Path:
     return path
 
 
+STEM = f"{facts.distribution().replace('-', '_')}-{facts.version()}"
+METADATA = f"Metadata-Version: 2.4\nName: {facts.distribution()}\nVersion: {facts.version()}\n\nfastdl\n".encode()
+
+
+def wheel(dist: Path, **other: bytes) -> Path:
+    """A wheel whose RECORD fits its files; `other`: more of them, or RECORD itself."""
+    inside = {"fastdl/__init__.py": b"", f"{STEM}.dist-info/METADATA": METADATA}
+    digests = {name: base64.urlsafe_b64encode(hashlib.sha256(data).digest()) for name, data in inside.items()}
+    lines = [f"{name},sha256={digest.decode().rstrip('=')},0\n" for name, digest in digests.items()]
+    inside[f"{STEM}.dist-info/RECORD"] = "".join([*lines, f"{STEM}.dist-info/RECORD,,\n"]).encode()
+    path = dist / f"{STEM}-py3-none-any.whl"
+    archives.write_zip(path, {**inside, **other}, EPOCH)
+    return path
+
+
+def sdist(dist: Path, **other: bytes) -> Path:
+    """A source distribution; `other`: more of its files."""
+    path = dist / f"{STEM}.tar.gz"
+    with gzip.GzipFile(path, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, data in {f"{STEM}/PKG-INFO": METADATA, f"{STEM}/a": b"a" * 100_000, **other}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
 def release(dist: Path, machines: tuple[str, ...] = ("x64", "arm64")) -> Path:
     """Everything that stands in `dist` before a release."""
     for machine in machines:
         windows_zip(dist, machine)
+    wheel(dist)
+    sdist(dist)
     manifests.write(dist)
     artifacts.write_sums(dist)
     return dist

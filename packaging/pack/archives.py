@@ -66,11 +66,12 @@ def _unlike_a_file(entry: zipfile.ZipInfo) -> str:
 
 
 def read_tar(path: Path) -> dict[str, bytes]:
-    """What is in a tar by name; folders and links are empty. Raises ValueError for one that cannot be read to its
+    """What is in a tar.gz by name; folders and links are empty. Raises ValueError for one that cannot be read to its
     end."""
     found = {}
     try:
-        with tarfile.open(path) as archive:
+        # Unpacked to its end first: tarfile stops at a broken head as if nothing came behind it.
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(path.read_bytes()))) as archive:
             for entry in archive:
                 content = archive.extractfile(entry) if entry.isreg() else None
                 found[entry.name] = content.read() if content is not None else b""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastdl.core.command import fill, is_batch_file, split, unfit_for_batch
+from fastdl.core.command import fill, filled, is_batch_file, is_cmd, split, unfit_for_batch
 from fastdl.errors import UsageError
 
 
@@ -76,6 +76,23 @@ def test_fill() -> None:
 )
 def test_batch_files(program: str, found: bool) -> None:
     assert is_batch_file(program) is found
+
+
+def test_what_was_filled_in() -> None:
+    values = {"path": "/a b", "url": "https://example.org", "sha256": ""}
+    assert filled(["tool", "--in={path}", "{other}", "{path}"], values) == ["/a b"]
+    assert filled(["tool"], values) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        *(("cmd", True), ("C:\\Windows\\System32\\cmd.exe", True), ("x/CMD.EXE", True), ("cmd.exe. ", True)),
+        *(("cmdkey.exe", False), ("C:\\cmd\\tool.exe", False), ("cmd.com", False)),
+    ],
+)
+def test_cmd(program: str, found: bool) -> None:
+    assert is_cmd(program) is found
 
 
 @pytest.mark.parametrize("char", '"%!&|<>^`\n')

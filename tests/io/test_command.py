@@ -185,6 +185,19 @@ def test_batch_files_are_not_given_what_their_shell_reads(tmp_path: Path, monkey
         run([str(path), "https://example.org/?a=1&calc.exe"], os.environ, never)
 
 
+@pytest.mark.parametrize("name", ["cmd.exe", "CMD.EXE"])
+def test_cmd_is_given_by_nobody_but_the_user_what_it_reads(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, path = str(program(tmp_path, name)), "C:\\a&calc.exe&.bin"
+    words = [own, "/c", f"copy {path} there > log"]
+    monkeypatch.setattr(command, "BATCH_FILES", True)
+    with pytest.raises(NotRun, match=r"cmd\.exe cannot be given the character '&'"):
+        run(words, os.environ, never, [path])
+    monkeypatch.setattr(command, "_run", lambda words, environ, stopped: 0)
+    assert run(words, os.environ, never, ["C:\\a b.bin"]) == 0, "what the user has written is the user's"
+
+
 def test_environment() -> None:
     given = {
         "PATH": "/bin",

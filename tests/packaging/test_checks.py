@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +15,8 @@ from typing import Any
 import pytest
 
 from pack import archives, artifacts, chocolatey, facts, manifests, winget
-from pack.checks import built, chocolatey_package, scoop_manifest, tools, winget_manifests
-from packs import EPOCH, INSIDE, PROGRAM, needs_libraries, needs_programs, release
+from pack.checks import built, chocolatey_package, python_packages, scoop_manifest, tools, winget_manifests
+from packs import EPOCH, INSIDE, PROGRAM, STEM, needs_libraries, needs_programs, release, sdist, wheel
 
 VERSION = facts.version()
 SCOOP = Path("manifests/scoop/fastdl.json")
@@ -305,6 +307,57 @@ def test_a_package_that_is_encrypted_or_holds_a_name_twice_is_found(dist: Path) 
     data[data.index(b"PK\1\2") + 8] |= 1
     (dist / NUPKG).write_bytes(data)
     assert names(choco(dist), "cannot be read")
+
+
+# --- the wheel and the sdist -----------------------------------------------------------------------------
+
+WHEEL, SDIST = f"{STEM}-py3-none-any.whl", f"{STEM}.tar.gz"
+RECORD = f"{STEM}.dist-info/RECORD"
+
+
+def python(dist: Path) -> list[str]:
+    return python_packages.check(dist, VERSION)
+
+
+def test_the_wheel_and_the_sdist_are_right(dist: Path) -> None:
+    assert python(dist) == []
+
+
+@pytest.mark.parametrize(("step", "name"), [("wheel", WHEEL), ("sdist", SDIST)])
+def test_one_that_is_not_there_is_found_unless_the_build_left_it_out(dist: Path, step: str, name: str) -> None:
+    (dist / name).unlink()
+    assert python(dist) == [f"{name}: is not there"]
+    assert python_packages.check(dist, VERSION, [step]) == []
+    command = [sys.executable, str(facts.ROOT / "packaging"), "check", "--without", step, "--help"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "other", "wanted"),
+    [
+        (wheel, {"fastdl/more.py": b""}, "fastdl/more.py is not what its RECORD says"),
+        (wheel, {"fastdl/__init__.py": b"x"}, "fastdl/__init__.py is not what its RECORD says"),
+        (wheel, {RECORD: b""}, "METADATA is not what its RECORD says"),
+        (wheel, {"../more.py": b""}, "leads out of it"),
+        (wheel, {f"{STEM}.dist-info/METADATA": b"Name: other\n"}, "METADATA says other-None"),
+        (sdist, {"more.py": b""}, "more.py is not in its one folder"),
+        (sdist, {f"{STEM}/../../more.py": b""}, "leads out of it"),
+        (sdist, {f"{STEM}/PKG-INFO": b"Name: fastdl\nVersion: 9\n"}, "PKG-INFO says fastdl-9"),
+    ],
+)
+def test_what_is_wrong_in_them_is_found(
+    dist: Path, make: Callable[..., Path], other: dict[str, bytes], wanted: str
+) -> None:
+    make(dist, **other)
+    assert names(python(dist), wanted), python(dist)
+
+
+@pytest.mark.parametrize("name", [WHEEL, SDIST])
+def test_a_bit_that_fell_over_is_found(dist: Path, name: str) -> None:
+    data = bytearray((dist / name).read_bytes())
+    data[-12 if name == SDIST else 40] ^= 1
+    (dist / name).write_bytes(data)
+    assert names(python(dist), "cannot be read|RECORD"), python(dist)
 
 
 # --- what was built --------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def contents(dist: Path) -> dict[str, bytes]:
 
 def test_they_are_the_same_twice(tmp_path: Path) -> None:
     one, two = contents(release(tmp_path / "one")), contents(release(tmp_path / "two"))
-    assert len(one) == 10
+    assert len(one) == 12
     assert one == two
 
 

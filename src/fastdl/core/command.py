@@ -69,13 +69,23 @@ def fill(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
     return [names.sub(lambda found: values[found[1]], word) for word in words]
 
 
+def filled(words: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """Those of `values` that `fill` puts into `words`: what others have chosen, a server's name for a file."""
+    return [value for name, value in values.items() if any(f"{{{name}}}" in word for word in words)]
+
+
+def is_cmd(program: str) -> bool:
+    """Whether this program is Windows' cmd.exe, which reads its arguments as a script."""
+    return re.split(r"[\\/]", program)[-1].rstrip(". ").lower() in ("cmd", "cmd.exe")
+
+
 def is_batch_file(program: str) -> bool:
     """Whether Windows would hand this program to cmd.exe. It ignores dots and spaces at the end of a name."""
     return program.rstrip(". ").lower().endswith((".bat", ".cmd"))
 
 
 def unfit_for_batch(arguments: Sequence[str]) -> str | None:
-    """The first character that must not reach a batch file; None where all is well."""
+    """The first character that must not reach cmd.exe; None where all is well."""
     for argument in arguments:
         found = _FOR_CMD.search(argument)
         if found is not None:

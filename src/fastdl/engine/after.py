@@ -72,19 +72,20 @@ def policy_of(settings: Settings) -> Policy:
 
 def command(job: Job) -> None:
     """Run the command for a file that this run has fetched. One that fails is a warning."""
-    from fastdl.core.command import fill, split
+    from fastdl.core.command import fill, filled, split
     from fastdl.io.command import NotRun, run
 
     result, text = job.result, job.settings.on_complete
     if text is None or result.kept or result.path in (None, "-"):
         return
     values = {"path": os.path.abspath(result.path or ""), "url": mask(result.url), "sha256": result.sha256 or ""}
-    arguments = fill(split(text, windows=sys.platform == "win32"), values)
+    words = split(text, windows=sys.platform == "win32")
+    arguments = fill(words, values)
     name = os.path.basename(arguments[0])
     job.observer(Lent(job.job, True))
     try:
         try:
-            code = run(arguments, os.environ, lambda: job.stopped is not None)
+            code = run(arguments, os.environ, lambda: job.stopped is not None, filled(words, values))
         finally:
             job.observer(Lent(job.job, False))
     except NotRun as error:

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from fastdl.core.command import is_batch_file, unfit_for_batch
+from fastdl.core.command import is_batch_file, is_cmd, unfit_for_batch
 from fastdl.options import OPTIONS
 
 BATCH_FILES = os.name == "nt"  # are handed to cmd.exe
@@ -28,14 +28,18 @@ class NotRun(Exception):
     """The command could not be started; the message says why."""
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str], stopped: Callable[[], bool]) -> int | None:
+def run(
+    arguments: Sequence[str], environ: Mapping[str, str], stopped: Callable[[], bool], filled: Sequence[str] = ()
+) -> int | None:
     """Run it to its end; its exit code, negative for a signal, None where `stopped` ended it. It reads nothing, and
-    what it writes goes to stderr, because stdout may be data. Raises NotRun, and what a signal raises."""
+    what it writes goes to stderr, because stdout may be data. `filled`: what stands in the arguments that the user has
+    not written. Raises NotRun, and what a signal raises."""
     program = find(arguments[0], environ)
-    if BATCH_FILES and is_batch_file(program):
-        char = unfit_for_batch(arguments[1:])
+    if BATCH_FILES and (is_batch_file(program) or is_cmd(program)):
+        batch = is_batch_file(program)
+        char = unfit_for_batch(arguments[1:] if batch else filled)
         if char is not None:
-            raise NotRun(f"a batch file cannot be given the character {char!r} safely")
+            raise NotRun(f"{'a batch file' if batch else 'cmd.exe'} cannot be given the character {char!r} safely")
     ended, done = threading.Event(), threading.Event()
     outcome: list[int | BaseException | None] = []
 
