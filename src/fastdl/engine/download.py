@@ -163,7 +163,8 @@ class Download(Job):
         tell, warn = functools.partial(self.note, "info"), functools.partial(self.note, "warning")
         self._sourcing = sourcing = Sourcing(self.session, settings, self.url, self.places, expected, tell, warn)
         session, listed = self.session, self.listed
-        proof = Proof(expected, listed.hold if listed is not None else None, sha256=settings.tells_sha256)
+        hold, size = (listed.hold, listed.size) if listed is not None else (None, None)
+        proof = Proof(expected, hold, size, sha256=settings.tells_sha256)
         self.landing = landing = Landing(session, settings, self.url, self.places, proof, tell, sourcing.embedded)
         self.deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()
