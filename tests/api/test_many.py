@@ -21,8 +21,8 @@ from fastdl.api import many
 from fastdl.events import Ended, Progressed, Started
 from observers import Heard, OfTheProgram, Raising
 from own_threads import until_gone
-from servers.files import FileApp
-from servers.raw import Serve
+from servers.files import FileApp, Reply
+from servers.raw import Connection, Request, Serve
 
 SMALL = 4096
 LARGE = 3_000_000
@@ -47,6 +47,41 @@ def test_results_come_in_the_order_of_the_jobs(serve: Serve, tmp_path: Path) -> 
     assert [result.sha256 for result in results][2] == large.sha256()
     own = [exchange.request.target for exchange in quick.log if exchange.request.get("x-own")]
     assert own == ["/y"]
+
+
+def test_two_files_of_one_name_are_told_what_to_do(serve: Serve, tmp_path: Path) -> None:
+    named, over = threading.Event(), threading.Event()
+
+    def held(connection: Connection, request: Request, reply: Reply) -> Reply | None:
+        if over.is_set():
+            return reply
+        app.send(connection, reply, limit=LARGE // 2)
+        over.wait(60)
+        connection.reset()
+        return None
+
+    app, other = FileApp(size=LARGE, hook=held), FileApp(size=LARGE, seed=2)
+    first, second = serve(app).url("/one/f.bin"), serve(other).url("/two/f.bin")
+
+    def jobs() -> Iterator[str]:
+        yield first
+        assert named.wait(60)
+        yield second
+
+    def on_event(event: fastdl.Event) -> None:
+        if isinstance(event, fastdl.Named):
+            named.set()
+
+    try:
+        results = fastdl.download_each(jobs(), on_event=on_event, dir=tmp_path)
+        refused = next(results)
+        over.set()
+        (whole,) = results
+    finally:
+        over.set()
+    assert (refused.job, whole.error) == (1, None)
+    assert isinstance(refused.error, errors.TargetBusy) and "the same name" in refused.error.hint
+    assert (tmp_path / "f.bin").read_bytes() == app.bytes()
 
 
 def test_one_that_fails_is_no_matter_of_the_others(serve: Serve) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from servers.files import Answer, FileApp, site
+from servers.files import Answer, FileApp, Reply, site
 from servers.raw import Connection, RawServer, Request, Serve
 from servers.run import Result, Runner, check, everything_written
 
@@ -114,6 +114,29 @@ def test_a_metalink(fastdl: Runner, serve: Serve) -> None:
     assert content(fastdl, "e/d/m.bin") == app.bytes()
     assert result.files == {str(Path("e/d/m.bin"))}
     assert "file 2: the Metalink gives the file an unsafe name" in result.err
+
+
+@pytest.mark.parametrize("size", [1_000, 3_000_000])
+@pytest.mark.parametrize("told", [True, False])
+def test_the_size_of_a_metalink_counts_where_it_has_no_digest(
+    fastdl: Runner, serve: Serve, size: int, told: bool
+) -> None:
+    def untold(connection: Connection, request: Request, reply: Reply) -> Reply | None:
+        if told:
+            return reply
+        app.send(connection, reply.set("Content-Length", None).add("Connection", "close"))
+        connection.finish()
+        return None
+
+    app = FileApp(size, ranges=told, hook=untold)
+    server = serve(app.handle)
+    entry = f"<url>{server.url('/a.bin')}</url></file>"
+    files = "".join(f'<file name="{name}"><size>{size + more}</size>{entry}' for name, more in (("r", 0), ("w", 1)))
+    result = listed(fastdl, f'<metalink xmlns="urn:ietf:params:xml:ns:metalink">{files}</metalink>', "--json")
+    assert result.code == 8
+    assert {Path(each["path"] or "w").name: each["exit_code"] for each in result.json} == {"r": 0, "w": 5}
+    assert f"the file has {size} bytes (expected were {size + 1}, as the Metalink says)" in result.err
+    assert result.files == {"r"}
 
 
 # --- faults ----------------------------------------------------------------------------------------------

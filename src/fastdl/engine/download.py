@@ -165,7 +165,8 @@ class Download(Job):
         session, listed = self.session, self.listed
         evidence = Evidence(session, settings, self.url, self.places[0].given, expected, tell)
         self._evidence, sourcing = evidence, Sourcing(session, settings, self.places, evidence, warn)
-        proof = Proof(expected, listed.hold if listed is not None else None, sha256=settings.tells_sha256)
+        hold, size = (listed.hold, listed.size) if listed is not None else (None, None)
+        proof = Proof(expected, hold, size, sha256=settings.tells_sha256)
         self.landing = landing = Landing(session, settings, self.url, self.places, proof, tell, evidence.embedded)
         self.deadline = self._began + settings.max_time if settings.max_time is not None else None
         claims = landing.look()

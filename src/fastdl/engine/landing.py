@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from fastdl.io.session import Session
     from fastdl.io.validators import Kept
 
+_ONE_OF_SEVERAL = (
+    "Wait for it to end; if two files of this run have the same name, give one another (out) or --auto-rename."
+)
+
 
 class Landing:
     """One file's target: a partial download that gets its final name at the end, or stdout, a pipe or a device."""
@@ -120,10 +124,14 @@ class Landing:
         return claims
 
     def _open(self, path: str) -> Partial:
-        """Lock a partial download and look at it. Raises target.AlreadyThere where an earlier run was killed between
-        the last rename and the removal of its journal."""
+        """Lock a partial download and look at it. Raises TargetBusy, DiskError, and target.AlreadyThere where a run was
+        killed between the last rename and the removal of its journal."""
         self._session.wait_for(path)
-        self.partial = partial = Partial.open(path, writer=self._settings.writer, durable=self._settings.durable)
+        try:
+            self.partial = partial = Partial.open(path, writer=self._settings.writer, durable=self._settings.durable)
+        except TargetBusy as busy:
+            busy.hint = _ONE_OF_SEVERAL if self._session.many else busy.hint
+            raise
         if partial.note:
             self._tell(partial.note)
         done = partial.finished

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fastdl.engine.piece_check import PieceChecker
 
 _UNLOCK = "Nothing of it was kept; if the file is meant to change, remove its line from the lock."
+_ASK = "Nothing of it was kept; tell whoever made the Metalink, or download the file by its URL."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,14 @@ class Expected:
 class Proof:
     """The digests of one download, known from the start or found on the way."""
 
-    def __init__(self, expected: Sequence[Expected], hold: Hold | None = None, *, sha256: bool) -> None:
-        """`hold`: what a lock says of the file, one of `expected` too; `sha256`: it is wanted whether it is to be
-        compared or not."""
+    def __init__(
+        self, expected: Sequence[Expected], hold: Hold | None = None, listed: int | None = None, *, sha256: bool
+    ) -> None:
+        """`hold`: what a lock says of the file, one of `expected` too; `listed`: its size in bytes by a Metalink,
+        which counts where no digest does; `sha256`: it is wanted whether it is to be compared or not."""
         self.expected = list(expected)
         self.hold = hold
+        self._listed = listed
         self.foreseen: frozenset[str] = frozenset()  # algorithms of digests that are being looked up
         self._sha256 = sha256
         self._partial: Partial | None = None
@@ -65,14 +69,20 @@ class Proof:
         return next((each.source for each in self.expected if each.digest is best), "")
 
     def allows(self, size: int | None) -> bool:
-        """Whether a lock, if there is one, has this size in bytes; None: it is not known yet."""
-        return self.hold is None or size in (None, self.hold.size)
+        """Whether it may be a file of so many bytes; None: that is not known yet."""
+        return size is None or self._stated() in (None, size)
+
+    def _stated(self) -> int | None:
+        """The size that the file has to have."""
+        if self.hold is not None:
+            return self.hold.size
+        return None if self.expected else self._listed
 
     def check_size(self, size: int | None) -> None:
-        """Raises SizeMismatch where a lock has another one."""
-        if self.hold is not None and not self.allows(size):
-            why = f"expected were {self.hold.size}, as {self.hold.who} says"
-            raise SizeMismatch(f"the file has {size} bytes", why, _UNLOCK)
+        """Raises SizeMismatch where a lock or a Metalink has another one."""
+        if not self.allows(size):
+            who, hint = (self.hold.who, _UNLOCK) if self.hold is not None else ("the Metalink", _ASK)
+            raise SizeMismatch(f"the file has {size} bytes", f"expected were {self._stated()}, as {who} says", hint)
 
     def _algorithms(self) -> list[str]:
         names = [each.digest.algorithm for each in self.expected]
