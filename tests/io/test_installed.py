@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ def site(folder: Path, name: str, *, origin: Any = None, installer: str = "pip\n
 
 @pytest.fixture
 def path(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What may be imported from: nothing but what a test adds."""
-    found: list[str] = []
+    """What may be imported from: Python's own library, where no distribution is, and what a test adds."""
+    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    found = [each for each in sys.path if each in own or Path(each).name in {"lib-dynload", "DLLs"}]
     monkeypatch.setattr(sys, "path", found)
     return found
 
