@@ -22,6 +22,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 TROUBLE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
 SECURITY = (DOCS / "security.md").read_text(encoding="utf-8")
 HOW = (DOCS / "how-it-works.md").read_text(encoding="utf-8")
+ARCHITECTURE = (DOCS / "architecture.md").read_text(encoding="utf-8")
+SOURCE = ROOT / "src" / "fastdl"
 
 
 def section(text: str, heading: str) -> str:
@@ -176,3 +178,12 @@ def test_the_drawing_of_trust_has_every_class_and_gate() -> None:
     assert (
         texts.index("always") < texts.index("if size and validator agree") < texts.index("if a strong digest is known:")
     )
+
+
+def test_the_architecture_names_what_is_there() -> None:
+    parts = {path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py")}
+    parts |= {path.parent.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py")}
+    folders = "|".join(sorted(part for part in parts if "/" not in part and (SOURCE / part).is_dir() and part != "."))
+    assert set(re.findall(rf"`((?:{folders})/[a-z_/]*[a-z_])/?`", ARCHITECTURE)) - parts == set()
+    layout = set(re.findall(r"`([a-z_]+)`", section(ARCHITECTURE, "## Layout")))
+    assert len(layout) > 80 and layout - {part.rpartition("/")[2] for part in parts} == set()
