@@ -26,7 +26,7 @@ def test_a_file(fastdl: Runner, most: int) -> None:
 @pytest.mark.parametrize("most", [1, 2])
 def test_a_list(fastdl: Runner, most: int) -> None:
     """Files that come whole with their first answers, and longer ones."""
-    app = FileApp(size=30_000, most=most, over=None, head_delay=0.05)
+    app = FileApp(size=60_000, rate=400_000, most=most, over=None)
     large = FileApp(size=2 << 20, rate=8e6, most=most, over=None)
     names = [f"{'large' if at % 8 == 7 else 'small'}/{at}.bin" for at in range(24)]
     with RawServer(site({"/small/": app.answer, "/large/": large.answer})) as server:

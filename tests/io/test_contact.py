@@ -18,6 +18,7 @@ from fastdl.io.pool import ConnectionPool
 from fastdl.io.session import Session
 from fastdl.settings import Settings
 from servers.raw import Connection, RawServer
+from waiting import wait_for
 
 NEVER: Callable[[], bool] = lambda: False  # noqa: E731
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -84,7 +85,7 @@ def test_who_waits_in_vain_goes_on_over_one_that_is_free(serve: Any, session: Se
     waiting = threading.Thread(target=lambda: answers.append(ask(contact, server.url("/b"))[1]))
     waiting.start()
     server.until(lambda: len(server.log) == 2, 10)
-    assert session.pool.wanted()
+    wait_for(session.pool.wanted, 10)
     session.pool.relieve()  # the first one is not free yet
     first.leave()
     session.pool.relieve()
