@@ -15,9 +15,9 @@ _LIMIT = 60.0  # seconds
 
 @pytest.mark.parametrize("most", [1, 2])
 def test_a_file(fastdl: Runner, most: int) -> None:
-    app = FileApp(size=16 << 20, rate=8e6, most=most, over=None)
+    app = FileApp(size=8 << 20, rate=8e6, most=most, over=None)
     with RawServer(app.handle) as server:
-        result = fastdl.get(server.url(), *_PATIENCE, "-x", "4", timeout=_LIMIT)
+        result = fastdl.get(server.url(), *_PATIENCE, "-x", "8", timeout=_LIMIT)
     assert result.code == 0, result.err
     assert (fastdl.cwd / "file.bin").read_bytes() == app.bytes()
     assert app.met, "no connection was let hang"
