@@ -74,8 +74,8 @@ class FileApp:
     """Serves one file: single ranges, If-Range, If-None-Match, HEAD, keep-alive, pipelined requests.
 
     `rate` is bytes a second per connection; `head_delay` seconds before each head; of `most` requests at a time more
-    are answered with `over` (429, 503, or 0 for a reset) and `retry_after`. `hook` may change an answer, or send its
-    own and return None."""
+    are answered with `over` (429, 503, 0 for a reset, None for no answer ever) and `retry_after`. `hook` may change an
+    answer, or send its own and return None."""
 
     size: int = 100_000
     seed: int = 1
@@ -86,7 +86,7 @@ class FileApp:
     rate: float | None = None
     head_delay: float = 0.0
     most: int | None = None
-    over: int = 429
+    over: int | None = 429
     retry_after: str | None = None
     extra: tuple[tuple[str, str], ...] = ()
     hook: Hook | None = None
@@ -236,6 +236,9 @@ class FileApp:
             connection.finish()
 
     def _refuse(self, connection: Connection) -> None:
+        if self.over is None:
+            self._leave(connection)
+            return connection.hold()
         if not self.over:
             return connection.reset()
         headers = [("Retry-After", self.retry_after)] if self.retry_after is not None else []

@@ -41,6 +41,11 @@ class ByteFlow(WorkSharing):
         end = min(offset + count, lease.end)
         known = max(0, min(end, lease.frontier) - offset)
         keep = max(0, end - max(offset, lease.frontier))
+        if known and len(lease.holders) > 1 and self.repeated + known > plan.rescue_budget(self.size or 0):
+            lease.holders.remove(worker_id)  # the one that was as good as silent has woken up: one of them is enough
+            worker.lease = None
+            self.wasted += count
+            return Placement(offset, 0, 0, False)
         self.wasted += count - keep
         self.repeated += known if lease.shared else 0
         # What went out in order cannot be compared, and a hedge alone is no reason to doubt it.
