@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import sys
 import threading
+import weakref
 
 import pytest
 
@@ -14,6 +16,7 @@ from fastdl.core.urls import parse_url
 from fastdl.errors import ConnectFailed
 from fastdl.io import window
 from fastdl.io.delay import DelayProbe
+from fastdl.io.http import HttpSession
 from fastdl.io.session import BLOCK, Session
 from fastdl.io.throttle import FREE_WINDOW, HEADROOM, LEAST_PIECE, LEAST_WINDOW, PIECE, Throttle
 from fastdl.settings import Settings
@@ -266,7 +269,7 @@ def test_connections_that_are_open_follow_the_limit() -> None:
 def test_auto_is_measured_from_the_moment_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
     session = Session(Settings())
-    monkeypatch.setattr(session, "_round_trip", lambda url: asked.set() or 0.01)
+    monkeypatch.setattr(session._http, "round_trip", lambda url: asked.set() or 0.01)
     session.steerable()
     try:
         session.give_way(parse_url("http://127.0.0.1:9/"))  # there is no limit: nothing is measured
@@ -278,6 +281,27 @@ def test_auto_is_measured_from_the_moment_it_is_asked_for(monkeypatch: pytest.Mo
         session.limit(1000)
     finally:
         session.close()
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="reference counts are CPython's")
+@pytest.mark.parametrize("rate", [None, 1000, "auto"])
+def test_a_session_whose_limit_may_change_is_no_garbage(
+    monkeypatch: pytest.MonkeyPatch, rate: int | str | None
+) -> None:
+    """The API has one for each download: what knows itself in a circle waits until Python looks for such things."""
+    monkeypatch.setattr(HttpSession, "round_trip", lambda http, url: 0.01)
+    session = Session(Settings())
+    held = weakref.ref(session)
+    gc.disable()
+    try:
+        session.steerable()
+        session.limit(rate)
+        session.give_way(parse_url("http://127.0.0.1:9/"))
+        session.close()
+        del session
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 class Hasty(DelayLimit):

@@ -157,6 +157,13 @@ def test_the_example_of_a_config_file_is_valid(tmp_path: Path) -> None:
     assert settings.headers == [("X-Team", "build")]
 
 
+def test_the_layout_names_every_module_and_package_of_the_first_level() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = {name for cells in rows(text, "## Layout") for name in re.findall(r"`(\w+)[/`]", cells[0])}
+    there = {path.stem for path in (ROOT / "src/fastdl").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert there - {"__init__", "__pycache__"} - named == set()
+
+
 def test_the_readmes_examples_are_commands_that_fastdl_takes() -> None:
     from fastdl import combinations, config
     from fastdl.cli.commands import options_of

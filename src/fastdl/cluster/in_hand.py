@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 from fastdl.cluster.messages import Todo
 
-BUSY = 15.0  # seconds that the target of a file that was taken over may be held by the one who had it
+# Seconds that the target of a file that was taken over may be held by the one who had it. Where its machine died, an
+# NFS server keeps its locks until their lease ends (RFC 7530, section 9.5): 90 seconds with most.
+BUSY = 120.0
 AHEAD = 0.5  # seconds of work that a lane likes to have before it
 MOST_AHEAD = 256  # files
 
@@ -72,7 +74,8 @@ class InHand:
     def clear(self) -> list[int]:
         """Give up all: the jobs."""
         jobs = list(self._all)
-        self._all.clear()
+        for held in (self._all, self._begun, self._todo):
+            held.clear()
         return jobs
 
     def room(self, at_once: int) -> int:

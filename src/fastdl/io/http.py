@@ -97,6 +97,14 @@ class HttpSession:
         sock.setblocking(True)
         return Link(sock, way.rtt, way.peer, way.absolute_form, way.proxy_headers)
 
+    def round_trip(self, url: Url) -> float:
+        """How long a packet takes to the server (or proxy) of `url` and back, in seconds. Raises NetworkError."""
+        proxy = self.proxy_for(url)
+        host, port = (proxy.host, proxy.port) if proxy is not None else (url.host, url.port)
+        sock, rtt, _ = self.dialer.connect(host, port, timeout=self.settings.connect_timeout, mapped=proxy is None)
+        sock.close()
+        return rtt
+
 
 class Way:
     """How one connection gets to its origin."""

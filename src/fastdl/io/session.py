@@ -281,7 +281,7 @@ class Session:
         if self._limit is None:
             from fastdl.io.rate_limit import RateLimit
 
-            self._limit = RateLimit(self._round_trip)
+            self._limit = RateLimit(self._http.round_trip)  # not one of ours: they must not know each other
         return self._limit
 
     def limit(self, rate: int | str | None) -> None:
@@ -296,13 +296,6 @@ class Session:
             self.pool.close()
         else:
             self.pool.open()
-
-    def _round_trip(self, url: Url) -> float:
-        proxy = self._http.proxy_for(url)
-        host, port = (proxy.host, proxy.port) if proxy is not None else (url.host, url.port)
-        sock, rtt, _ = self.dialer.connect(host, port, timeout=self.settings.connect_timeout, mapped=proxy is None)
-        sock.close()
-        return rtt
 
     def close(self) -> None:
         """End idle connections."""
