@@ -11,8 +11,8 @@ import contextlib
 
 
 class Interner:
-    """Equal texts become one object. Threads may share it: each step is one operation of a dict, so that no text is ever
-    taken for another one; while several add, there may be one too many for each."""
+    """Equal texts become one object. Threads may share it: each step is one operation of a dict, so no text is ever
+    taken for another one. While several threads add, there may be one text too many for each."""
 
     __slots__ = ("_kept", "limit")
 
