@@ -50,9 +50,15 @@ UNDATED = remote(modified=None)
 
 
 def settle(
-    settings: Settings, path: str, digest: Digest | None, says: Remote, remembered: str | None, same: bool = True
+    settings: Settings,
+    path: str,
+    digest: Digest | None,
+    says: Remote,
+    remembered: str | None,
+    same: bool = True,
+    unchanged: bool = False,
 ) -> str:
-    return target.settle(settings, path, digest, says, remembered, lambda: same)
+    return target.settle(settings, path, digest, says, remembered, unchanged, lambda: same)
 
 
 KEPT, ERROR, REPLACED, RENAMED = "kept", "error", "replaced", "renamed"
@@ -132,6 +138,16 @@ def test_size_and_time_may_lie(path: str) -> None:
     with pytest.raises(TargetExists):
         settle(Settings(), path, None, SAME, None, same=False)
     assert settle(Settings(auto_rename=True), path, None, SAME, None, same=False).endswith("file.1.tar.gz")
+
+
+def test_what_the_server_still_says_of_it_is_enough(path: str) -> None:
+    """But not where a digest is known, or where it is to be replaced."""
+    for options in ({}, {"auto_rename": True}):
+        with pytest.raises(AlreadyThere, match=target.UNCHANGED):
+            settle(Settings(**options), path, None, UNDATED, ETAG, same=False, unchanged=True)  # type: ignore[arg-type]
+    with pytest.raises(TargetExists):
+        settle(Settings(), path, WRONG, UNDATED, ETAG, unchanged=True)
+    assert settle(Settings(overwrite=True), path, None, UNDATED, ETAG, unchanged=True) == path
 
 
 def test_nothing_is_there(tmp_path: Path) -> None:
