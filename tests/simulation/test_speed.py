@@ -226,6 +226,17 @@ def test_a_server_that_is_slow_now_and_then_keeps_its_connections(seed: int) -> 
     assert outcome.seconds <= 2.5 * 64 * MIB / 8e6
 
 
+def test_two_mirrors_that_take_one_to_three_seconds_over_each_answer() -> None:
+    seconds = []
+    for seed in range(12):
+        slow = [[Quirk("late", seconds=1.0), Quirk("late", 0.5, seconds=2.0)] for _ in range(2)]
+        one, two = (server(4 * MIB, host, rate=1e6, quirks=each) for host, each in zip(("a", "b"), slow, strict=True))
+        outcome = play(one, two, seed=seed)
+        assert not any(source.busy for source in outcome.attempts[-1].core.sources)
+        seconds.append(outcome.seconds)
+    assert sum(seconds) / len(seconds) <= 6.3  # as one connection to one of them on average
+
+
 @pytest.mark.parametrize(("size", "rtt", "most"), [(4, 0.03, 1.8), (16, 0.03, 2.5), (4, 0.2, 4.5)])
 def test_a_body_goes_on_where_a_server_thinks_over_each_answer(size: int, rtt: float, most: float) -> None:
     late = Quirk("late", seconds=1.0)
