@@ -194,6 +194,22 @@ def test_processes_whose_owner_was_killed_end_what_they_had_begun(kind: str, ser
     )
 
 
+@pytest.mark.parametrize("kind", ["inline", "lazy"])
+def test_who_works_in_the_callers_process_does_not_mind_whose_child_that_is(
+    kind: str, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone:
+        def is_alive(self) -> bool:
+            return False
+
+    monkeypatch.setattr("multiprocessing.process.parent_process", Gone)
+    server = serve(Crowd().handle)  # type: ignore[arg-type]
+    settings = Settings(dir=str(tmp_path), history=False)
+    jobs = [File(server.url(f"/{Crowd.name(0, 1000)}"), settings)]
+    ((_, result),) = spread.each(jobs, settings, _executor(kind), lambda event: None)
+    assert result.error is None
+
+
 def _die(*args: Any, **named: Any) -> None:
     import os
 

@@ -113,7 +113,7 @@ def test_what_hangs_is_remembered_as_a_refusal() -> None:
 
 
 def test_who_is_slow_to_answer_does_not_hang() -> None:
-    """All answers take a second, and somebody has nothing to do for longer than that."""
+    """The first answer takes a second, and somebody has nothing to do while others take three."""
     core = Scheduler(["one.example.org"], Limits(), lambda: 0.5)
     (first,) = core.start(0.0)
     assert isinstance(first, Fetch)
@@ -124,5 +124,5 @@ def test_who_is_slow_to_answer_does_not_hang() -> None:
         core.arrived(first.worker, 1000, now)
         core.stored(first.worker)
         assert not any(isinstance(order, Abort) for order in core.tick(now))
-    assert not any(core.is_late(worker, 2.9) for worker in core.busy())
+    assert not any(core.is_late(worker, 4.9) for worker in core.busy())
     assert core.sources[0].busy == 0

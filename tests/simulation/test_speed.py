@@ -32,12 +32,13 @@ def play(
     timeout: float = 30.0,
     total: float = inf,
     block: int = 64 * KIB,
+    window: int | None = None,
     seed: int = 1,
 ) -> Outcome:
     """Download from these servers, the first of them the origin. It must end well."""
     clock, chance = Clock(), random.Random(seed)
     places = [Place(one, mirror=index > 0) for index, one in enumerate(servers)]
-    settings = Settings(Limits(connections, per_host), timeout=timeout)
+    settings = Settings(Limits(connections, per_host), timeout=timeout, window=window)
     outcome = download(clock, Network(clock, chance, total=total, block=block), places, settings, chance)
     assert outcome.error is None, outcome.error
     return outcome
@@ -213,6 +214,27 @@ def test_connections_that_hang_cost_nothing(limit: int, size: int, rate: float, 
     outcome = play(server(size * MIB, rtt=rtt, rate=rate, limit=limit, beyond="hang"))
     one = size * MIB / rate + 2 * rtt
     assert outcome.seconds <= (1.25 if limit == 2 else 1.01) * one
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_server_that_is_slow_now_and_then_keeps_its_connections(seed: int) -> None:
+    """Output in order gives somebody nothing to do again and again while others wait for their answers."""
+    slow = Quirk("late", 0.3, seconds=1.2)
+    outcome = play(server(64 * MIB, rate=1e6, quirks=[slow]), window=8 * MIB, seed=seed)
+    (source,) = outcome.attempts[-1].core.sources
+    assert source.busy == 0 and not source.unanswered
+    assert outcome.seconds <= 2.5 * 64 * MIB / 8e6
+
+
+def test_two_mirrors_that_take_one_to_three_seconds_over_each_answer() -> None:
+    seconds = []
+    for seed in range(12):
+        slow = [[Quirk("late", seconds=1.0), Quirk("late", 0.5, seconds=2.0)] for _ in range(2)]
+        one, two = (server(4 * MIB, host, rate=1e6, quirks=each) for host, each in zip(("a", "b"), slow, strict=True))
+        outcome = play(one, two, seed=seed)
+        assert not any(source.busy for source in outcome.attempts[-1].core.sources)
+        seconds.append(outcome.seconds)
+    assert sum(seconds) / len(seconds) <= 6.3  # as one connection to one of them on average
 
 
 @pytest.mark.parametrize(("size", "rtt", "most"), [(4, 0.03, 1.8), (16, 0.03, 2.5), (4, 0.2, 4.5)])

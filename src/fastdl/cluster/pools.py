@@ -84,7 +84,7 @@ def _by_others(
     alone = workers > settings.per_host
     run = uuid.uuid4().hex
     recall = Recall(run)
-    shared = Sealed((run, _share(packer.settings, workers), recall.path))
+    shared = Sealed((run, _share(packer.settings, workers), recall.path, recall.process))
 
     def submit(job: int, file: File) -> Future[Any]:
         return executor.submit(process.run_one, shared, job, Sealed(packer.pack(job, file)), alone=alone)

@@ -155,7 +155,7 @@ def run_one(shared: Sealed, job: int, sealed: Sealed, *, alone: bool) -> Sealed:
     `alone`: other processes are waiting for the connection, so none is kept.
 
     Raises UsageError where the run's settings cannot work."""
-    run, settings, recall = shared.open()
+    run, settings, sign, caller = shared.open()
     session, settings = _kept.take(run, settings)
     told: list[Event] = []
     running = Running()
@@ -166,7 +166,7 @@ def run_one(shared: Sealed, job: int, sealed: Sealed, *, alone: bool) -> Sealed:
 
     try:
         file: File = sealed.open()
-        with Listener(recall, lambda: running.stop(Interrupted("interrupted"))):
+        with Listener(sign, caller, lambda: running.stop(Interrupted("interrupted"))):
             fetched(session, file, settings, observer, job, running)
         if alone:
             session.pool.drop_idle(FAREWELL)

@@ -25,6 +25,7 @@ class Recall:
     def __init__(self, run: str) -> None:
         """`run` is an id that nobody can guess."""
         self.path = os.path.join(tempfile.gettempdir(), f"fastdl-stop-{run}")
+        self.process = os.getpid()
 
     def call(self, futures: list[Future[Any]]) -> None:
         """Tell the workers of these futures to end. The sign stays until the last of them has."""
@@ -50,8 +51,10 @@ class Listener:
     """The worker's side, for one file: calls `stop` once, in a thread of its own, when the run is called off or the
     caller's process is gone."""
 
-    def __init__(self, path: str, stop: Callable[[], None]) -> None:
+    def __init__(self, path: str, caller: int, stop: Callable[[], None]) -> None:
+        """`path` and `caller`: the sign and the process of the Recall."""
         self._path = path
+        self._caller = caller
         self._stop = stop
         self._parent = os.getppid()
         self._done = threading.Event()
@@ -76,7 +79,10 @@ class Listener:
         return os.path.exists(self._path) or self._orphaned()
 
     def _orphaned(self) -> bool:
-        """Whether this is a process of a pool whose owner is gone."""
+        """Whether this is a process of a pool whose owner is gone. Where the executor works in the caller's process,
+        it does not matter who has begun that."""
+        if os.getpid() == self._caller:
+            return False
         pools = sys.modules.get("multiprocessing.process")
         owner = pools.parent_process() if pools is not None else None
         return owner is not None and (os.getppid() != self._parent or not owner.is_alive())

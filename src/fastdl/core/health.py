@@ -153,16 +153,19 @@ def _is_silent(queue: WorkQueue, worker: Worker, heard: float, now: float) -> bo
 
 def reclaim(queue: WorkQueue, source: Source, now: float) -> bool:
     """A connection that is served has nothing to do, while others wait in vain for their answers: what those were to
-    fetch goes back to the queue, and they are closed. Whether there were any."""
+    fetch goes back to the queue, and they are closed. Whether there were any. They were too many only where as many as
+    ever are served beside them; else they are merely slow."""
     mine = [worker for worker in queue.busy() if worker.source == source.id]
     late = [worker for worker in mine if queue.is_late(worker, now)]
+    served = len(mine) - len(late) + 1
+    late = [worker for worker in late if worker.lease is not None]
     if not late:
         return False
     for worker in late:
         queue.release(worker)
     queue.unneeded += late
-    _refused(source, len(mine) - len(late) + 1, now)
-    if max(now - worker.since for worker in late) > plan.STALL:
+    _refused(source, served, now)
+    if served >= source.most and max(now - worker.since for worker in late) > plan.STALL:
         _hangs(source)
     return True
 

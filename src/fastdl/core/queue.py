@@ -158,9 +158,9 @@ class WorkQueue:
 
     def is_late(self, worker: Worker, now: float) -> bool:
         """Whether the answer should have come long ago, by all answers of its source so far and by what connecting,
-        TLS and asking take."""
+        TLS and asking take. Where one takes a second, the next may take three."""
         source = self.sources[worker.source]
-        patience = max(plan.LATE, 2 * source.longest, 6 * source.rtt)
+        patience = max(plan.LATE, 4 * source.longest, 6 * source.rtt)
         return worker.phase is Phase.ASKED and not worker.hurried and now - worker.since > patience
 
     def _is_full(self, source: Source, now: float) -> bool:

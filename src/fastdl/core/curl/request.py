@@ -162,7 +162,8 @@ def _for_url(said: Reading, url: str) -> dict[str, Any]:
             values.setdefault("header", []).append(f"{name}: {value}" if value else f"{name};")
     if any(name.lower() == "user-agent" and value is None for name, value in said.headers):
         values.setdefault("user_agent", "")
-    if said.values.get("referer") == "":
+    given = said.values.get("referer")
+    if given == "" or (given and any(name.lower() == "referer" for name, _ in said.headers)):
         values.setdefault("referer", None)
     return values | _proxied(said, url)
 
