@@ -182,7 +182,6 @@ class Crew:
         try:
             while not self._worked.wait(SETTLING):
                 self._settler.hurry(SETTLING)
-                self._pool.relieve()
             self._settler.hurry()
         except BaseException as error:
             self._crash = self._crash or error
@@ -192,8 +191,8 @@ class Crew:
         try:
             while (taken := self._next()) is not None:
                 self._run(*taken, desk)
-                if self._pool.scarce(self._jobs) or self._pool.wanted():
-                    desk.clear()  # there are too few connections to a host for one of the jobs to keep one for itself
+                if self._pool.scarce(self._jobs):  # more jobs than connections to a host: none keeps one for itself
+                    desk.clear()
         except BaseException as error:
             self._crash = self._crash or error
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,7 +17,6 @@ from fastdl.io.pool import ConnectionPool
 from fastdl.io.session import Session
 from fastdl.settings import Settings
 from servers.raw import Connection, RawServer
-from waiting import wait_for
 
 NEVER: Callable[[], bool] = lambda: False  # noqa: E731
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -66,33 +64,6 @@ def ask(contact: Contact, url: str, place: Place | None = None) -> tuple[Any, by
     while count := answer.channel.read_into(view):
         out += bytes(view[:count])
     return answer, out
-
-
-def test_who_waits_in_vain_goes_on_over_one_that_is_free(serve: Any, session: Session, contact: Contact) -> None:
-    """The server answers its first connection alone."""
-
-    def handle(connection: Connection) -> None:
-        while connection.receive() is not None:
-            if connection.number > 1:
-                return connection.hold()
-            connection.send(OK)
-
-    server: RawServer = serve(handle)
-    first = Contact(session, 1, NEVER)
-    ask(first, server.url("/a"))
-    session.pool.patience = 0.0
-    answers: list[bytes] = []
-    waiting = threading.Thread(target=lambda: answers.append(ask(contact, server.url("/b"))[1]))
-    waiting.start()
-    server.until(lambda: len(server.log) == 2, 10)
-    wait_for(session.pool.wanted, 10)
-    session.pool.relieve()  # the first one is not free yet
-    first.leave()
-    session.pool.relieve()
-    waiting.join(10)
-    assert answers == [b"ok"]
-    assert [(one.connection, one.request.target) for one in server.log] == [(1, "/a"), (2, "/b"), (1, "/b")]
-    assert not session.pool.wanted()
 
 
 @pytest.mark.parametrize("size", [0, 10, 64 * 1024])

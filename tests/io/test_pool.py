@@ -90,51 +90,6 @@ def test_an_idle_one_of_another_host_stays(pool: ConnectionPool, make: Maker) ->
     channel.close()
 
 
-def awaiting(pool: ConnectionPool, make: Maker, *, met: float | None = 0.0) -> WireChannel:
-    """A connection whose first answer is awaited; `met`: seconds that another one's took, None if there was none."""
-    assert pool.admit("example.org")
-    channel = make("example.org")
-    pool.patience = -1.0
-    if met is not None:
-        pool.await_answer(HTTP, channel)
-        pool._longest[HTTP] = met
-        pool.awaited(channel, answered=True)
-    pool.await_answer(HTTP, channel)
-    return channel
-
-
-@pytest.mark.parametrize("idle", [True, False])
-def test_who_hangs_is_broken_off_where_another_one_is_idle(pool: ConnectionPool, make: Maker, idle: bool) -> None:
-    channel = awaiting(pool, make)
-    assert pool.admit("example.org")
-    other = make("example.org")
-    if idle:
-        pool.keep(HTTP, other)
-    assert pool.wanted()
-    pool.relieve()
-    assert pool.awaited(channel, answered=False) is not idle
-    channel.close()
-    other.close()
-
-
-def test_where_all_hang_they_are_broken_off(pool: ConnectionPool, make: Maker) -> None:
-    channels = [awaiting(pool, make), awaiting(pool, make)]
-    pool.relieve()
-    assert not any(pool.awaited(channel, answered=False) for channel in channels)
-    for channel in channels:
-        channel.close()
-
-
-@pytest.mark.parametrize("met", [None, 100.0])
-def test_who_waits_as_others_did_does_not_hang(pool: ConnectionPool, make: Maker, met: float | None) -> None:
-    """Nobody was answered yet, or that took as long."""
-    channel = awaiting(pool, make, met=met)
-    assert not pool.wanted()
-    pool.relieve()
-    assert pool.awaited(channel, answered=False)
-    channel.close()
-
-
 def test_dead_ones_are_closed_when_they_are_asked_for(pool: ConnectionPool, make: Maker) -> None:
     """And their places are free again."""
     channels = []

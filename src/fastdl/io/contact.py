@@ -70,10 +70,6 @@ class Answer:
     hops: tuple[tuple[Url, Head], ...] = ()
 
 
-class Relieved(ConnectionLost):
-    """A connection was broken off because its server lets it hang: another one is to be used."""
-
-
 class Contact:
     """Sends one worker's requests; remembers its connection between them."""
 
@@ -130,10 +126,10 @@ class Contact:
             try:
                 head = self._send(place, request)
                 break
-            except ConnectionLost as error:
+            except ConnectionLost:
                 # The server may close an idle connection at the very moment we use it (RFC 9112, section 9.3.1). Each
                 # turn uses up one that was idle.
-                if not (used or isinstance(error, Relieved)) or self._cancelled():
+                if not used or self._cancelled():
                     raise
                 self.drop()
                 used = self._connect(place, url)
@@ -160,21 +156,11 @@ class Contact:
         assert self.channel is not None
         self.requests += 1
         self.channel.send(request)
-        head = self._receive(self.channel, request.url)
+        head = self.channel.receive_head()
         self.channel = self._session.answered(request.url, self.channel, head)
         cookies = head.all("set-cookie")
         if cookies and not place.mirror:
             self._session.credentials.store_cookies(request.url, cookies, time.time())
-        return head
-
-    def _receive(self, channel: Channel, url: Url) -> Head:
-        pool, head = self._session.pool, None
-        pool.await_answer(url.origin, channel)
-        try:
-            head = channel.receive_head()
-        finally:
-            if not pool.awaited(channel, answered=head is not None):
-                raise Relieved("the server did not answer", "while it served other connections")
         return head
 
     def request(

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 
-from fastdl.core.hints import TYPE_CHECKING
 from fastdl.io.wire import WireChannel
 
-if TYPE_CHECKING:
-    from fastdl.io.channel import Channel
-
 Origin = tuple[str, str, int]  # scheme, host, port
-LATE = 1.0  # seconds after which an answer is late where others came sooner
 _MOST_IDLE = 64
-_MOST_MET = 1000
 
 
 class ConnectionPool:
@@ -27,9 +20,6 @@ class ConnectionPool:
         self._per_host = per_host
         self._open: Counter[str] = Counter()
         self._idle: dict[Origin, list[WireChannel]] = {}
-        self._awaiting: dict[Channel, tuple[Origin, float]] = {}  # since when
-        self._longest: dict[Origin, float] = {}  # seconds to an answer, of those that came
-        self.patience = LATE
         self._closed = False
         self._lock = threading.Lock()
 
@@ -80,57 +70,6 @@ class ConnectionPool:
                 self._idle.setdefault(origin, []).append(channel)
                 return
         channel.close()
-
-    # --- connections that hang ---------------------------------------------------------------------------
-
-    def await_answer(self, origin: Origin, channel: Channel) -> None:
-        """An answer is waited for, until `awaited` is called."""
-        with self._lock:
-            self._awaiting[channel] = origin, time.monotonic()
-
-    def awaited(self, channel: Channel, *, answered: bool) -> bool:
-        """No longer; false where `relieve` has broken the connection off meanwhile."""
-        with self._lock:
-            found = self._awaiting.pop(channel, None)
-            if found is not None and answered:
-                origin, since = found
-                if len(self._longest) >= _MOST_MET:
-                    self._longest.clear()
-                self._longest[origin] = max(self._longest.get(origin, 0.0), time.monotonic() - since)
-        return found is not None
-
-    def wanted(self) -> bool:
-        """Whether somebody waits in vain, and could use a connection that another one keeps for itself."""
-        if not self._awaiting:
-            return False
-        with self._lock:
-            return bool(self._late())
-
-    def relieve(self) -> None:
-        """A server may serve so many connections at once and let every further one hang. Whoever waits there in vain
-        gets an idle connection in its place; where all wait, they begin anew."""
-        with self._lock:
-            late = self._late()
-            waiting = Counter(origin[1] for origin, _ in self._awaiting.values())
-            spare = {origin: len(channels) for origin, channels in self._idle.items()}
-            for channel in late:
-                origin = self._awaiting[channel][0]
-                if spare.get(origin, 0) > 0:
-                    spare[origin] -= 1
-                elif waiting[origin[1]] < self._open[origin[1]]:
-                    continue
-                del self._awaiting[channel]
-                channel.abort()
-
-    def _late(self) -> list[Channel]:
-        """Whose answers are late, by what others of the same origin took; the oldest first."""
-        now = time.monotonic()
-        met = self._longest
-        return [
-            channel
-            for channel, (origin, since) in self._awaiting.items()
-            if origin in met and now - since > max(self.patience, 2 * met[origin])
-        ]
 
     def drop_idle(self, patience: float) -> None:
         """Close the idle connections, and wait up to `patience` seconds until each server has noticed."""
